@@ -1,0 +1,22 @@
+# Warnings are errors in every preset; hardening follows the OpenSSF compiler guide.
+add_library(casemate_flags INTERFACE)
+target_compile_options(casemate_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
+  -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Wformat=2 -Wswitch-enum -Werror
+  -Wno-missing-field-initializers  # designated initialisers leave the rest at its default on purpose
+  -fno-omit-frame-pointer -fstack-protector-strong)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 reports false positives inside <regex> and <variant> at -O2 (GCC bug 105562).
+  target_compile_options(casemate_flags INTERFACE -Wno-maybe-uninitialized -Wno-restrict)
+endif()
+if(CASEMATE_SANITIZE)
+  target_compile_options(casemate_flags INTERFACE
+    -fsanitize=${CASEMATE_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(casemate_flags INTERFACE -fsanitize=${CASEMATE_SANITIZE})
+else()
+  target_compile_options(casemate_flags INTERFACE
+    $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>)
+  # Everything but the C library is linked in: the binary starts in a fraction of the time.
+  target_link_options(casemate_flags INTERFACE -static-libstdc++ -static-libgcc)
+endif()
+target_link_options(casemate_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)

@@ -1,0 +1,125 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "casemate/error.h"
+#include "casemate/policy.h"
+#include "casemate/request.h"
+#include "casemate/result.h"
+
+namespace casemate {
+
+// What the sandbox sees of the host's interpreter and libraries: folders bound read-only at their own paths.
+struct EnvironmentView {
+  std::string name;                          // "host"
+  std::string python;                        // absolute path inside, "" when the environment has none
+  std::vector<std::string> read_only_paths;  // folders and files, parents before children
+  std::vector<std::pair<std::string, std::string>> symlinks;  // path inside -> target ("/bin" -> "usr/bin")
+  std::vector<std::string> sys_path;                          // of the interpreter, in order
+};
+
+// A file of ours in the sandbox's read-only root (the harness, the program's own source).
+struct RootFile {
+  std::string path;  // absolute, below /casemate or /code
+  std::string bytes;
+};
+
+// All that a backend needs to start one program; complete and checked, nothing left to decide.
+struct LaunchSpec {
+  std::string id;
+  Policy policy;
+  EnvironmentView environment;
+  std::vector<std::string> argv;  // argv[0] is looked up in PATH unless it has a "/"
+  std::map<std::string, std::string> env;
+  std::string working_dir = "/workspace";
+  std::vector<RootFile> root_files;
+  std::vector<InputFile> files;
+  std::optional<Workspace> workspace;
+  std::vector<HostMount> mounts;
+  bool stdin_pipe = false;       // otherwise stdin is at its end at once
+  bool control_channel = false;  // request and result descriptors for the harness
+};
+
+// The descriptor numbers that the harness finds. Above RLIMIT_NOFILE, so that no loop over 0..1023 in the
+// program can write to or close them.
+inline constexpr int kRequestFd = 1100;
+inline constexpr int kResultFd = 1101;
+
+// The engine's ends of a live sandbox's channels; -1 where there is none. Owned by the Sandbox, except
+// that a pump may close one early through CloseChannel.
+enum class Channel { kStdin, kStdout, kStderr, kRequest, kResult };
+
+// A reading of the kernel's own counters.
+struct ResourceReading {
+  std::int64_t cpu_time_us = 0;
+  std::int64_t memory_peak_bytes = 0;
+  std::int64_t memory_kills = 0;      // out-of-memory kills inside the sandbox
+  std::int64_t process_refusals = 0;  // forks refused by the process limit
+  std::int64_t processes_peak = 0;
+  std::int64_t tmp_bytes = 0;
+  std::int64_t tmp_files = 0;
+  bool memory_over = false;  // a sampled mechanism saw more than the limit
+};
+
+// How the program (not the sandbox's init) ended.
+struct ExitReport {
+  std::optional<int> exit_code;
+  std::optional<int> signal;
+  std::string launch_error;  // the program never started: a sentence; empty when it did
+};
+
+// A program running behind a tier's walls. One owner, one thread. The destructor kills what still runs and
+// removes every trace: processes, cgroups, mounts.
+class Sandbox {
+ public:
+  virtual ~Sandbox() = default;
+
+  virtual int ChannelFd(Channel channel) const = 0;
+  virtual void CloseChannel(Channel channel) = 0;
+
+  // Becomes readable when every process of the sandbox is gone.
+  virtual int exit_fd() const = 0;
+  // Valid once exit_fd() is readable.
+  virtual ExitReport Exit() = 0;
+
+  // Ends all processes of the sandbox with SIGKILL, at once. Returns before they are gone.
+  virtual void Kill() noexcept = 0;
+
+  virtual ResourceReading Read() = 0;
+
+  // Readable when the sandbox has refused something worth telling; -1 where the tier cannot tell.
+  virtual int denial_fd() const = 0;
+  // Takes what is waiting there. `fatal` is set when the program must be killed for it.
+  struct Refusals {
+    std::vector<Denial> denials;
+    bool fatal = false;
+  };
+  virtual Refusals TakeRefusals() = 0;
+
+  // The workspace's files that match one of `globs`, after the end; at most `bytes_max` in all.
+  virtual Expected<std::vector<OutputFile>> CollectFiles(const std::vector<std::string>& globs,
+                                                         std::int64_t bytes_max) = 0;
+
+  // The steps of the start, on both sides of the fork.
+  virtual std::vector<Timing> StartTimings() const = 0;
+};
+
+// One isolation tier. Thread-safe.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual Tier tier() const = 0;
+  // Answers every clause of `policy` for this host: what holds it, or a refusal (kUnavailable) that names
+  // the clause and the remedy.
+  virtual Expected<EnforcementReport> Admit(const Policy& policy) = 0;
+  // Starts the program. On an error nothing was started and nothing is left.
+  virtual Expected<std::unique_ptr<Sandbox>> Launch(const LaunchSpec& spec) = 0;
+};
+
+}  // namespace casemate

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <memory>
+
+#include "casemate/error.h"
+#include "casemate/event.h"
+#include "casemate/request.h"
+#include "casemate/result.h"
+
+namespace casemate {
+
+// Runs programs that nobody has read. Execute() may be called from several threads at once.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  // Runs `request` to its end and returns what came of it. Never throws and has no error return: a
+  // refusal (`rejected`, `unavailable`) and our own failure (`failed`) are results too, so that each
+  // caller handles one type. `sink` (may be null) sees the run as it happens. `cancel_fd` (or -1), when
+  // it becomes readable, ends the run with kCancelled; it is not read from and not closed.
+  virtual ExecutionResult Execute(const ExecutionRequest& request, EventSink* sink = nullptr,
+                                  int cancel_fd = -1) = 0;
+};
+
+// Where the engine keeps what it learns of the host, and what it may use of it.
+struct EngineOptions {
+  std::string state_dir;  // "" means $CASEMATE_STATE_DIR or the XDG state folder
+  std::string python;     // the host interpreter; "" means $CASEMATE_PYTHON or python3 in PATH
+};
+
+Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options);
+
+}  // namespace casemate

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "casemate/policy.h"
+
+namespace casemate {
+
+// How a host folder is seen at /workspace.
+enum class WorkspaceMode {
+  kReadOnly,   // as it is
+  kCopy,       // a private copy; the host's folder is never changed
+  kReadWrite,  // the folder itself; what the program writes stays
+};
+std::string_view WorkspaceModeName(WorkspaceMode mode);  // "ro", "copy", "rw"
+std::optional<WorkspaceMode> ParseWorkspaceMode(std::string_view name);
+
+struct Workspace {
+  std::string host_path;
+  WorkspaceMode mode = WorkspaceMode::kReadOnly;
+};
+
+// A further host folder or file (`-v HOST:INSIDE:ro`).
+struct HostMount {
+  std::string host_path;
+  std::string inside_path;  // absolute
+  bool writable = false;
+};
+
+struct InputFile {
+  std::string name;   // relative to /workspace, no "..", no leading "/"
+  std::string bytes;  // any bytes
+};
+
+// One program to run. Plain data: copyable, no hidden state. Exactly one of `code` and `command` is set.
+struct ExecutionRequest {
+  std::optional<std::string> code;    // source text
+  std::string code_name = "main.py";  // the file name that tracebacks show; no "/"
+  std::vector<std::string> command;   // any command of the environment, instead of code
+  std::string language = "python";
+  std::vector<std::string> args;  // sys.argv[1:]
+
+  std::optional<std::string> input_json;     // seen as INPUT_DATA; any JSON text
+  std::optional<std::string> input_schema;   // JSON Schema text that the input must meet
+  std::optional<std::string> result_schema;  // JSON Schema text that the result must meet
+
+  std::string stdin_bytes;  // given to the program's stdin, then end of file
+  int stdin_fd = -1;        // or: a descriptor to read stdin from while it runs (not owned)
+
+  std::vector<InputFile> files;
+  std::optional<Workspace> workspace;
+  std::vector<HostMount> mounts;
+  std::vector<std::string> collect;  // globs of workspace files to return; "**" for all; empty for none
+
+  std::map<std::string, std::string> env;
+
+  std::string policy = "default";        // a profile's name
+  std::map<std::string, double> limits;  // overrides, by the field names of Limits
+  bool require_limits = false;
+  std::optional<Tier> isolation;  // unset: the strongest that is ready here and not below `require`
+  std::optional<Tier> require;    // a floor
+
+  std::string environment = "host";
+};
+
+}  // namespace casemate

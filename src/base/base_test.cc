@@ -1,0 +1,92 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/clock.h"
+#include "base/command.h"
+#include "base/errno.h"
+#include "base/file.h"
+#include "base/sha256.h"
+#include "base/utf8.h"
+
+namespace casemate {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(ErrnoTest, NamesTheErrorAndTheCall) {
+  const Error error = FailErrno(ErrorCode::kInternal, "cannot do it", "mount /x", EPERM).error();
+  EXPECT_EQ(error.cause, "mount /x: EPERM");
+  EXPECT_EQ(ErrnoName(99999), "errno 99999");
+}
+
+TEST(Sha256Test, MatchesThePublishedVectors) {
+  EXPECT_EQ(Sha256Hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(Sha256Hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(Utf8Test, AcceptsAndRefusesByTheRfc) {
+  EXPECT_TRUE(IsValidUtf8("z\u00fc\u20ac\U0001F600"));
+  EXPECT_FALSE(IsValidUtf8("\xC0\xAF"));          // overlong
+  EXPECT_FALSE(IsValidUtf8("\xED\xA0\x80"));      // surrogate
+  EXPECT_FALSE(IsValidUtf8("\xF4\x90\x80\x80"));  // above U+10FFFF
+  EXPECT_FALSE(IsValidUtf8("\xE2\x82"));          // cut
+  EXPECT_EQ(ReplaceInvalidUtf8("a\xFF\xE2\x82z"), "a\uFFFD\uFFFD\uFFFDz");
+}
+
+TEST(FileTest, WritesAtomicallyAndReadsBack) {
+  const std::string path = testing::TempDir() + "/casemate_file_test/a/b/file";
+  ASSERT_TRUE(MakeFolders(path.substr(0, path.rfind('/')), 0700));
+  ASSERT_TRUE(WriteFileAtomically(path, "first", 0600));
+  ASSERT_TRUE(WriteFileAtomically(path, "second", 0600));
+  EXPECT_EQ(*ReadFile(path, 100), "second");
+  const auto too_long = ReadFile(path, 3);
+  ASSERT_FALSE(too_long);
+  EXPECT_THAT(too_long.error().message, HasSubstr("larger than 3 bytes"));
+}
+
+TEST(FileTest, TellsWhatIsMissing) {
+  const auto missing = ReadFile("/nonexistent/file", 10);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(missing.error().cause, "open /nonexistent/file: ENOENT");
+}
+
+TEST(FileTest, ReadsKernelNumbers) {
+  EXPECT_GT(ReadKernelNumber("/proc/sys/kernel/pid_max"), 0);
+  EXPECT_EQ(ReadKernelNumber("/proc/version"), -1);
+  EXPECT_EQ(ReadKernelNumber("/proc/none"), -1);
+}
+
+TEST(CommandTest, GivesBothStreamsAndTheExitCode) {
+  const auto result = RunCommand({"/bin/sh", "-c", "cat; echo err >&2; exit 3"}, {.stdin_bytes = "hello"});
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_EQ(result->exit_code, 3);
+  EXPECT_EQ(result->out, "hello");
+  EXPECT_EQ(result->err, "err\n");
+}
+
+TEST(CommandTest, GivesACleanEnvironment) {
+  setenv("CASEMATE_TEST_LEAK", "1", 1);
+  const auto result = RunCommand({"/usr/bin/env"}, {.env = {{"A", "b"}}});
+  ASSERT_TRUE(result);
+  EXPECT_THAT(result->out, testing::Not(HasSubstr("LEAK")));
+  EXPECT_THAT(result->out, HasSubstr("A=b\n"));
+}
+
+TEST(CommandTest, KillsWhatIsTooSlowWithItsChildren) {
+  const std::int64_t start = MonotonicUs();
+  const auto result = RunCommand({"/bin/sh", "-c", "sleep 60 & sleep 60"}, {.timeout_ms = 100});
+  ASSERT_FALSE(result);
+  EXPECT_LT(MonotonicUs() - start, 10'000'000);
+}
+
+TEST(CommandTest, TellsAMissingProgram) {
+  const auto result = RunCommand({"/nonexistent/program"});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace casemate

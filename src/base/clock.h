@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+
+namespace casemate {
+
+// CLOCK_MONOTONIC in microseconds: jumps of the wall clock do not touch it.
+std::int64_t MonotonicUs();
+
+// A point of monotonic time.
+class Deadline {
+ public:
+  static Deadline After(std::int64_t milliseconds) { return Deadline(MonotonicUs() + milliseconds * 1000); }
+
+  bool Passed() const { return MonotonicUs() >= at_us_; }
+  std::int64_t at_us() const { return at_us_; }
+  // What is left, rounded up, never negative; fit for poll(2).
+  std::int64_t RemainingMs() const;
+
+ private:
+  explicit Deadline(std::int64_t at_us) : at_us_(at_us) {}
+  std::int64_t at_us_;
+};
+
+}  // namespace casemate
