@@ -25,7 +25,8 @@ def main() -> None:
     for index, file in enumerate(sorted(args.files)):
         data = file.read_bytes()
         entries.append(f"constexpr char kFile{index}[] =\n{literal(data)};")
-        rows.append(f'    {{"{file.as_posix()}", {{kFile{index}, {len(data)}}}}},')
+        key = file.name if file.is_absolute() else file.as_posix()  # absolute: made by the build
+        rows.append(f'    {{"{key}", {{kFile{index}, {len(data)}}}}},')
     args.output.parent.mkdir(parents=True, exist_ok=True)
     args.output.write_text(
         "// Made by tools/embed.py.\n#include <string_view>\n#include <utility>\n\n"

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "casemate/error.h"
@@ -21,6 +23,8 @@ struct EnvironmentView {
   std::vector<std::string> read_only_paths;  // folders and files, parents before children
   std::vector<std::pair<std::string, std::string>> symlinks;  // path inside -> target ("/bin" -> "usr/bin")
   std::vector<std::string> sys_path;                          // of the interpreter, in order
+  std::string python_prefix;   // its sys.prefix: a venv's own, which `python -S` does not find by itself
+  std::string python_version;  // "3.11.2"
 };
 
 // A file of ours in the sandbox's read-only root (the harness, the program's own source).
@@ -63,6 +67,7 @@ struct ResourceReading {
   std::int64_t processes_peak = 0;
   std::int64_t tmp_bytes = 0;
   std::int64_t tmp_files = 0;
+  bool tmp_full = false;     // its bytes or its files were used up at some look
   bool memory_over = false;  // a sampled mechanism saw more than the limit
 };
 
@@ -70,7 +75,6 @@ struct ResourceReading {
 struct ExitReport {
   std::optional<int> exit_code;
   std::optional<int> signal;
-  std::string launch_error;  // the program never started: a sentence; empty when it did
 };
 
 // A program running behind a tier's walls. One owner, one thread. The destructor kills what still runs and
@@ -101,8 +105,11 @@ class Sandbox {
   };
   virtual Refusals TakeRefusals() = 0;
 
-  // The workspace's files that match one of `globs`, after the end; at most `bytes_max` in all.
-  virtual Expected<std::vector<OutputFile>> CollectFiles(const std::vector<std::string>& globs,
+  // The regular files below /workspace for which `wanted` (their relative path) is true, once exit_fd() is
+  // readable. At most `bytes_max` bytes in all: files beyond that come without their content and with
+  // `truncated` set. Symbolic links, devices and pipes are never followed or opened.
+  using WantedFile = std::function<bool(std::string_view)>;
+  virtual Expected<std::vector<OutputFile>> CollectFiles(const WantedFile& wanted,
                                                          std::int64_t bytes_max) = 0;
 
   // The steps of the start, on both sides of the fork.

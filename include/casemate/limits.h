@@ -14,7 +14,7 @@ inline constexpr std::int64_t kGiB = 1024 * kMiB;
 struct Limits {
   // From the program's first instruction to its end, by the monotonic clock.
   std::int64_t wall_time_ms = 30'000;
-  // User plus system time of all processes of the run together; unset means cpus * wall_time_ms.
+  // User plus system time of all processes of the run together; unset means CpuTimeMs below.
   std::optional<std::int64_t> cpu_time_ms;
   // Share of CPU time over any 100 ms; 1.0 is one full core.
   double cpus = 1.0;
@@ -44,5 +44,13 @@ struct Limits {
 
   friend bool operator==(const Limits&, const Limits&) = default;
 };
+
+// The CPU time that a run may use. Without a limit of its own it is what `cpus` allows until the deadline,
+// and a second more, so that a busy loop ends as a timeout and nothing else.
+inline std::int64_t CpuTimeMs(const Limits& limits) {
+  constexpr std::int64_t kSlackMs = 1000;
+  return limits.cpu_time_ms.value_or(
+      static_cast<std::int64_t>(limits.cpus * static_cast<double>(limits.wall_time_ms)) + kSlackMs);
+}
 
 }  // namespace casemate

@@ -1,0 +1,310 @@
+"""Runs one program inside the sandbox and reports on it through its own descriptor.
+
+Started as `python3 -I -S harness.pyc REQUEST_FD RESULT_FD`. Order of events:
+
+    engine                                  harness
+    'o' options, 'c' code, 'i' input, 'g' ->  reads, closes REQUEST_FD
+                                              becomes a module that nobody can import
+                                          <-  'S' just before the program is compiled
+                                          <-  'D' each display, as it is made
+                                          <-  'E' what it raised | 'R' its result | 'X' why there is none
+                                          <-  'T' timings, 'Z' nothing more follows from the harness
+                                              threads are joined, atexit runs, as Python does
+
+A frame is a type byte, a little-endian 32-bit length and the payload. Displays made by atexit handlers
+come after 'Z'. Only the process that the engine started reports: a forked child finds the channel closed.
+
+Every import costs start-up time, so this file uses only what any interpreter has loaded by then; the rest
+(errors, result_json, displays) is read from the same folder when a program needs it. Python 3.9 and later.
+"""
+
+import posix
+import sys
+import time
+
+
+def _read_request(fd):
+    """The request's frames by type. The engine speaks first; its silence is its death."""
+    frames, data = {}, b""
+    while True:
+        while len(data) >= 5:
+            end = 5 + int.from_bytes(data[1:5], "little")
+            if len(data) < end:
+                break
+            kind, payload, data = data[:1], data[5:end], data[end:]
+            if kind == b"g":
+                posix.close(fd)
+                return frames
+            frames[kind] = payload
+        chunk = posix.read(fd, 1 << 16)
+        if not chunk:
+            posix._exit(125)
+        data += chunk
+
+
+def _open_channel(fd):
+    """A function that sends one frame. Frames of several threads, or of a signal handler that runs in the
+    middle of one, never mix; once the descriptor is gone they are dropped."""
+    import _thread
+
+    posix.set_inheritable(fd, False)
+    lock, queue, writing, is_open = _thread.RLock(), [], False, True
+
+    def close():
+        nonlocal is_open
+        is_open = False
+        try:
+            posix.close(fd)
+        except OSError:
+            pass
+
+    posix.register_at_fork(after_in_child=close)
+
+    def send(kind, payload=b""):
+        nonlocal writing, is_open
+        if not is_open:
+            return
+        queue.append(kind + len(payload).to_bytes(4, "little") + payload)
+        with lock:
+            if writing:
+                return
+            writing = True
+            try:
+                while queue:
+                    written = posix.write(fd, queue[0])
+                    queue[0] = queue[0][written:]
+                    if not queue[0]:
+                        del queue[0]
+            except OSError:
+                is_open = False
+            finally:
+                writing = False
+
+    return send
+
+
+def _part_loader(folder, suffix):
+    """A function that runs another file of this folder, once, as a module outside sys.modules."""
+    parts = {}
+
+    def part(name):
+        if name not in parts:
+            path = f"{folder}/{name}{suffix}"
+            import _io
+            with _io.open(path, "rb") as file:
+                data = file.read()
+            if suffix == ".pyc":
+                import marshal
+                code = marshal.loads(memoryview(data)[16:])
+            else:
+                code = compile(data, path, "exec", 0, True)
+            module = type(sys)(f"casemate.{name}")
+            exec(code, module.__dict__)
+            parts[name] = module
+        return parts[name]
+
+    return part
+
+
+class _Quitter:
+    """exit and quit: `-S` leaves out the module that makes them."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def __repr__(self):
+        return f"Use {self._name}() to exit"
+
+    def __call__(self, code=None):
+        try:
+            sys.stdin.close()
+        except Exception:
+            pass
+        raise SystemExit(code)
+
+
+class _Helper:
+    """help, which loads pydoc only when called."""
+
+    def __repr__(self):
+        return "Type help(object) for help about object."
+
+    def __call__(self, *args, **kwargs):
+        import pydoc
+        return pydoc.help(*args, **kwargs)
+
+
+class _PyplotHook:
+    """A finder that only waits for matplotlib.pyplot, to make its show() send the open figures whatever
+    backend the program chooses."""
+
+    def __init__(self, on_load):
+        self._on_load = on_load
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "matplotlib.pyplot":
+            return None
+        sys.meta_path.remove(self)
+        for finder in sys.meta_path:
+            spec = finder.find_spec(name, path, target)
+            if spec is not None and hasattr(spec.loader, "exec_module"):
+                original = spec.loader.exec_module
+
+                def exec_module(module):
+                    del spec.loader.exec_module
+                    original(module)
+                    self._on_load(module)
+
+                spec.loader.exec_module = exec_module
+                return spec
+        return None
+
+
+def _compile(source, filename):
+    """The program's code and, where its last statement is an expression that may be worth showing, that
+    expression's code by itself. The text decides first: a syntax tree costs more than it is worth when
+    the last line cannot be such an expression."""
+    last = source.rstrip()
+    last = last[last.rfind(b"\n") + 1:]
+    head = last.split(b"(", 1)[0]
+    if last[:1].isspace() or last[:1] in (b"", b"#") or b"=" in head or head in (b"print", b"main", b"pass"):
+        return compile(source, filename, "exec", 0, True), None
+    tree = compile(source, filename, "exec", 0x400, True)  # ast.PyCF_ONLY_AST
+    if not tree.body or type(tree.body[-1]).__name__ != "Expr":
+        return compile(tree, filename, "exec", 0, True), None
+    import _ast
+    expression = _ast.Expression(tree.body.pop().value)
+    code = compile(tree, filename, "exec", 0, True)
+    return code, compile(expression, filename, "eval", code.co_flags & 0x1FE0000, True)  # its __future__s
+
+
+def _run(steps):
+    """Runs functions until one raises; what it raised, without our frames in its traceback or our
+    exceptions in its __context__."""
+    try:
+        for step in steps:
+            step()
+    except BaseException as error:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_frame.f_code.co_filename == _run.__code__.co_filename:
+            trace = trace.tb_next
+        return error.with_traceback(trace)
+    return None
+
+
+def _spare_descriptor():
+    """The program may have used up its descriptors, and the report needs one to load what makes it. Its
+    standard input is no longer of use."""
+    try:
+        posix.close(posix.dup(2))
+    except OSError as error:
+        if error.errno == 24:  # EMFILE
+            posix.close(0)
+
+
+def _prepare(options, frames, part, send):
+    """The program's own module, and an interpreter that looks as if it had been started with the program."""
+    import builtins
+
+    displays = []  # made with the first display
+
+    def shower():
+        if not displays:
+            displays.append(part("displays").Displays(send, options["displays_bytes_max"], part("result_json")))
+        return displays[0]
+
+    def display(*values):
+        """Shows values (tables, figures, anything with a _repr_*_ method) beside the program's output."""
+        for value in values:
+            shower().show(value)
+
+    builtins.display = display
+    builtins.exit, builtins.quit, builtins.help = _Quitter("exit"), _Quitter("quit"), _Helper()
+
+    sys.argv = list(options["argv"])
+    sys.orig_argv = [sys.executable, *sys.argv]
+    sys.path[:] = ["/workspace", *(options["sys_path"] or sys.path)]
+    sys.meta_path.insert(0, _PyplotHook(lambda pyplot: shower().take_over_show(pyplot)))
+    try:
+        # A killed program keeps the lines that it printed.
+        sys.stdout.reconfigure(line_buffering=True)
+    except Exception:
+        pass
+
+    module = type(sys)("__main__")
+    module.__dict__.update(__builtins__=builtins, __file__=options["filename"], __cached__=None)
+    module.INPUT_DATA = part("result_json").parse(frames[b"i"]) if b"i" in frames else None
+    sys.modules["__main__"] = module
+    return module.__dict__, shower
+
+
+def _main():
+    clock = time.perf_counter_ns
+    begin = clock()
+    folder, _, name = sys.argv[0].rpartition("/")
+    frames = _read_request(int(sys.argv[1]))
+    send = _open_channel(int(sys.argv[2]))
+    part = _part_loader(folder or ".", ".pyc" if name.endswith(".pyc") else ".py")
+    # The engine's own JSON, without null, true and false, is a Python literal; the JSON module would
+    # cost more than all the rest of this start.
+    options = eval(frames[b"o"], {"__builtins__": {}})
+    namespace, shower = _prepare(options, frames, part, send)
+    compiled, shown = [], []
+    marks = [("python.prepare", begin), ("python.compile", clock())]
+
+    def compile_it():
+        compiled.extend(_compile(frames[b"c"], options["filename"]))
+
+    send(b"S")  # before the compiler, which the program's text can keep as busy as its code the interpreter
+    error = _run([compile_it])
+    marks.append(("python.run", clock()))
+    if error is None:
+        code, last = compiled
+        steps = [lambda: exec(code, namespace)]
+        if last is not None:
+            steps.append(lambda: shown.append(eval(last, namespace)))
+        error = _run(steps)
+    marks.append(("python.report", clock()))
+    _run([_spare_descriptor])
+
+    status = error
+    if error is not None and not isinstance(error, SystemExit):
+        status = part("errors").report(error, send, part("result_json"), _run)
+    elif error is not None and not isinstance(error.code, (int, type(None))):
+        part("errors").tell(error, "", send, part("result_json"))
+    _report_values(error, shown, namespace, options, send, part, shower)
+    marks.append(("", clock()))
+    steps = ",".join(f'"{marks[i][0]}":{(marks[i + 1][1] - marks[i][1]) // 1000}' for i in range(len(marks) - 1))
+    send(b"T", f"{{{steps}}}".encode())
+    send(b"Z")
+    return status
+
+
+def _report_values(error, shown, namespace, options, send, part, shower):
+    """Displays, also of a program that failed: what it drew until then helps to see why. A result only of
+    one that ended as it meant to: the value of `result` when its last statement has run."""
+    result = namespace.get("result")
+    ended = error is None or isinstance(error, SystemExit)
+    if shown and type(shown[0]).__module__ != "builtins":
+        _run([lambda: shower().show_last(shown[0])])
+    if "matplotlib.pyplot" in sys.modules:
+        _run([lambda: shower().show_open_figures()])
+    if ended and "pandas" in sys.modules and (not shown or shown[0] is not result):
+        _run([lambda: shower().show_table(result)])
+    if ended and "result" in namespace:
+        send(*part("result_json").result_frame(result, options["result_bytes_max"],
+                                               options["result_depth_max"]))
+
+
+def _end(error):
+    """Leaves with the exit status that Python gives for `error`."""
+    if error is None:
+        return
+    if isinstance(error, (SystemExit, KeyboardInterrupt)):
+        if isinstance(error, KeyboardInterrupt):
+            sys.excepthook = lambda *args: None  # the traceback is already printed
+        raise error
+    raise SystemExit(1)
+
+
+_end(_main())

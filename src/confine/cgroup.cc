@@ -1,0 +1,260 @@
+#include "confine/cgroup.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <cmath>
+
+#include "base/clock.h"
+#include "base/errno.h"
+#include "base/file.h"
+
+namespace casemate {
+namespace {
+
+constexpr std::string_view kNamePrefix = "casemate-";
+constexpr std::int64_t kCpuPeriodUs = 100'000;
+
+// Field 22 of /proc/PID/stat: with the pid it names one process for ever.
+long long StartTimeOf(long long pid) {
+  const std::string stat = ReadKernelFile(fmt::format("/proc/{}/stat", pid));
+  std::size_t at = stat.rfind(')');
+  if (at == std::string::npos) return -1;
+  for (int field = 2; field < 22; ++field) {
+    at = stat.find(' ', at + 1);
+    if (at == std::string::npos) return -1;
+  }
+  long long value = -1;
+  std::from_chars(stat.data() + at + 1, stat.data() + stat.size(), value);
+  return value;
+}
+
+std::string PidNamespaceId() {
+  std::array<char, 64> link{};
+  const ssize_t length = readlink("/proc/self/ns/pid", link.data(), link.size());
+  const std::string_view text(link.data(), length > 0 ? static_cast<std::size_t>(length) : 0);  // "pid:[N]"
+  if (text.size() < 7) return "0";
+  return std::string(text.substr(5, text.size() - 6));
+}
+
+// "casemate-<pid namespace>-<pid>-<start time>-<serial>": whoever finds it later can tell whether its
+// engine still lives.
+std::string OwnerPrefix() {
+  return fmt::format("{}{}-{}-{}-", kNamePrefix, PidNamespaceId(), getpid(), StartTimeOf(getpid()));
+}
+
+bool OwnerLives(std::string_view name, const std::string& pid_namespace) {
+  name.remove_prefix(kNamePrefix.size());
+  // Another namespace's pids say nothing here: leave such a folder to its own.
+  if (!name.starts_with(pid_namespace + "-")) return true;
+  name.remove_prefix(pid_namespace.size() + 1);
+  long long pid = -1;
+  long long start = -1;
+  const auto [pid_end, pid_error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+  if (pid_error != std::errc() || pid_end == name.data() + name.size()) return true;
+  const auto [end, error] = std::from_chars(pid_end + 1, name.data() + name.size(), start);
+  if (error != std::errc()) return true;
+  return StartTimeOf(pid) == start;
+}
+
+// Writes to a control file, in one write(2) as the kernel wants it.
+Expected<void> WriteControl(const std::string& path, std::string_view value) {
+  auto fd = OpenFile(path, O_WRONLY);
+  if (!fd) return std::unexpected(fd.error());
+  if (write(fd->get(), value.data(), value.size()) != static_cast<ssize_t>(value.size())) {
+    return FailErrno(ErrorCode::kUnavailable, "the kernel refused the limit in " + path,
+                     fmt::format("write {} to {}", value, path));
+  }
+  return {};
+}
+
+Expected<void> WriteControl(const std::string& path, std::int64_t value) {
+  return WriteControl(path, fmt::format("{}", value));
+}
+
+// The number after `key` in a "key number" file (memory.events, cpu.stat, ...).
+std::int64_t ReadKey(const std::string& path, std::string_view key) {
+  const std::string text = ReadKernelFile(path);
+  for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
+    const std::string_view line = std::string_view(text).substr(at, text.find('\n', at) - at);
+    if (line.starts_with(key) && line.size() > key.size() && line[key.size()] == ' ') {
+      std::int64_t value = 0;
+      std::from_chars(line.data() + key.size() + 1, line.data() + line.size(), value);
+      return value;
+    }
+    if (text.find('\n', at) == std::string::npos) break;
+  }
+  return 0;
+}
+
+std::int64_t ReadCount(const std::string& path) { return std::max(0LL, ReadKernelNumber(path)); }
+
+Expected<void> LimitMemory(const std::string& folder, int version, std::int64_t bytes) {
+  if (version == 2) {
+    if (auto done = WriteControl(folder + "/memory.max", bytes); !done) return done;
+    // All of the run dies together, init too: no half-killed program goes on.
+    if (auto done = WriteControl(folder + "/memory.oom.group", 1); !done) return done;
+    // Without swap accounting in the kernel there is no such file, and then no swap to turn off.
+    if (!FileExists(folder + "/memory.swap.max")) return {};
+    return WriteControl(folder + "/memory.swap.max", 0);
+  }
+  if (auto done = WriteControl(folder + "/memory.limit_in_bytes", bytes); !done) return done;
+  if (FileExists(folder + "/memory.memsw.limit_in_bytes")) {
+    return WriteControl(folder + "/memory.memsw.limit_in_bytes", bytes);
+  }
+  return WriteControl(folder + "/memory.swappiness", 0);
+}
+
+Expected<void> LimitCpu(const std::string& folder, int version, double cpus) {
+  // The kernel's smallest quota is 1 ms (kernel doc sched-bwc.rst).
+  const auto quota = std::max<std::int64_t>(1000, std::llround(cpus * static_cast<double>(kCpuPeriodUs)));
+  if (version == 2) return WriteControl(folder + "/cpu.max", fmt::format("{} {}", quota, kCpuPeriodUs));
+  // The period is the kernel's default already: one write less.
+  return WriteControl(folder + "/cpu.cfs_quota_us", quota);
+}
+
+}  // namespace
+
+Expected<void> Cgroup::MakeFolder(CgroupController controller, const CgroupPlace& place,
+                                  const std::string& name) {
+  const std::string folder = place.parent + "/" + name;
+  folder_of_[static_cast<std::size_t>(controller)] = folder;
+  version_of_[static_cast<std::size_t>(controller)] = place.version;
+  if (std::ranges::find(folders_, folder) != folders_.end()) return {};
+  if (mkdir(folder.c_str(), 0755) != 0) {
+    return FailErrno(ErrorCode::kUnavailable, "cannot make a cgroup in " + place.parent, "mkdir " + folder);
+  }
+  folders_.push_back(folder);
+  if (place.version == 2) {
+    auto fd = OpenFile(folder, O_RDONLY | O_DIRECTORY);
+    if (!fd) return std::unexpected(fd.error());
+    clone_fd_ = *std::move(fd);
+    return {};
+  }
+  auto fd = OpenFile(folder + "/tasks", O_WRONLY);
+  if (!fd) return std::unexpected(fd.error());
+  task_fds_.push_back(*std::move(fd));
+  return {};
+}
+
+Expected<void> Cgroup::WriteLimits(const CgroupHost& host, const Limits& limits) {
+  const auto version = [&host](CgroupController controller) { return host.place(controller).version; };
+  Expected<void> done;
+  if (const int memory = version(CgroupController::kMemory); memory != 0) {
+    done = LimitMemory(FolderOf(CgroupController::kMemory), memory, limits.memory_bytes);
+  }
+  if (done && version(CgroupController::kPids) != 0) {
+    done = WriteControl(FolderOf(CgroupController::kPids) + "/pids.max", limits.processes_max);
+  }
+  if (const int cpu = version(CgroupController::kCpu); done && cpu != 0) {
+    done = LimitCpu(FolderOf(CgroupController::kCpu), cpu, limits.cpus);
+  }
+  return done;
+}
+
+Expected<Cgroup> Cgroup::Create(const CgroupHost& host, const Limits& limits) {
+  static std::atomic<unsigned> serial{0};
+  const std::string name = OwnerPrefix() + std::to_string(serial.fetch_add(1));
+  Cgroup cgroup;
+  for (const CgroupController controller : kCgroupControllers) {
+    const CgroupPlace& place = host.place(controller);
+    if (place.version == 0) continue;
+    if (auto made = cgroup.MakeFolder(controller, place, name); !made) return std::unexpected(made.error());
+  }
+  if (auto written = cgroup.WriteLimits(host, limits); !written) return std::unexpected(written.error());
+  return cgroup;
+}
+
+Cgroup::~Cgroup() { Remove(1000); }
+
+void Cgroup::CloseEntrances() {
+  clone_fd_.reset();
+  task_fds_.clear();
+}
+
+CgroupReading Cgroup::Read() {
+  const auto version = [this](CgroupController controller) {
+    return version_of_[static_cast<std::size_t>(controller)];
+  };
+  const std::string& memory = FolderOf(CgroupController::kMemory);
+  if (version(CgroupController::kMemory) == 2) {
+    last_.memory_kills = ReadKey(memory + "/memory.events", "oom_kill");
+    last_.memory_peak_bytes = std::max(
+        {last_.memory_peak_bytes, ReadCount(memory + "/memory.peak"), ReadCount(memory + "/memory.current")});
+  } else if (version(CgroupController::kMemory) == 1) {
+    last_.memory_kills = ReadKey(memory + "/memory.oom_control", "oom_kill");
+    last_.memory_peak_bytes = ReadCount(memory + "/memory.max_usage_in_bytes");
+  }
+  if (version(CgroupController::kPids) != 0) {
+    const std::string& pids = FolderOf(CgroupController::kPids);
+    last_.process_refusals = ReadKey(pids + "/pids.events", "max");
+    last_.processes_peak =
+        std::max({last_.processes_peak, ReadCount(pids + "/pids.peak"), ReadCount(pids + "/pids.current")});
+  }
+  const std::string& cpu = FolderOf(CgroupController::kCpuacct);
+  if (version(CgroupController::kCpuacct) == 2) {
+    last_.cpu_time_us = ReadKey(cpu + "/cpu.stat", "usage_usec");
+  } else if (version(CgroupController::kCpuacct) == 1) {
+    last_.cpu_time_us = ReadCount(cpu + "/cpuacct.usage") / 1000;
+  }
+  return last_;
+}
+
+void Cgroup::Kill() const {
+  for (const std::string& folder : folders_) {
+    if (FileExists(folder + "/cgroup.kill")) (void)WriteControl(folder + "/cgroup.kill", 1);
+  }
+}
+
+bool Cgroup::Remove(std::int64_t wait_ms) {
+  const Deadline deadline = Deadline::After(wait_ms);
+  CloseEntrances();
+  for (;;) {
+    std::erase_if(folders_,
+                  [](const std::string& folder) { return rmdir(folder.c_str()) == 0 || errno == ENOENT; });
+    if (folders_.empty()) return true;
+    if (deadline.Passed()) return false;
+    usleep(200);  // the last member has been reaped; the kernel drops its reference a moment later
+  }
+}
+
+CgroupGarbage RemoveStaleCgroups(const CgroupHost& host) {
+  CgroupGarbage garbage;
+  std::vector<std::string> parents;
+  for (const CgroupController controller : kCgroupControllers) {
+    const std::string& parent = host.place(controller).parent;
+    if (!parent.empty() && std::ranges::find(parents, parent) == parents.end()) parents.push_back(parent);
+  }
+  const std::string pid_namespace = PidNamespaceId();
+  for (const std::string& parent : parents) {
+    DIR* folder = opendir(parent.c_str());
+    if (folder == nullptr) continue;
+    std::vector<std::string> stale;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): one DIR, one thread
+    while (const dirent* entry = readdir(folder)) {
+      const std::string_view name = static_cast<const char*>(entry->d_name);
+      if (name.starts_with(kNamePrefix) && !OwnerLives(name, pid_namespace)) {
+        stale.push_back(parent + "/" + std::string(name));
+      }
+    }
+    closedir(folder);
+    for (const std::string& path : stale) {
+      (void)WriteControl(path + "/cgroup.kill", 1);
+      if (rmdir(path.c_str()) == 0) {
+        garbage.removed.push_back(path);
+      } else if (errno != ENOENT) {
+        garbage.kept.push_back(path + ": " + ErrnoName(errno));
+      }
+    }
+  }
+  return garbage;
+}
+
+}  // namespace casemate

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <linux/filter.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.h"
+
+namespace casemate {
+
+// Everything that the child does between fork and exec, decided and allocated before the fork. apply.cc
+// carries it out and nothing else: it allocates nothing and takes no decision.
+
+// An entry of the new root's own tmpfs, made in order; paths are relative ("usr/bin").
+struct RootEntry {
+  enum class Kind { kFolder, kFile, kSymlink };
+  Kind kind = Kind::kFolder;
+  std::string path;
+  std::string content;  // a file's bytes, a link's target
+  mode_t mode = 0755;
+};
+
+// A host folder or file seen inside. `tree` is a detached mount (open_tree(2)) when the parent had the
+// power to make it; otherwise the child makes it from `source` before it gives up the caller's user id.
+struct BindMount {
+  std::string source;
+  std::string target;            // relative to the new root
+  std::uint64_t attributes = 0;  // MOUNT_ATTR_*
+  bool recursive = false;
+  UniqueFd tree;
+};
+
+// The writable file system: one tmpfs, so that one size and one count of files hold for all of it.
+struct ScratchView {
+  std::string name;    // its folder in the tmpfs
+  std::string target;  // where that is seen, relative to the new root
+  std::uint64_t attributes = 0;
+  mode_t mode = 0700;
+};
+struct ScratchPlan {
+  std::string options;  // of mount(2): size, nr_inodes, mode, uid, gid
+  std::vector<ScratchView> views;
+};
+
+struct IdPlan {
+  uid_t init_uid = 0;        // inside
+  uid_t program_uid = 1000;  // inside; the gid is the same number
+  bool change_ids = true;    // false with a single id mapped: both are that one already
+  bool clear_groups = true;  // false where the caller may not (setgroups "deny")
+};
+
+struct ResourceLimit {
+  int resource = 0;  // RLIMIT_*
+  rlimit value{};
+};
+
+// A descriptor of the engine's that the program gets under another number.
+struct DescriptorMove {
+  int from = -1;
+  int to = -1;
+};
+
+// Where the program may write; everything else is read and execute only (landlock(7)).
+struct LandlockPlan {
+  int abi = 0;                        // 0: the kernel has none, no second wall
+  std::vector<std::string> writable;  // absolute, inside
+};
+
+struct ConfinementPlan {
+  std::vector<int> cgroup_tasks;  // descriptors of version 1 `tasks` files
+  bool unshare_cgroup = true;
+
+  IdPlan ids;
+  std::string root_options;  // of the root tmpfs
+  std::vector<RootEntry> root_entries;
+  std::vector<BindMount> binds;
+  ScratchPlan scratch;
+  std::string proc_options;
+  std::string host_name;
+  std::string working_dir;     // absolute, inside
+  bool expects_files = false;  // a file stream follows kLaunchGo
+
+  int socket = -1;                          // the child's end of the launch socket
+  int init_binary = -1;                     // memfd with the reaper
+  int lifeline = -1;                        // read end: at its end when the engine is gone
+  int exit_status = -1;                     // write end: init writes the program's wait status
+  std::vector<DescriptorMove> descriptors;  // of the program; all others are closed
+  std::vector<ResourceLimit> resource_limits;
+  int oom_score_adj = 0;
+  LandlockPlan landlock;
+  std::span<const sock_filter> seccomp;
+
+  std::vector<std::string> exec_candidates;  // tried in order, absolute
+  std::vector<std::string> argv;
+  std::vector<std::string> env;  // "NAME=value"
+};
+
+}  // namespace casemate

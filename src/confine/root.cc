@@ -1,0 +1,166 @@
+#include "confine/root.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "confine/syscalls.h"
+
+namespace casemate {
+namespace {
+
+// Where the new root is put together: /tmp is on every host (FHS 3.18), and the mount covers it in this
+// mount namespace alone.
+constexpr const char* kBuildPlace = "/tmp";
+constexpr const char* kScratchPlace = ".scratch";
+constexpr unsigned long kQuiet = MS_NOSUID | MS_NODEV;
+
+StepResult Failed(LaunchStep step) { return {step, errno}; }
+
+int WriteFile(int root, const RootEntry& entry) {
+  const int fd =
+      openat(root, entry.path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, entry.mode);
+  if (fd < 0) return -1;
+  const char* at = entry.content.data();
+  std::size_t left = entry.content.size();
+  while (left > 0) {
+    const ssize_t count = write(fd, at, left);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) break;
+    at += count;
+    left -= static_cast<std::size_t>(count);
+  }
+  const int err = errno;
+  close(fd);
+  errno = err;
+  return left == 0 ? 0 : -1;
+}
+
+int MakeEntry(int root, const RootEntry& entry) {
+  switch (entry.kind) {
+    case RootEntry::Kind::kFolder:
+      return mkdirat(root, entry.path.c_str(), entry.mode) == 0 || errno == EEXIST ? 0 : -1;
+    case RootEntry::Kind::kFile:
+      return WriteFile(root, entry);
+    case RootEntry::Kind::kSymlink:
+      return symlinkat(entry.content.c_str(), root, entry.path.c_str());
+  }
+  return -1;
+}
+
+StepResult MakeEntries(int root, const ConfinementPlan& plan) {
+  for (const RootEntry& entry : plan.root_entries) {
+    if (MakeEntry(root, entry) != 0) return Failed(LaunchStep::kRootFiles);
+  }
+  return {};
+}
+
+StepResult AttachBinds(int root, const ConfinementPlan& plan) {
+  for (const BindMount& bind : plan.binds) {
+    if (MoveMount(bind.tree.get(), "", root, bind.target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+      return Failed(LaunchStep::kBindMounts);
+    }
+  }
+  return {};
+}
+
+// One tmpfs, seen in several places with the flags that each needs, and in none as a whole.
+StepResult MountScratch(int root, const ConfinementPlan& plan, RootHandles& handles) {
+  constexpr LaunchStep kStep = LaunchStep::kScratch;
+  if (mkdirat(root, kScratchPlace, 0700) != 0) return Failed(kStep);
+  if (mount("tmpfs", kScratchPlace, "tmpfs", kQuiet, plan.scratch.options.c_str()) != 0) return Failed(kStep);
+  handles.scratch = openat(root, kScratchPlace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (handles.scratch < 0) return Failed(kStep);
+  for (const ScratchView& view : plan.scratch.views) {
+    if (mkdirat(handles.scratch, view.name.c_str(), view.mode) != 0 ||
+        fchmodat(handles.scratch, view.name.c_str(), view.mode, 0) != 0 ||
+        fchownat(handles.scratch, view.name.c_str(), plan.ids.program_uid, plan.ids.program_uid, 0) != 0) {
+      return Failed(kStep);
+    }
+    const int tree = OpenTree(handles.scratch, view.name.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (tree < 0) return Failed(kStep);
+    mount_attr attributes{};
+    attributes.attr_set = view.attributes;
+    if (MountSetattr(tree, "", AT_EMPTY_PATH, attributes) != 0 ||
+        MoveMount(tree, "", root, view.target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+      return Failed(kStep);
+    }
+    close(tree);
+  }
+  if (umount2(kScratchPlace, MNT_DETACH) != 0 || unlinkat(root, kScratchPlace, AT_REMOVEDIR) != 0) {
+    return Failed(kStep);
+  }
+  return {};
+}
+
+// pivot_root(2), "pivot_root(".", ".")": the old root ends up under the new one and is detached from there.
+StepResult Pivot(int root) {
+  if (fchdir(root) != 0 || PivotRoot(".", ".") != 0 || umount2(".", MNT_DETACH) != 0 || chdir("/") != 0) {
+    return Failed(LaunchStep::kPivot);
+  }
+  return {};
+}
+
+StepResult Seal() {
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  if (MountSetattr(AT_FDCWD, "/", 0, attributes) != 0) return Failed(LaunchStep::kSealRoot);
+  // Prove it: the next write must fail with EROFS, and for no other reason.
+  if (mkdir("/casemate-probe", 0700) == 0) return {LaunchStep::kSealRoot, EPERM};
+  return errno == EROFS ? StepResult{} : Failed(LaunchStep::kSealRoot);
+}
+
+}  // namespace
+
+int OpenDetached(const char* source, std::uint64_t attributes, bool recursive) {
+  const unsigned recurse = recursive ? AT_RECURSIVE : 0U;
+  const int tree = OpenTree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recurse);
+  if (tree < 0) return -errno;
+  mount_attr change{};
+  change.attr_set = attributes;
+  // Nothing that is mounted on the host later may appear inside.
+  change.propagation = MS_PRIVATE;
+  if (MountSetattr(tree, "", AT_EMPTY_PATH | recurse, change) != 0) {
+    const int err = errno;
+    close(tree);
+    return -err;
+  }
+  return tree;
+}
+
+StepResult OpenBindSources(std::vector<BindMount>& binds) {
+  for (BindMount& bind : binds) {
+    if (bind.tree.valid()) continue;
+    const int tree = OpenDetached(bind.source.c_str(), bind.attributes, bind.recursive);
+    if (tree < 0) return {LaunchStep::kBindMounts, -tree};
+    bind.tree = UniqueFd(tree);
+  }
+  return {};
+}
+
+StepResult BuildRoot(const ConfinementPlan& plan, RootHandles& handles) {
+  if (mount("tmpfs", kBuildPlace, "tmpfs", kQuiet, plan.root_options.c_str()) != 0 ||
+      chdir(kBuildPlace) != 0) {
+    return Failed(LaunchStep::kNewRoot);
+  }
+  const int root = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (root < 0) return Failed(LaunchStep::kNewRoot);
+  StepResult result = MakeEntries(root, plan);
+  if (result.err == 0) result = AttachBinds(root, plan);
+  if (result.err == 0) result = MountScratch(root, plan, handles);
+  // Before the pivot: the kernel allows a new proc only while one is fully visible in this mount namespace.
+  if (result.err == 0 && mount("proc", "proc", "proc", kQuiet | MS_NOEXEC, plan.proc_options.c_str()) != 0) {
+    result = Failed(LaunchStep::kProc);
+  }
+  if (result.err == 0) result = Pivot(root);
+  if (result.err == 0) result = Seal();
+  close(root);
+  if (result.err != 0) return result;
+  handles.workspace = open("/workspace", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return handles.workspace < 0 ? Failed(LaunchStep::kWorkingDir) : StepResult{};
+}
+
+}  // namespace casemate

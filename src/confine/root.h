@@ -1,0 +1,29 @@
+#pragma once
+
+#include "confine/launch_step.h"
+#include "confine/plan.h"
+
+namespace casemate {
+
+// A step of the child and how it failed; err 0 means done.
+struct StepResult {
+  LaunchStep step = LaunchStep::kNone;
+  int err = 0;  // positive errno
+};
+
+// Descriptors that init hands to the engine.
+struct RootHandles {
+  int scratch = -1;    // the scratch file system's own root
+  int workspace = -1;  // /workspace, whatever it is
+};
+
+// The two halves of the file view, both async-signal-safe, both inside the new user and mount namespaces.
+// OpenBindSources must run while the caller's own user id still opens the paths; BuildRoot ends with
+// the new, read-only root as "/" and nothing of the host's mounts in sight.
+StepResult OpenBindSources(std::vector<BindMount>& binds);
+StepResult BuildRoot(const ConfinementPlan& plan, RootHandles& handles);
+
+// open_tree(2) with `attributes` set on the copy: a detached mount, or -errno.
+int OpenDetached(const char* source, std::uint64_t attributes, bool recursive);
+
+}  // namespace casemate

@@ -1,0 +1,26 @@
+# Included by CMakeLists.txt after casemate_library(confine ...): the filter's tables, compiled from
+# profiles/seccomp/ for every architecture; the linker keeps the one that is used.
+add_subdirectory(${CMAKE_SOURCE_DIR}/tools/seccomp ${CMAKE_BINARY_DIR}/tools/seccomp)
+
+set(seccomp_profile
+  ${CMAKE_SOURCE_DIR}/profiles/seccomp/container.toml
+  ${CMAKE_SOURCE_DIR}/profiles/seccomp/container_refusals.toml)
+set(seccomp_folder ${CMAKE_CURRENT_BINARY_DIR}/seccomp)
+set(seccomp_sources
+  ${seccomp_folder}/seccomp_container_x86_64.cc ${seccomp_folder}/seccomp_container_aarch64.cc)
+file(MAKE_DIRECTORY ${seccomp_folder})
+add_custom_command(
+  OUTPUT ${seccomp_sources}
+  COMMAND seccomp_compiler ${seccomp_profile} ${seccomp_folder}
+  DEPENDS seccomp_compiler ${seccomp_profile}
+  COMMENT "Compiling the seccomp profile"
+  VERBATIM)
+target_sources(confine PRIVATE ${seccomp_sources})
+
+if(TARGET confine_test)
+  # The tests read the profile itself, and run the compiler on faulty ones.
+  target_link_libraries(confine_test PRIVATE dep::tomlplusplus)
+  target_compile_definitions(confine_test PRIVATE
+    CASEMATE_SECCOMP_COMPILER="$<TARGET_FILE:seccomp_compiler>")
+  add_dependencies(confine_test seccomp_compiler)
+endif()

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <linux/landlock.h>
+#include <linux/mount.h>
+#include <linux/sched.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+// System calls that the C library of our oldest host does not wrap. All are async-signal-safe; on failure
+// they return -1 and set errno, as the C library's do.
+namespace casemate {
+
+// clone3(2) as fork: the child returns 0.
+pid_t Clone3(clone_args& args);
+int PivotRoot(const char* new_root, const char* put_old);
+int OpenTree(int dir_fd, const char* path, unsigned flags);
+int MoveMount(int from_fd, const char* from, int to_fd, const char* to, unsigned flags);
+int MountSetattr(int dir_fd, const char* path, unsigned flags, const mount_attr& attr);
+int CloseRange(unsigned first, unsigned last, unsigned flags);
+int PidfdSendSignal(int pidfd, int signal);
+int PidfdOpen(pid_t pid);
+// openat2(2) that never leaves `dir_fd` and follows no symbolic link at all.
+int OpenBeneath(int dir_fd, const char* path, int flags, mode_t mode = 0);
+
+}  // namespace casemate

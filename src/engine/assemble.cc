@@ -1,0 +1,186 @@
+#include "engine/assemble.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "model/schema.h"
+
+namespace casemate {
+namespace {
+
+std::string Seconds(std::int64_t milliseconds) {
+  return fmt::format("{:g} s", static_cast<double>(milliseconds) / 1000.0);
+}
+
+std::string Mebibytes(std::int64_t bytes) {
+  return fmt::format("{:g} MiB", static_cast<double>(bytes) / static_cast<double>(kMiB));
+}
+
+void SetInvalid(ExecutionResult& result, std::string message, std::string hint) {
+  result.status = Status::kResultInvalid;
+  result.result.reset();
+  result.error = ProgramError{"casemate.result_invalid", std::move(message), "", std::move(hint)};
+}
+
+void TakeResult(const ExecutionRequest& request, HarnessReport& report, ExecutionResult& result) {
+  if (report.result_invalid) {
+    const ResultInvalid& why = *report.result_invalid;
+    SetInvalid(result, why.path.empty() ? why.message : fmt::format("{}: {}", why.path, why.message),
+               "set `result` to plain JSON data");
+    return;
+  }
+  if (report.protocol_error) {
+    SetInvalid(result, *report.protocol_error, "the program wrote into the channel of its own result");
+    return;
+  }
+  result.result = std::move(report.result);
+  if (!request.result_schema) return;
+  if (!result.result) {
+    SetInvalid(result, "there is a result schema, but the program set no `result`",
+               "set the variable `result`");
+    return;
+  }
+  if (auto meets = CheckAgainstSchema(*result.result, *request.result_schema); !meets) {
+    SetInvalid(result,
+               fmt::format("the result does not meet its schema at \"{}\": {}", meets.error().path,
+                           meets.error().message),
+               "change the program or the schema");
+  }
+}
+
+bool IsBelow(std::string_view path, std::string_view folder) {
+  return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
+}
+
+bool IsInside(std::string_view path, const LaunchSpec& spec) {
+  constexpr std::array kOwn = {"/tmp", "/workspace", "/dev", "/proc", "/etc", "/code", "/casemate"};
+  const auto below = [path](const std::string& folder) { return IsBelow(path, folder); };
+  if (std::ranges::any_of(kOwn, below) || std::ranges::any_of(spec.environment.read_only_paths, below))
+    return true;
+  return std::ranges::any_of(spec.mounts,
+                             [path](const HostMount& mount) { return IsBelow(path, mount.inside_path); });
+}
+
+// A path that the program could not have: its own exception names it. Only an explanation, so it may come
+// from inside.
+void ExplainPath(const HarnessReport& report, const LaunchSpec& spec, ExecutionResult& result) {
+  if (!report.failure || !report.failure->filename || !report.failure->errno_value) return;
+  const std::string& path = *report.failure->filename;
+  const auto err = static_cast<int>(*report.failure->errno_value);
+  if (!path.starts_with('/')) return;
+  if ((err == ENOENT || err == EACCES) && !IsInside(path, spec)) {
+    result.denials.push_back(
+        {"path", path, 1, "the sandbox sees no path of the host; give it in with --file, --workspace or -v"});
+  } else if (err == EROFS || err == EACCES || err == EPERM) {
+    result.denials.push_back({"path", path, 1, "write to /workspace or /tmp; all else is read-only"});
+  }
+}
+
+// Limits that the program met without dying of them.
+void ExplainLimits(const Outcome& outcome, ExecutionResult& result) {
+  if (outcome.reading.process_refusals > 0) {
+    result.denials.push_back({"limit", "processes_max", outcome.reading.process_refusals,
+                              "start fewer processes and threads, or raise --pids-limit"});
+  }
+  if (outcome.reading.tmp_full) {
+    result.denials.push_back({"limit", "tmp_bytes", 1, "write less, or raise --tmp-size or --tmp-files"});
+  }
+}
+
+void TakeError(const HarnessReport& report, const Limits& limits, ExecutionResult& result) {
+  if (result.status == Status::kError && report.failure) {
+    result.error = report.failure->error;
+    // A single allocation larger than the limit fails before the kernel has anything to count.
+    if (result.error->type == "MemoryError") result.status = Status::kMemoryLimit;
+  }
+  StatusText text = ExplainStatus(result.status, limits);
+  if (text.message.empty()) return;
+  if (!result.error)
+    result.error = ProgramError{fmt::format("casemate.{}", StatusName(result.status)), "", "", ""};
+  if (result.error->message.empty()) result.error->message = std::move(text.message);
+  if (result.error->hint.empty()) result.error->hint = std::move(text.hint);
+}
+
+}  // namespace
+
+StatusText ExplainStatus(Status status, const Limits& limits) {
+  switch (status) {
+    case Status::kOk:
+    case Status::kError:
+    case Status::kResultInvalid:
+    case Status::kRejected:
+    case Status::kUnavailable:
+    case Status::kFailed:
+      return {};
+    case Status::kTimeout:
+      return {fmt::format("the program ran longer than {} and was ended", Seconds(limits.wall_time_ms)),
+              "make it faster, or raise --timeout"};
+    case Status::kCpuLimit:
+      return {fmt::format("the program used more than {} of CPU time", Seconds(CpuTimeMs(limits))),
+              "make it faster, or raise --cpu-time"};
+    case Status::kMemoryLimit:
+      return {fmt::format("the program needed more than {} of memory", Mebibytes(limits.memory_bytes)),
+              "hold less at once, or raise --memory"};
+    case Status::kProcessLimit:
+      return {fmt::format("the program started more than {} processes and threads", limits.processes_max),
+              "start fewer, or raise --pids-limit"};
+    case Status::kDiskLimit:
+      return {fmt::format("the program wrote more than {} or {} files", Mebibytes(limits.tmp_bytes),
+                          limits.tmp_files_max),
+              "write less, or raise --tmp-size or --tmp-files"};
+    case Status::kOutputLimit:
+      return {fmt::format("the program wrote more than {} to stdout or {} to stderr",
+                          Mebibytes(limits.stdout_bytes_max), Mebibytes(limits.stderr_bytes_max)),
+              "print less, write a file and collect it, or raise --stdout-limit"};
+    case Status::kDenied:
+      return {"the program was ended for forbidden system calls", "see the denials"};
+    case Status::kCancelled:
+      return {"the run was cancelled", ""};
+  }
+  return {};
+}
+
+void Assemble(const ExecutionRequest& request, const LaunchSpec& spec, Outcome outcome, HarnessReport report,
+              ExecutionResult& result) {
+  const Limits& limits = spec.policy.limits;
+  result.status = outcome.status;
+  result.exit_code = outcome.exit.exit_code;
+  result.signal = outcome.exit.signal;
+  result.truncated = outcome.truncated;
+  result.truncated.displays_cut = report.displays_truncated;
+  result.usage = outcome.usage;
+  result.denials = std::move(outcome.denials);
+  result.stdout_text = std::move(outcome.stdout_text);
+  result.stderr_text = std::move(outcome.stderr_text);
+  result.displays = std::move(report.displays);
+  result.timings.insert(result.timings.end(), report.timings.begin(), report.timings.end());
+  ExplainPath(report, spec, result);
+  ExplainLimits(outcome, result);
+  if (spec.control_channel && result.status == Status::kOk) TakeResult(request, report, result);
+  TakeError(report, limits, result);
+}
+
+void AssembleRefusal(const Error& error, ExecutionResult& result) {
+  switch (error.code) {
+    case ErrorCode::kInvalidRequest:
+    case ErrorCode::kNotFound:
+      result.status = Status::kRejected;
+      break;
+    case ErrorCode::kUnavailable:
+      result.status = Status::kUnavailable;
+      break;
+    case ErrorCode::kCancelled:
+      result.status = Status::kCancelled;
+      break;
+    case ErrorCode::kInternal:
+      result.status = Status::kFailed;
+      break;
+  }
+  result.error =
+      ProgramError{fmt::format("casemate.{}", ErrorCodeName(error.code)), error.ToString(), "", ""};
+}
+
+}  // namespace casemate

@@ -1,0 +1,70 @@
+// The only place that names concrete classes.
+#include <pwd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+
+#include "base/file.h"
+#include "casemate/doctor.h"
+#include "engine/diagnose.h"
+#include "engine/flow.h"
+#include "isolation/container/container_backend.h"
+
+namespace casemate {
+namespace {
+
+std::string Variable(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
+  return value != nullptr ? value : "";
+}
+
+std::string HomeFolder() {
+  std::array<char, 4096> buffer{};
+  passwd entry{};
+  passwd* found = nullptr;
+  getpwuid_r(getuid(), &entry, buffer.data(), buffer.size(), &found);
+  return found != nullptr ? found->pw_dir : "/";
+}
+
+// XDG Base Directory Specification, "state"; systemd sets STATE_DIRECTORY for a service (systemd.exec(5)).
+std::string FindStateDir(const std::string& wanted) {
+  if (!wanted.empty()) return wanted;
+  if (const std::string own = Variable("CASEMATE_STATE_DIR"); !own.empty()) return own;
+  if (const std::string service = Variable("STATE_DIRECTORY"); !service.empty()) return service;
+  if (const std::string xdg = Variable("XDG_STATE_HOME"); xdg.starts_with('/')) return xdg + "/casemate";
+  const std::string home = Variable("HOME");
+  return (home.empty() ? HomeFolder() : home) + "/.local/state/casemate";
+}
+
+// One place for all engines of one user, whatever their state folders: two must never lease the same ids.
+std::string FindLockFolder() {
+  if (geteuid() == 0) return "/run/casemate";
+  const std::string runtime = "/run/user/" + std::to_string(getuid());
+  if (access(runtime.c_str(), W_OK | X_OK) == 0) return runtime + "/casemate";
+  return HomeFolder() + "/.local/state/casemate";
+}
+
+EngineParts ComposeParts(const EngineOptions& options) {
+  EngineParts parts;
+  parts.state_dir = FindStateDir(options.state_dir);
+  parts.environment.python = options.python;
+  parts.environment.state_dir = parts.state_dir;
+  parts.backends.push_back(container::MakeContainerBackend(FindLockFolder()));
+  return parts;
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options) {
+  return MakeEngineOf(ComposeParts(options));
+}
+
+DoctorReport Diagnose(const EngineOptions& options) { return DiagnoseParts(ComposeParts(options)); }
+
+GarbageReport CollectGarbage(const EngineOptions& /*options*/) {
+  container::Garbage garbage = container::CollectContainerGarbage();
+  return {std::move(garbage.removed), std::move(garbage.kept)};
+}
+
+}  // namespace casemate

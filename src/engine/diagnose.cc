@@ -1,0 +1,61 @@
+#include "engine/diagnose.h"
+
+#include <utility>
+
+#include "confine/host_probe.h"
+
+namespace casemate {
+namespace {
+
+// Admission says what would hold; only a run shows that it starts.
+TierFinding Try(Backend& backend, Engine& engine) {
+  TierFinding finding;
+  finding.tier = backend.tier();
+  auto admitted = backend.Admit(Policy{});
+  if (!admitted) {
+    finding.why_not = admitted.error().ToString();
+    return finding;
+  }
+  finding.report = *std::move(admitted);
+  ExecutionRequest request;
+  request.command = {"true"};
+  request.isolation = backend.tier();
+  const ExecutionResult result = engine.Execute(request);
+  finding.works = result.status == Status::kOk;
+  if (!finding.works && result.error) {
+    finding.why_not = result.error->message;
+    finding.remedy = result.error->hint;
+  } else if (!finding.works) {
+    finding.why_not = "a program that does nothing ended with " + std::string(StatusName(result.status));
+  }
+  return finding;
+}
+
+}  // namespace
+
+DoctorReport DiagnoseParts(EngineParts parts) {
+  DoctorReport report;
+  report.findings = ProbeHost();
+  report.state_dir = parts.state_dir;
+  if (auto python = FindPython(parts.environment)) {
+    report.python = python->path;
+    report.python_version = python->version;
+    report.python_prefix = python->prefix;
+  } else {
+    report.findings.push_back(
+        {"python", HostFinding::State::kMissing, python.error().message, "as root: apt-get install python3"});
+  }
+  std::vector<Backend*> backends;
+  for (const auto& backend : parts.backends) backends.push_back(backend.get());
+  const std::unique_ptr<Engine> engine = MakeEngineOf(std::move(parts));
+  for (Backend* backend : backends) report.tiers.push_back(Try(*backend, *engine));
+  report.healthy = !report.python.empty();
+  for (const TierFinding& tier : report.tiers) {
+    if (tier.tier == Tier::kContainer) {
+      report.healthy = report.healthy && tier.works && tier.report.not_enforced.empty();
+    }
+  }
+  return report;
+}
+
+}  // namespace casemate

@@ -1,0 +1,183 @@
+// The whole flow of a run, on one screen. Each stage is a folder of its own; only this file knows their
+// order.
+#include <sys/random.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "base/sha256.h"
+#include "engine/assemble.h"
+#include "engine/flow.h"
+#include "engine/launch_request.h"
+#include "engine/tiers.h"
+#include "policy/glob.h"
+#include "supervise/supervisor.h"
+
+namespace casemate {
+namespace {
+
+std::string MakeId() {
+  std::array<unsigned char, 8> bytes{};
+  (void)!getrandom(bytes.data(), bytes.size(), 0);
+  std::string id = "run-";
+  for (const unsigned char byte : bytes) id += fmt::format("{:02x}", byte);
+  return id;
+}
+
+std::string HashProgram(const ExecutionRequest& request) {
+  if (request.code) return Sha256Hex(*request.code);
+  std::string words;
+  for (const std::string& word : request.command) words += word + '\0';
+  return Sha256Hex(words);
+}
+
+// Turns what the supervisor sees into events, and the result channel's bytes into a report.
+class EventRelay : public RunObserver {
+ public:
+  EventRelay(const Limits& limits, EventSink* sink) : decoder_(limits), sink_(sink) {}
+
+  void OnStdout(std::string_view text) override { Emit(StdoutEvent{text}); }
+  void OnStderr(std::string_view text) override { Emit(StderrEvent{text}); }
+  void OnDenial(const Denial& denial) override { Emit(DenialEvent{&denial}); }
+  void OnResultBytes(std::string_view bytes) override {
+    decoder_.Feed(bytes);
+    const auto& displays = decoder_.report().displays;
+    for (; displays_told_ < displays.size(); ++displays_told_) Emit(DisplayEvent{&displays[displays_told_]});
+  }
+  HarnessReport TakeReport() {
+    decoder_.Finish();
+    return decoder_.TakeReport();
+  }
+  void Emit(const Event& event) {
+    if (sink_ != nullptr) sink_->OnEvent(event);
+  }
+
+ private:
+  ResultDecoder decoder_;
+  EventSink* sink_;
+  std::size_t displays_told_ = 0;
+};
+
+class FlowEngine : public Engine {
+ public:
+  explicit FlowEngine(EngineParts parts) : parts_(std::move(parts)) {}
+
+  ExecutionResult Execute(const ExecutionRequest& request, EventSink* sink, int cancel_fd) override {
+    ExecutionResult result;
+    result.id = MakeId();
+    result.policy = request.policy;
+    result.environment = request.environment;
+    result.code_sha256 = HashProgram(request);
+    if (auto done = Run(request, sink, cancel_fd, result); !done) AssembleRefusal(done.error(), result);
+    if (sink != nullptr) EmitEnd(*sink, result);
+    return result;
+  }
+
+ private:
+  Expected<void> Run(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
+                     ExecutionResult& result) {
+    Stopwatch watch(result);
+    auto checked = CheckRequest(request);
+    if (!checked) return std::unexpected(checked.error());
+    watch.Mark("check");
+
+    auto environment = FindEnvironment(request);
+    if (!environment) return std::unexpected(environment.error());
+    watch.Mark("environment");
+
+    auto admitted = ChooseTier(parts_.backends, request, checked->policy);
+    if (!admitted) return std::unexpected(admitted.error());
+    result.isolation = std::move(admitted->report);
+    watch.Mark("admit");
+
+    auto launch = MakeLaunch(result.id, request, *checked, *environment, parts_.state_dir);
+    if (!launch) return std::unexpected(launch.error());
+    auto sandbox = admitted->backend->Launch(launch->spec);
+    if (!sandbox) return std::unexpected(sandbox.error());
+    watch.Take((*sandbox)->StartTimings());
+
+    EventRelay relay(checked->policy.limits, sink);
+    relay.Emit(StartedEvent{result.id});
+    Outcome outcome =
+        Supervise(**sandbox, checked->policy.limits,
+                  {launch->request_bytes, request.stdin_bytes, request.stdin_fd, cancel_fd}, relay);
+    watch.Mark("run");
+
+    Assemble(request, launch->spec, std::move(outcome), relay.TakeReport(), result);
+    if (auto collected = Collect(request, **sandbox, checked->policy.limits, result); !collected)
+      return collected;
+    sandbox->reset();
+    watch.Mark("teardown");
+    return {};
+  }
+
+  Expected<EnvironmentView> FindEnvironment(const ExecutionRequest& request) const {
+    if (request.environment != "host") {
+      return Fail(ErrorCode::kNotFound,
+                  fmt::format("there is no environment {}; the only one is `host`", request.environment));
+    }
+    auto found = FindHostEnvironment(parts_.environment);
+    // A command needs no interpreter.
+    if (!found && !request.command.empty()) return BareHostEnvironment();
+    return found;
+  }
+
+  static Expected<void> Collect(const ExecutionRequest& request, Sandbox& sandbox, const Limits& limits,
+                                ExecutionResult& result) {
+    if (request.collect.empty()) return {};
+    std::vector<Glob> globs;
+    for (const std::string& pattern : request.collect) {
+      auto glob = Glob::Parse(pattern);
+      if (!glob) return std::unexpected(glob.error());
+      globs.push_back(*std::move(glob));
+    }
+    const auto wanted = [&globs](std::string_view path) {
+      return std::ranges::any_of(globs, [path](const Glob& glob) { return glob.Matches(path); });
+    };
+    auto files = sandbox.CollectFiles(wanted, limits.files_bytes_max);
+    if (!files) return std::unexpected(files.error());
+    result.files = *std::move(files);
+    result.truncated.files_cut = std::ranges::any_of(result.files, &OutputFile::truncated);
+    return {};
+  }
+
+  static void EmitEnd(EventSink& sink, const ExecutionResult& result) {
+    if (result.result) sink.OnEvent(ResultEvent{&*result.result});
+    if (result.error) sink.OnEvent(ErrorEvent{&*result.error});
+    sink.OnEvent(FinishedEvent{&result});
+  }
+
+  // Names each step of a run with its cost.
+  class Stopwatch {
+   public:
+    explicit Stopwatch(ExecutionResult& result) : result_(result), last_us_(MonotonicUs()) {}
+    void Mark(std::string_view step) {
+      const std::int64_t now = MonotonicUs();
+      result_.timings.push_back({std::string(step), now - last_us_});
+      last_us_ = now;
+    }
+    void Take(const std::vector<Timing>& timings) {
+      result_.timings.insert(result_.timings.end(), timings.begin(), timings.end());
+      last_us_ = MonotonicUs();
+    }
+
+   private:
+    ExecutionResult& result_;
+    std::int64_t last_us_;
+  };
+
+  EngineParts parts_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> MakeEngineOf(EngineParts parts) {
+  return std::make_unique<FlowEngine>(std::move(parts));
+}
+
+}  // namespace casemate

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "casemate/backend.h"
+#include "casemate/engine.h"
+#include "environments/host_environment.h"
+
+namespace casemate {
+
+// What an engine is made of; compose.cc chooses, tests choose otherwise.
+struct EngineParts {
+  std::vector<std::unique_ptr<Backend>> backends;  // strongest first
+  HostEnvironmentOptions environment;
+  std::string state_dir;
+};
+std::unique_ptr<Engine> MakeEngineOf(EngineParts parts);
+
+}  // namespace casemate

@@ -1,0 +1,312 @@
+#include "isolation/conformance/conformance.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "supervise/supervisor.h"
+
+namespace casemate::conformance {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+class Quiet : public RunObserver {
+ public:
+  void OnStdout(std::string_view /*text*/) override {}
+  void OnStderr(std::string_view /*text*/) override {}
+  void OnResultBytes(std::string_view bytes) override { result += bytes; }
+  void OnDenial(const Denial& /*denial*/) override {}
+  std::string result;
+};
+
+class Suite : public testing::Test {
+ public:
+  explicit Suite(const Subject& subject) : subject_(subject), backend_(subject.make()) {}
+
+  // A run's outcome, and its files.
+  struct Ran {
+    Outcome outcome;
+    std::vector<OutputFile> files;
+    std::string result;
+  };
+
+  LaunchSpec Shell(const std::string& script) const {
+    LaunchSpec spec;
+    spec.id = "run-conformance";
+    spec.environment = subject_.environment;
+    spec.argv = {"/bin/sh", "-c", script};
+    spec.policy.limits.wall_time_ms = 20'000;
+    return spec;
+  }
+
+  Ran Run(const LaunchSpec& spec, const RunInput& input = {}) {
+    auto sandbox = backend_->Launch(spec);
+    if (!sandbox) {
+      ADD_FAILURE() << sandbox.error().message << " (" << sandbox.error().cause << ")";
+      return {};
+    }
+    Quiet observer;
+    Ran ran{Supervise(**sandbox, spec.policy.limits, input, observer), {}, {}};
+    auto files = (*sandbox)->CollectFiles([](std::string_view) { return true; }, 1'000'000);
+    EXPECT_TRUE(files) << files.error().message;
+    if (files) ran.files = *std::move(files);
+    ran.result = observer.result;
+    return ran;
+  }
+
+  Outcome RunShell(const std::string& script) { return Run(Shell(script)).outcome; }
+
+  Backend& backend() { return *backend_; }
+
+ private:
+  Subject subject_;
+  std::unique_ptr<Backend> backend_;
+};
+
+struct Test {
+  const char* name;
+  void (*body)(Suite& suite);
+};
+
+void AnswersEveryClause(Suite& suite) {
+  const auto report = suite.backend().Admit(Policy{});
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->tier, suite.backend().tier());
+  EXPECT_EQ(report->enforced.size() + report->not_enforced.size(), kAllPolicyClauses.size());
+  for (const NotEnforced& gap : report->not_enforced) {
+    EXPECT_FALSE(gap.reason.empty()) << gap.guarantee;
+    EXPECT_FALSE(gap.remedy.empty()) << gap.guarantee;
+  }
+}
+
+void RefusesWhatIsRequiredAndMissing(Suite& suite) {
+  Policy policy;
+  const auto plain = suite.backend().Admit(policy);
+  policy.require_limits = true;
+  const auto required = suite.backend().Admit(policy);
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(required.has_value(), plain->not_enforced.empty());
+}
+
+void GivesStreamsAndExitCode(Suite& suite) {
+  const Outcome outcome = suite.RunShell("echo out; echo err >&2; exit 7");
+  EXPECT_EQ(outcome.status, Status::kError);
+  EXPECT_EQ(outcome.exit.exit_code, 7);
+  EXPECT_EQ(outcome.stdout_text, "out\n");
+  EXPECT_EQ(outcome.stderr_text, "err\n");
+  EXPECT_EQ(suite.RunShell("exit 0").status, Status::kOk);
+}
+
+void TellsASignal(Suite& suite) {
+  const Outcome outcome = suite.RunShell("kill -SEGV $$");
+  EXPECT_EQ(outcome.status, Status::kError);
+  EXPECT_EQ(outcome.exit.signal, SIGSEGV);
+}
+
+void StdinIsWhatItWasGiven(Suite& suite) {
+  LaunchSpec spec = suite.Shell("cat");
+  EXPECT_EQ(suite.Run(spec).outcome.stdout_text, "");
+  spec.stdin_pipe = true;
+  EXPECT_EQ(suite.Run(spec, {.stdin_bytes = "hello"}).outcome.stdout_text, "hello");
+}
+
+void HasTheControlChannel(Suite& suite) {
+  // dash takes one digit before a redirection: the numbers go through /proc.
+  LaunchSpec spec =
+      suite.Shell(fmt::format("cat /proc/self/fd/{} > /proc/self/fd/{}", kRequestFd, kResultFd));
+  spec.control_channel = true;
+  EXPECT_EQ(suite.Run(spec, {.request_bytes = "ping"}).result, "ping");
+}
+
+void HoldsTheDeadlineAgainstStubbornness(Suite& suite) {
+  for (const char* script : {"trap '' TERM INT HUP; while :; do sleep 1; done", "kill -STOP $$",
+                             "(setsid sleep 100 &) ; sleep 100", "while :; do :; done"}) {
+    LaunchSpec spec = suite.Shell(script);
+    spec.policy.limits.wall_time_ms = 300;
+    const std::int64_t start = MonotonicUs();
+    EXPECT_EQ(suite.Run(spec).outcome.status, Status::kTimeout) << script;
+    EXPECT_LT(MonotonicUs() - start, 10'000'000) << script;
+  }
+}
+
+void NothingOutlivesTheProgram(Suite& suite) {
+  const std::string marker = fmt::format("7{}", getpid());  // seconds, unlike any other sleep's
+  const Outcome outcome =
+      suite.RunShell(fmt::format("(setsid sleep {} &) ; sleep 0.1; echo started", marker));
+  EXPECT_EQ(outcome.stdout_text, "started\n");
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string command = ReadKernelFile(entry.path().string() + "/cmdline");
+    EXPECT_EQ(command.find(marker), std::string::npos) << entry.path();
+  }
+}
+
+void MemoryIsBounded(Suite& suite) {
+  LaunchSpec spec = suite.Shell("head -c 300m /dev/zero | tail -c 200m | wc -c; echo survived");
+  spec.policy.limits.memory_bytes = 64 * kMiB;
+  const Outcome outcome = suite.Run(spec).outcome;
+  EXPECT_THAT(outcome.stdout_text, Not(HasSubstr("survived")));
+  EXPECT_EQ(outcome.status, Status::kMemoryLimit);
+}
+
+void ProcessesAreBounded(Suite& suite) {
+  LaunchSpec spec = suite.Shell("b() { b | b & }; b; sleep 5");
+  spec.policy.limits.processes_max = 20;
+  spec.policy.limits.wall_time_ms = 3'000;
+  const Outcome outcome = suite.Run(spec).outcome;
+  EXPECT_THAT(outcome.status, testing::AnyOf(Status::kProcessLimit, Status::kTimeout));
+  EXPECT_LE(outcome.usage.processes_peak, 20);
+}
+
+void DiskIsBounded(Suite& suite) {
+  LaunchSpec spec = suite.Shell("head -c 20000000 /dev/zero > /tmp/a");
+  spec.policy.limits.tmp_bytes = 4 * kMiB;
+  EXPECT_EQ(suite.Run(spec).outcome.status, Status::kDiskLimit);
+  spec = suite.Shell("i=0; while [ $i -lt 1000 ]; do : > /tmp/$i || exit 1; i=$((i+1)); done");
+  spec.policy.limits.tmp_files_max = 100;
+  EXPECT_EQ(suite.Run(spec).outcome.status, Status::kDiskLimit);
+}
+
+void SeesNothingOfTheHost(Suite& suite) {
+  const std::string secret = testing::TempDir() + fmt::format("/casemate-conformance-{}", getpid());
+  ASSERT_TRUE(WriteFileAtomically(secret, "host", 0644));
+  const Outcome outcome = suite.RunShell(
+      fmt::format("cat {} 2>&1; for d in /home /root /var /run /srv /sys; do ls -d $d 2>/dev/null; done; "
+                  "ls -A /tmp; hostname; env | cut -d= -f1 | sort | tr '\\n' ' '",
+                  secret));
+  unlink(secret.c_str());
+  EXPECT_THAT(outcome.stdout_text, Not(HasSubstr("host\n")));
+  EXPECT_THAT(outcome.stdout_text, Not(HasSubstr("\n/")));
+  EXPECT_THAT(outcome.stdout_text, HasSubstr("sandbox\n"));
+  EXPECT_THAT(outcome.stdout_text, testing::EndsWith("HOME LANG PATH PWD TMPDIR "));
+}
+
+void WritesOnlyWhereItMay(Suite& suite) {
+  const Outcome outcome = suite.RunShell(
+      "for d in / /usr /etc /proc /dev /casemate /tmp /workspace /dev/shm; do "
+      "if touch $d/probe 2>/dev/null; then echo $d; fi; done");
+  EXPECT_EQ(outcome.stdout_text, "/tmp\n/workspace\n/dev/shm\n");
+}
+
+void HasNoPower(Suite& suite) {
+  const Outcome outcome =
+      suite.RunShell("grep -E '^(Cap|NoNewPrivs|Seccomp:|Uid|Gid|Groups)' /proc/self/status");
+  for (const char* line :
+       {"CapInh:\t0000000000000000", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000",
+        "CapBnd:\t0000000000000000", "CapAmb:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2",
+        "Uid:\t1000\t1000\t1000\t1000", "Gid:\t1000\t1000\t1000\t1000"}) {
+    EXPECT_THAT(outcome.stdout_text, HasSubstr(line));
+  }
+}
+
+void TellsARefusedCall(Suite& suite) {
+  const Outcome outcome = suite.RunShell("unshare -U true; exit 3");
+  EXPECT_EQ(outcome.exit.exit_code, 3);
+  EXPECT_THAT(outcome.denials, testing::Contains(testing::Field(&Denial::what, HasSubstr("unshare"))));
+}
+
+void TakesAndGivesFiles(Suite& suite) {
+  LaunchSpec spec = suite.Shell(
+      "cat in/a; echo new > out; ln -s /etc/passwd link; mkfifo pipe; mkdir -p d/e; echo x > d/e/f");
+  spec.files = {{"in/a", "given"}};
+  const Suite::Ran ran = suite.Run(spec);
+  EXPECT_EQ(ran.outcome.stdout_text, "given");
+  std::vector<std::string> names;
+  for (const OutputFile& file : ran.files) names.push_back(file.name + "=" + file.bytes);
+  EXPECT_THAT(names, ElementsAre("d/e/f=x\n", "in/a=given", "out=new\n"));
+}
+
+void WorkspaceModes(Suite& suite) {
+  const std::string folder = testing::TempDir() + fmt::format("/casemate-workspace-{}", getpid());
+  ASSERT_TRUE(MakeFolders(folder + "/sub", 0755));
+  ASSERT_TRUE(WriteFileAtomically(folder + "/sub/data", "host data\n", 0644));
+  LaunchSpec spec =
+      suite.Shell("cat sub/data; echo changed 2>/dev/null > sub/data && cat sub/data; echo n > new; true");
+  spec.workspace = Workspace{folder, WorkspaceMode::kReadOnly};
+  EXPECT_EQ(suite.Run(spec).outcome.stdout_text, "host data\n");
+  spec.workspace->mode = WorkspaceMode::kCopy;
+  EXPECT_EQ(suite.Run(spec).outcome.stdout_text, "host data\nchanged\n");
+  EXPECT_EQ(ReadKernelFile(folder + "/sub/data"), "host data");
+  spec.workspace->mode = WorkspaceMode::kReadWrite;
+  spec.policy.writes_host_folder = true;
+  EXPECT_EQ(suite.Run(spec).outcome.stdout_text, "host data\nchanged\n");
+  EXPECT_EQ(ReadKernelFile(folder + "/sub/data"), "changed");
+  EXPECT_EQ(ReadKernelFile(folder + "/new"), "n");
+  std::filesystem::remove_all(folder);
+}
+
+void RefusesAMissingCommand(Suite& suite) {
+  LaunchSpec spec = suite.Shell("");
+  spec.argv = {"no-such-command"};
+  const auto sandbox = suite.backend().Launch(spec);
+  ASSERT_FALSE(sandbox);
+  EXPECT_EQ(sandbox.error().code, ErrorCode::kNotFound);
+  EXPECT_THAT(sandbox.error().message, HasSubstr("no-such-command"));
+}
+
+void ManyRunsLeaveNothing(Suite& suite) {
+  const auto count_fds = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
+                         std::filesystem::directory_iterator());
+  };
+  suite.RunShell("true");
+  const auto before = count_fds();
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(suite.RunShell("true").status, Status::kOk);
+  EXPECT_EQ(count_fds(), before);
+}
+
+constexpr std::array kTests = {
+    Test{"AnswersEveryClause", AnswersEveryClause},
+    Test{"RefusesWhatIsRequiredAndMissing", RefusesWhatIsRequiredAndMissing},
+    Test{"GivesStreamsAndExitCode", GivesStreamsAndExitCode},
+    Test{"TellsASignal", TellsASignal},
+    Test{"StdinIsWhatItWasGiven", StdinIsWhatItWasGiven},
+    Test{"HasTheControlChannel", HasTheControlChannel},
+    Test{"HoldsTheDeadlineAgainstStubbornness", HoldsTheDeadlineAgainstStubbornness},
+    Test{"NothingOutlivesTheProgram", NothingOutlivesTheProgram},
+    Test{"MemoryIsBounded", MemoryIsBounded},
+    Test{"ProcessesAreBounded", ProcessesAreBounded},
+    Test{"DiskIsBounded", DiskIsBounded},
+    Test{"SeesNothingOfTheHost", SeesNothingOfTheHost},
+    Test{"WritesOnlyWhereItMay", WritesOnlyWhereItMay},
+    Test{"HasNoPower", HasNoPower},
+    Test{"TellsARefusedCall", TellsARefusedCall},
+    Test{"TakesAndGivesFiles", TakesAndGivesFiles},
+    Test{"WorkspaceModes", WorkspaceModes},
+    Test{"RefusesAMissingCommand", RefusesAMissingCommand},
+    Test{"ManyRunsLeaveNothing", ManyRunsLeaveNothing},
+};
+
+class Bound : public Suite {
+ public:
+  Bound(const Subject& subject, const Test& test) : Suite(subject), subject_(subject), test_(test) {}
+  void TestBody() override {
+    if (const std::string why = subject_.unavailable(); !why.empty()) GTEST_SKIP() << why;
+    test_.body(*this);
+  }
+
+ private:
+  Subject subject_;
+  const Test& test_;
+};
+
+}  // namespace
+
+void Register(const Subject& subject) {
+  const std::string name = "Conformance/" + subject.name;
+  for (const Test& test : kTests) {
+    testing::RegisterTest(name.c_str(), test.name, nullptr, nullptr, __FILE__, __LINE__,
+                          [subject, &test]() -> testing::Test* { return new Bound(subject, test); });
+  }
+}
+
+}  // namespace casemate::conformance

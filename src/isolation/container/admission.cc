@@ -1,0 +1,125 @@
+#include "isolation/container/admission.h"
+
+#include <fmt/format.h>
+
+#include <variant>
+
+namespace casemate::container {
+namespace {
+
+using Answer = std::variant<Enforced, NotEnforced>;
+
+Answer Holds(PolicyClause clause, std::string mechanism) {
+  return Enforced{std::string(PolicyClauseName(clause)), std::move(mechanism)};
+}
+
+// By the controller where there is one; by `fallback` where there is none.
+Answer ByController(const Host& host, PolicyClause clause, CgroupController controller, std::string_view knob,
+                    std::string fallback) {
+  const CgroupPlace& place = host.cgroups.place(controller);
+  if (place.version != 0) return Holds(clause, fmt::format("cgroup v{} {}", place.version, knob));
+  return NotEnforced{std::string(PolicyClauseName(clause)), place.why_not, std::move(fallback), place.remedy};
+}
+
+Answer Processes(const Host& host) {
+  const CgroupPlace& place = host.cgroups.place(CgroupController::kPids);
+  if (place.version != 0)
+    return Holds(PolicyClause::kProcesses, fmt::format("cgroup v{} pids.max", place.version));
+  // Since Linux 5.14 RLIMIT_NPROC counts per user namespace, and a sandbox has its own.
+  return Holds(PolicyClause::kProcesses, "RLIMIT_NPROC in the sandbox's own user namespace");
+}
+
+Answer Disk(const Policy& policy) {
+  if (!policy.writes_host_folder) return Holds(PolicyClause::kDisk, "one tmpfs with size and nr_inodes");
+  return NotEnforced{std::string(PolicyClauseName(PolicyClause::kDisk)),
+                     "the program may write to a folder of the host, whose disk has no quota for it",
+                     policy.limits.file_bytes_max ? "RLIMIT_FSIZE for each file" : "",
+                     "use the workspace mode `copy` and collect the files"};
+}
+
+Answer FileSize(const Policy& policy) {
+  if (policy.writes_host_folder && !policy.limits.file_bytes_max) {
+    return NotEnforced{std::string(PolicyClauseName(PolicyClause::kFileSize)),
+                       "no limit of a file's size is set for the writable host folder", "",
+                       "set file_bytes_max"};
+  }
+  return Holds(PolicyClause::kFileSize, "RLIMIT_FSIZE");
+}
+
+Answer Identity(const Host& host, const Policy& policy) {
+  const IdSource ids = IdsFor(host, policy);
+  if (ids.kind != IdSource::Kind::kSingle) {
+    return Holds(PolicyClause::kIdentity, "user namespace with host ids leased to this run alone");
+  }
+  return NotEnforced{std::string(PolicyClauseName(PolicyClause::kIdentity)), ids.why_not,
+                     "user namespace that maps the caller's own id", ids.remedy};
+}
+
+std::string FilesystemMechanism(const Host& host) {
+  const std::string base = "mount namespace with a private read-only root (pivot_root)";
+  return host.landlock_abi > 0 ? fmt::format("{}, Landlock ABI {}", base, host.landlock_abi) : base;
+}
+
+// No default: a new clause does not compile until it has an answer here.
+Answer AnswerFor(const Host& host, const Policy& policy, PolicyClause clause) {
+  switch (clause) {
+    case PolicyClause::kWallTime:
+      return Holds(clause, "monotonic deadline, SIGKILL to the pid namespace's init");
+    case PolicyClause::kCpuTime:
+      return ByController(host, clause, CgroupController::kCpuacct, "cpu usage, RLIMIT_CPU",
+                          "RLIMIT_CPU for each process, and a sum sampled every 10 ms");
+    case PolicyClause::kCpuShare:
+      return ByController(host, clause, CgroupController::kCpu, "cpu quota", "");
+    case PolicyClause::kMemory:
+      return ByController(host, clause, CgroupController::kMemory, "memory limit without swap",
+                          "RLIMIT_DATA for each process, and a sum sampled every 10 ms");
+    case PolicyClause::kProcesses:
+      return Processes(host);
+    case PolicyClause::kDisk:
+      return Disk(policy);
+    case PolicyClause::kFileSize:
+      return FileSize(policy);
+    case PolicyClause::kOpenFiles:
+      return Holds(clause, "RLIMIT_NOFILE");
+    case PolicyClause::kOutput:
+      return Holds(clause, "counted by the engine at the pipe");
+    case PolicyClause::kFilesystem:
+      return Holds(clause, FilesystemMechanism(host));
+    case PolicyClause::kNetwork:
+      return Holds(clause, "empty network namespace, seccomp");
+    case PolicyClause::kPidSpace:
+      return Holds(clause, "pid namespace, private /proc");
+    case PolicyClause::kIdentity:
+      return Identity(host, policy);
+    case PolicyClause::kPrivileges:
+      return Holds(clause, "empty capability sets and bounding set, no_new_privs, nosuid mounts");
+    case PolicyClause::kSyscalls:
+      return Holds(clause, "seccomp allowlist with user notification");
+    case PolicyClause::kTeardown:
+      return Holds(clause, "pid namespace that dies with its init, and init with the engine");
+  }
+  return {};
+}
+
+}  // namespace
+
+Expected<EnforcementReport> AdmitOn(const Host& host, const Policy& policy) {
+  EnforcementReport report;
+  report.tier = Tier::kContainer;
+  for (const PolicyClause clause : kAllPolicyClauses) {
+    Answer answer = AnswerFor(host, policy, clause);
+    if (auto* held = std::get_if<Enforced>(&answer)) {
+      report.enforced.push_back(std::move(*held));
+    } else {
+      report.not_enforced.push_back(std::get<NotEnforced>(std::move(answer)));
+    }
+  }
+  if (policy.require_limits && !report.not_enforced.empty()) {
+    const NotEnforced& first = report.not_enforced.front();
+    return Fail(ErrorCode::kUnavailable, fmt::format("{} cannot be guaranteed here: {}; {}", first.guarantee,
+                                                     first.reason, first.remedy));
+  }
+  return report;
+}
+
+}  // namespace casemate::container

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "casemate/backend.h"
+
+namespace casemate::container {
+
+// The native container tier. `lock_folder` is a folder of this user's, made if missing (leases of user ids).
+std::unique_ptr<Backend> MakeContainerBackend(std::string lock_folder);
+
+// Cgroups that killed engines left.
+struct Garbage {
+  std::vector<std::string> removed;
+  std::vector<std::string> kept;
+};
+Garbage CollectContainerGarbage();
+
+}  // namespace casemate::container

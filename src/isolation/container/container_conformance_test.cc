@@ -1,0 +1,27 @@
+#include <gtest/gtest.h>
+
+#include "isolation/conformance/conformance.h"
+#include "isolation/container/container_backend.h"
+
+namespace casemate::container {
+namespace {
+
+EnvironmentView HostCommands() {
+  EnvironmentView view;
+  view.name = "host";
+  view.read_only_paths = {"/usr"};
+  view.symlinks = {{"/bin", "usr/bin"}, {"/sbin", "usr/sbin"}, {"/lib", "usr/lib"}, {"/lib64", "usr/lib64"}};
+  return view;
+}
+
+const bool kRegistered = [] {
+  conformance::Register({"Container",
+                         [] { return MakeContainerBackend(testing::TempDir() + "/casemate-locks"); },
+                         HostCommands()});
+  return true;
+}();
+
+TEST(ContainerConformanceTest, IsRegistered) { EXPECT_TRUE(kRegistered); }
+
+}  // namespace
+}  // namespace casemate::container

@@ -1,0 +1,202 @@
+#include "isolation/container/file_agent.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "base/errno.h"
+#include "base/utf8.h"
+#include "confine/privileges.h"
+
+namespace casemate::container {
+namespace {
+
+constexpr std::size_t kPathMax = 4096;
+constexpr std::size_t kDepthMax = 64;
+// A folder of the host may hold anything; a sandbox's own tmpfs has fewer by its inode limit.
+constexpr std::size_t kFilesMax = 100'000;
+
+// ---- The child: no allocation, no lock; it was forked from a process that may have threads. ----
+
+// getdents64(2)'s record; the C library's readdir allocates.
+struct DirectoryRecord {
+  std::uint64_t inode;
+  std::int64_t offset;
+  std::uint16_t length;
+  unsigned char type;
+  char name[1];  // NOLINT(modernize-avoid-c-arrays): kernel ABI
+};
+
+class TreeWalker {
+ public:
+  explicit TreeWalker(int socket) : socket_(socket) {}
+
+  // Depth is bounded, so the recursion and its buffers fit the stack (64 * 8 KiB).
+  void Walk(int folder, std::size_t path_length, std::size_t depth) {  // NOLINT(misc-no-recursion)
+    alignas(DirectoryRecord) std::array<char, 8192>
+        records;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+    for (;;) {
+      const long filled = syscall(SYS_getdents64, folder, records.data(), records.size());
+      if (filled <= 0) return;
+      for (long at = 0; at < filled;) {
+        const auto* record = reinterpret_cast<const DirectoryRecord*>(records.data() + at);
+        Visit(folder, record->name, path_length, depth);
+        at += record->length;
+      }
+    }
+  }
+
+ private:
+  void Visit(int folder, const char* name, std::size_t path_length,
+             std::size_t depth) {  // NOLINT(misc-no-recursion)
+    if (std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0 || files_ >= kFilesMax) return;
+    const std::size_t length = std::strlen(name);
+    if (path_length + length + 2 > path_.size()) return;
+    std::memcpy(path_.data() + path_length, name, length + 1);
+    struct stat info {};
+    if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return;
+    if (S_ISREG(info.st_mode)) {
+      SendFile(folder, name, path_length + length);
+    } else if (S_ISDIR(info.st_mode) && depth < kDepthMax) {
+      const int inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+      if (inner < 0) return;
+      path_[path_length + length] = '/';
+      Walk(inner, path_length + length + 1, depth + 1);
+      close(inner);
+    }
+  }
+
+  void SendFile(int folder, const char* name, std::size_t path_length) {
+    const int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) return;
+    ++files_;
+    iovec part{path_.data(), path_length};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    msghdr header{};
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+    cmsghdr* attached = CMSG_FIRSTHDR(&header);
+    attached->cmsg_level = SOL_SOCKET;
+    attached->cmsg_type = SCM_RIGHTS;
+    attached->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(attached), &fd, sizeof(fd));
+    // ETOOMANYREFS: the engine has not taken the earlier ones yet.
+    while (sendmsg(socket_, &header, MSG_NOSIGNAL) < 0 && (errno == EINTR || errno == ETOOMANYREFS)) {
+      if (errno == ETOOMANYREFS) usleep(1000);
+    }
+    close(fd);
+  }
+
+  int socket_;
+  std::size_t files_ = 0;
+  std::array<char, kPathMax> path_{};
+};
+
+[[noreturn]] void RunChild(int socket, int folder, int user_namespace, uid_t uid, bool change_ids) {
+  if (setns(user_namespace, CLONE_NEWUSER) != 0) _exit(1);
+  if (change_ids && TakeIds(uid, true) != 0) _exit(1);
+  if (DropCapabilities() != 0) _exit(1);
+  TreeWalker(socket).Walk(folder, 0, 0);
+  _exit(0);
+}
+
+// ---- The engine's side. ----
+
+struct ReceivedFile {
+  std::string path;
+  UniqueFd fd;
+};
+
+// False at the end of the stream.
+bool Receive(int socket, ReceivedFile& file) {
+  std::array<char, kPathMax> path{};
+  iovec part{path.data(), path.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = control.data();
+  header.msg_controllen = control.size();
+  ssize_t count = 0;
+  do {
+    count = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
+  } while (count < 0 && errno == EINTR);
+  const cmsghdr* attached = CMSG_FIRSTHDR(&header);
+  if (count <= 0 || attached == nullptr || attached->cmsg_type != SCM_RIGHTS) return false;
+  int fd = -1;
+  std::memcpy(&fd, CMSG_DATA(attached), sizeof(fd));
+  file.path.assign(path.data(), static_cast<std::size_t>(count));
+  file.fd.reset(fd);
+  return true;
+}
+
+// The content, unless it is more than `bytes_left`: a file is whole or left out.
+OutputFile ReadOutput(ReceivedFile& file, std::int64_t& bytes_left) {
+  OutputFile output;
+  output.name = ReplaceInvalidUtf8(file.path);
+  struct stat info {};
+  if (fstat(file.fd.get(), &info) == 0) output.size_bytes = info.st_size;
+  output.truncated = output.size_bytes > bytes_left;
+  if (output.truncated) return output;
+  std::array<char, 65536> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  while (static_cast<std::int64_t>(output.bytes.size()) < output.size_bytes) {
+    const ssize_t count = read(file.fd.get(), buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    output.bytes.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  if (static_cast<std::int64_t>(output.bytes.size()) > output.size_bytes) {
+    output.bytes.resize(static_cast<std::size_t>(output.size_bytes));
+  }
+  output.size_bytes = static_cast<std::int64_t>(output.bytes.size());
+  bytes_left -= output.size_bytes;
+  return output;
+}
+
+}  // namespace
+
+Expected<std::vector<OutputFile>> CollectFiles(int folder, int user_namespace, uid_t uid, bool change_ids,
+                                               const std::function<bool(std::string_view)>& wanted,
+                                               std::int64_t bytes_max) {
+  std::array<int, 2> ends{};
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return FailErrno(ErrorCode::kInternal, "cannot collect the files", "socketpair");
+  }
+  UniqueFd ours(ends[0]);
+  UniqueFd theirs(ends[1]);
+  const auto child = static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+  if (child < 0) return FailErrno(ErrorCode::kInternal, "cannot collect the files", "clone");
+  if (child == 0) RunChild(theirs.get(), folder, user_namespace, uid, change_ids);
+  theirs.reset();
+
+  std::vector<OutputFile> files;
+  ReceivedFile file;
+  while (Receive(ours.get(), file)) {
+    if (wanted(file.path)) files.push_back(ReadOutput(file, bytes_max));
+  }
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    return Fail(ErrorCode::kInternal, "cannot collect the files",
+                "the file agent could not enter the sandbox");
+  }
+  std::ranges::sort(files, {}, &OutputFile::name);
+  return files;
+}
+
+}  // namespace casemate::container

@@ -1,0 +1,127 @@
+#include "isolation/container/host_mounts.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/errno.h"
+#include "base/file.h"
+#include "confine/root.h"
+#include "confine/syscalls.h"
+
+namespace casemate::container {
+namespace {
+
+// A user namespace that maps one host owner to the program's id; id-mapped mounts take their map from such a
+// descriptor (mount_setattr(2)). The process that carries it only waits to be killed.
+Expected<UniqueFd> MakeMappingNamespace(uid_t owner, gid_t group, uid_t program) {
+  int pidfd = -1;
+  clone_args args{};
+  args.flags = CLONE_NEWUSER | CLONE_PIDFD;
+  args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
+  args.exit_signal = SIGCHLD;
+  const pid_t pid = Clone3(args);
+  if (pid < 0)
+    return FailErrno(ErrorCode::kUnavailable, "cannot make a user namespace for a mount", "clone3");
+  if (pid == 0) {
+    for (;;) pause();
+  }
+  const UniqueFd child(pidfd);
+  const auto write_map = [pid](const char* file, unsigned from, unsigned to) -> Expected<void> {
+    const std::string path = fmt::format("/proc/{}/{}", pid, file);
+    auto fd = OpenFile(path, O_WRONLY);
+    if (!fd) return std::unexpected(fd.error());
+    return WriteAll(fd->get(), fmt::format("{} {} 1", from, to), path);
+  };
+  Expected<void> done = write_map("gid_map", group, program);
+  if (done) done = write_map("uid_map", owner, program);
+  Expected<UniqueFd> space = OpenFile(fmt::format("/proc/{}/ns/user", pid), O_RDONLY);
+  PidfdSendSignal(child.get(), SIGKILL);
+  waitpid(pid, nullptr, 0);
+  if (!done) return std::unexpected(done.error());
+  return space;
+}
+
+// The caller's own folders, as opposed to the environment's and ours.
+bool IsGiven(const LaunchSpec& spec, const BindMount& bind) {
+  if (spec.workspace && bind.source == spec.workspace->host_path) return true;
+  return std::ranges::any_of(spec.mounts,
+                             [&bind](const HostMount& mount) { return mount.host_path == bind.source; });
+}
+
+Expected<void> MapOwner(BindMount& bind, uid_t program) {
+  struct stat info {};
+  if (stat(bind.source.c_str(), &info) != 0) {
+    return FailErrno(ErrorCode::kNotFound, "cannot use " + bind.source, "stat " + bind.source);
+  }
+  auto space = MakeMappingNamespace(info.st_uid, info.st_gid, program);
+  if (!space) return std::unexpected(space.error());
+  mount_attr change{};
+  change.attr_set = MOUNT_ATTR_IDMAP;
+  change.userns_fd = static_cast<__u64>(space->get());
+  if (MountSetattr(bind.tree.get(), "", AT_EMPTY_PATH, change) == 0) return {};
+  // The file system has no id-mapped mounts. Read-only it still serves what everybody may read.
+  if ((bind.attributes & MOUNT_ATTR_RDONLY) != 0) return {};
+  return FailErrno(
+      ErrorCode::kUnavailable,
+      fmt::format("the file system of {} cannot give its files to a sandbox (no id-mapped mounts); use "
+                  "the mode `copy`",
+                  bind.source),
+      "mount_setattr " + bind.source);
+}
+
+Expected<void> CheckReadable(const BindMount& bind) {
+  if (access(bind.source.c_str(), R_OK) == 0) return {};
+  return FailErrno(errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kInvalidRequest,
+                   fmt::format("cannot read {}; check the path and its permissions", bind.source),
+                   "access " + bind.source);
+}
+
+// Subordinate ids are strangers to the caller's folder: what is closed to others is closed to them.
+Expected<void> CheckReadableByStrangers(const BindMount& bind) {
+  struct stat info {};
+  if (stat(bind.source.c_str(), &info) != 0 || (info.st_mode & S_IROTH) != 0) return {};
+  return Fail(
+      ErrorCode::kInvalidRequest,
+      fmt::format("the sandbox's user may not read {}; run chmod -R o+rX on it, or use the mode `copy`",
+                  bind.source));
+}
+
+}  // namespace
+
+Expected<void> OpenHostMounts(const LaunchSpec& spec, const IdSource& ids, const IdLease& lease,
+                              ConfinementPlan& plan) {
+  for (BindMount& bind : plan.binds) {
+    const bool given = IsGiven(spec, bind);
+    if (given) {
+      if (auto readable = CheckReadable(bind); !readable) return readable;
+    }
+    const int tree = OpenDetached(bind.source.c_str(), bind.attributes, bind.recursive && !given);
+    if (tree == -EPERM) {
+      if (given && ids.kind == IdSource::Kind::kNewuidmap) {
+        if (auto readable = CheckReadableByStrangers(bind); !readable) return readable;
+      }
+      continue;
+    }
+    if (tree < 0) {
+      return FailErrno(ErrorCode::kUnavailable, "cannot mount " + bind.source + " in a sandbox",
+                       "open_tree " + bind.source, -tree);
+    }
+    bind.tree = UniqueFd(tree);
+    if (given && ids.kind == IdSource::Kind::kDirect) {
+      if (auto mapped = MapOwner(bind, lease.base() + 1); !mapped) return mapped;
+    }
+  }
+  return {};
+}
+
+}  // namespace casemate::container

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "casemate/backend.h"
+#include "casemate/error.h"
+#include "confine/id_pool.h"
+#include "confine/plan.h"
+
+namespace casemate::container {
+
+// Opens the plan's bind mounts as detached mounts, with the engine's own rights, when it may mount at all
+// (root). Caller-given folders are id-mapped (mount_setattr(2), MOUNT_ATTR_IDMAP): their owner's files appear
+// as the program's own inside, and what the program writes belongs to that owner outside. For an ordinary
+// user it only checks that the folders can be used; the child opens them (confine/root.h).
+Expected<void> OpenHostMounts(const LaunchSpec& spec, const IdSource& ids, const IdLease& lease,
+                              ConfinementPlan& plan);
+
+}  // namespace casemate::container

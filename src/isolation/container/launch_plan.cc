@@ -1,0 +1,131 @@
+#include "isolation/container/launch_plan.h"
+
+#include <fmt/format.h>
+#include <linux/mount.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "confine/seccomp_filter.h"
+#include "isolation/container/root_table.h"
+
+namespace casemate::container {
+namespace {
+
+constexpr std::string_view kPath = "/usr/local/bin:/usr/bin:/bin";
+constexpr const char* kHostName = "sandbox";
+// Raised so that a host short of memory takes the sandbox before its own services.
+constexpr int kOomScoreAdj = 500;
+
+constexpr std::uint64_t kNoExec = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+constexpr std::uint64_t kExec = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+
+void PlanScratch(const LaunchSpec& spec, ConfinementPlan& plan) {
+  const Limits& limits = spec.policy.limits;
+  // The views' own folders are not the program's files.
+  plan.scratch.options =
+      fmt::format("mode=755,size={},nr_inodes={}", limits.tmp_bytes, limits.tmp_files_max + 4);
+  plan.scratch.views.push_back({"tmp", "tmp", kNoExec, 01777});
+  plan.scratch.views.push_back({"shm", "dev/shm", kNoExec, 01777});
+  plan.landlock.writable = {"/tmp", "/dev/shm"};
+  if (!spec.workspace || spec.workspace->mode == WorkspaceMode::kCopy) {
+    plan.scratch.views.push_back({"workspace", "workspace", kExec, 0755});
+  }
+  if (!spec.workspace || spec.workspace->mode != WorkspaceMode::kReadOnly) {
+    plan.landlock.writable.emplace_back(kWorkspace);
+  }
+  for (const HostMount& mount : spec.mounts) {
+    if (mount.writable) plan.landlock.writable.push_back(mount.inside_path);
+  }
+}
+
+void PlanResourceLimits(const LaunchSpec& spec, const Host& host, ConfinementPlan& plan) {
+  const Limits& limits = spec.policy.limits;
+  const auto set = [&plan](int resource, std::int64_t soft, std::int64_t hard) {
+    plan.resource_limits.push_back({resource, {static_cast<rlim_t>(soft), static_cast<rlim_t>(hard)}});
+  };
+  set(RLIMIT_CORE, 0, 0);
+  set(RLIMIT_NOFILE, limits.open_files_max, limits.open_files_max);
+  set(RLIMIT_NICE, 0, 0);
+  set(RLIMIT_RTPRIO, 0, 0);
+  // A workspace on the host's disk is not bounded by the tmpfs.
+  if (limits.file_bytes_max || !spec.policy.writes_host_folder) {
+    const std::int64_t bytes = limits.file_bytes_max.value_or(limits.tmp_bytes);
+    set(RLIMIT_FSIZE, bytes, bytes);
+  }
+  // The engine watches CPU time more closely; this holds for each process even if it did not.
+  const std::int64_t cpu_seconds = (CpuTimeMs(limits) + 999) / 1000 + 1;
+  set(RLIMIT_CPU, cpu_seconds, cpu_seconds + 1);
+  if (host.cgroups.place(CgroupController::kPids).version == 0) {
+    set(RLIMIT_NPROC, limits.processes_max, limits.processes_max);
+  }
+  if (host.cgroups.place(CgroupController::kMemory).version == 0) {
+    set(RLIMIT_DATA, limits.memory_bytes, limits.memory_bytes);
+  }
+}
+
+std::string SearchPath(const EnvironmentView& environment) {
+  const std::size_t slash = environment.python.rfind('/');
+  if (slash == std::string::npos) return std::string(kPath);
+  const std::string folder = environment.python.substr(0, slash);
+  if ((":" + std::string(kPath) + ":").find(":" + folder + ":") != std::string::npos)
+    return std::string(kPath);
+  return folder + ":" + std::string(kPath);
+}
+
+// The few variables that every program gets; the request's own come on top.
+std::map<std::string, std::string> Environment(const LaunchSpec& spec) {
+  std::map<std::string, std::string> env{
+      {"PATH", SearchPath(spec.environment)}, {"HOME", "/tmp"}, {"LANG", "C.UTF-8"}, {"TMPDIR", "/tmp"}};
+  for (const auto& [name, value] : spec.env) env[name] = value;
+  return env;
+}
+
+std::vector<std::string> ExecCandidates(const std::string& command, std::string_view search_path,
+                                        const std::string& working_dir) {
+  if (command.starts_with('/')) return {command};
+  if (command.find('/') != std::string::npos) return {working_dir + "/" + command};
+  std::vector<std::string> candidates;
+  while (!search_path.empty()) {
+    const std::size_t end = std::min(search_path.find(':'), search_path.size());
+    if (end > 0) candidates.push_back(std::string(search_path.substr(0, end)) + "/" + command);
+    search_path.remove_prefix(std::min(end + 1, search_path.size()));
+  }
+  return candidates;
+}
+
+}  // namespace
+
+IdSource IdsFor(const Host& host, const Policy& policy) {
+  if (!policy.writes_host_folder || host.ids.kind != IdSource::Kind::kNewuidmap) return host.ids;
+  IdSource own;
+  own.why_not = "a host folder that the program may write needs the caller's own user id";
+  own.remedy = "use the workspace mode `copy` and collect the files, or run as root";
+  return own;
+}
+
+Expected<std::unique_ptr<ConfinementPlan>> MakePlan(const LaunchSpec& spec, const Host& host,
+                                                    const IdSource& ids) {
+  auto plan = std::make_unique<ConfinementPlan>();
+  const bool single = ids.kind == IdSource::Kind::kSingle;
+  plan->ids = {0, kProgramId, !single, !single};
+  if (auto done = PlanRoot(spec, *plan); !done) return std::unexpected(done.error());
+  PlanScratch(spec, *plan);
+  PlanResourceLimits(spec, host, *plan);
+  plan->landlock.abi = host.landlock_abi;
+  plan->proc_options = "subset=pid,hidepid=invisible";
+  plan->host_name = kHostName;
+  plan->working_dir = spec.working_dir;
+  plan->expects_files =
+      !spec.files.empty() || (spec.workspace && spec.workspace->mode == WorkspaceMode::kCopy);
+  plan->oom_score_adj = kOomScoreAdj;
+  plan->seccomp = ContainerSeccompFilter();
+  const auto env = Environment(spec);
+  plan->exec_candidates = ExecCandidates(spec.argv.front(), env.at("PATH"), spec.working_dir);
+  plan->argv = spec.argv;
+  for (const auto& [name, value] : env) plan->env.push_back(name + "=" + value);
+  return plan;
+}
+
+}  // namespace casemate::container

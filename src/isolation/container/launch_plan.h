@@ -1,0 +1,30 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "casemate/backend.h"
+#include "casemate/error.h"
+#include "confine/cgroup_host.h"
+#include "confine/id_pool.h"
+#include "confine/plan.h"
+
+namespace casemate::container {
+
+// What this host gives the container tier; found once, valid for the life of the process.
+struct Host {
+  CgroupHost cgroups;
+  IdSource ids;
+  int landlock_abi = 0;
+  std::string lock_folder;  // for leases of ids
+};
+
+// The ids that a run gets: a host folder that it may write must belong to it, and only root can arrange that
+// with an id-mapped mount; otherwise the run has the caller's own id.
+IdSource IdsFor(const Host& host, const Policy& policy);
+
+// All of a plan that does not need descriptors. They, and the detached mounts, are the launcher's.
+Expected<std::unique_ptr<ConfinementPlan>> MakePlan(const LaunchSpec& spec, const Host& host,
+                                                    const IdSource& ids);
+
+}  // namespace casemate::container

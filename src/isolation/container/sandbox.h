@@ -1,0 +1,67 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "casemate/backend.h"
+#include "confine/cgroup.h"
+#include "confine/id_pool.h"
+#include "confine/seccomp_notify.h"
+
+namespace casemate::container {
+
+// A live container. Filled by the launcher step by step; whatever is there when it is destroyed is undone.
+class ContainerSandbox : public Sandbox {
+ public:
+  struct Parts {
+    Limits limits;
+    IdLease ids;
+    bool change_ids = true;
+    std::optional<Cgroup> cgroup;
+    UniqueFd lifeline;     // write end: init dies when it closes
+    UniqueFd exit_status;  // read end: the program's wait status
+    UniqueFd pidfd;        // of init
+    pid_t init = -1;
+    UniqueFd user_namespace;
+    UniqueFd scratch;    // root of the scratch file system
+    UniqueFd workspace;  // /workspace
+    std::optional<SeccompListener> listener;
+    std::array<UniqueFd, 5> channels;  // by Channel
+    std::vector<Timing> timings;
+  };
+
+  ContainerSandbox() = default;
+  ~ContainerSandbox() override;
+  ContainerSandbox(const ContainerSandbox&) = delete;
+  ContainerSandbox& operator=(const ContainerSandbox&) = delete;
+
+  Parts& parts() { return parts_; }
+
+  int ChannelFd(Channel channel) const override;
+  void CloseChannel(Channel channel) override;
+  int exit_fd() const override { return parts_.pidfd.get(); }
+  ExitReport Exit() override;
+  void Kill() noexcept override;
+  ResourceReading Read() override;
+  int denial_fd() const override;
+  Refusals TakeRefusals() override;
+  Expected<std::vector<OutputFile>> CollectFiles(const WantedFile& wanted, std::int64_t bytes_max) override;
+  std::vector<Timing> StartTimings() const override { return parts_.timings; }
+
+ private:
+  // Waits for init, once; keeps what the kernel says of its tree.
+  void Reap();
+  void ReadSampled();
+
+  Parts parts_;
+  bool reaped_ = false;
+  ResourceReading last_;
+  std::int64_t refusals_ = 0;
+};
+
+}  // namespace casemate::container

@@ -1,0 +1,67 @@
+#include "model/json_writer.h"
+
+#include <charconv>
+#include <cmath>
+
+#include "model/json_escape.h"
+
+namespace casemate {
+
+void JsonWriter::Separate() {
+  if (comma_due_) text_ += ',';
+  comma_due_ = true;
+}
+
+void JsonWriter::Open(char bracket) {
+  Separate();
+  text_ += bracket;
+  comma_due_ = false;
+}
+
+void JsonWriter::Close(char bracket) {
+  text_ += bracket;
+  comma_due_ = true;
+}
+
+void JsonWriter::Key(std::string_view name) {
+  String(name);
+  text_ += ':';
+  comma_due_ = false;
+}
+
+void JsonWriter::String(std::string_view value) {
+  Separate();
+  AppendJsonString(text_, value);
+}
+
+void JsonWriter::Int(std::int64_t value) {
+  Separate();
+  char digits[24];
+  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  text_.append(digits, end);
+}
+
+void JsonWriter::Double(double value) {
+  if (!std::isfinite(value)) return Null();
+  Separate();
+  char digits[32];
+  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  text_.append(digits, end);
+}
+
+void JsonWriter::Bool(bool value) {
+  Separate();
+  text_ += value ? "true" : "false";
+}
+
+void JsonWriter::Null() {
+  Separate();
+  text_ += "null";
+}
+
+void JsonWriter::Raw(const JsonText& value) {
+  Separate();
+  text_ += value.text();
+}
+
+}  // namespace casemate

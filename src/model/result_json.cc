@@ -1,0 +1,158 @@
+#include "model/result_json.h"
+
+#include "model/base64.h"
+
+namespace casemate {
+namespace {
+
+void WriteTruncated(JsonWriter& writer, const Truncated& truncated) {
+  writer.BeginObject();
+  writer.Field("stdout", truncated.stdout_cut);
+  writer.Field("stderr", truncated.stderr_cut);
+  writer.Field("displays", truncated.displays_cut);
+  writer.Field("files", truncated.files_cut);
+  writer.EndObject();
+}
+
+void WriteDisplays(JsonWriter& writer, const std::vector<Display>& displays) {
+  writer.BeginArray();
+  for (const Display& display : displays) {
+    writer.BeginObject();
+    for (const auto& [mime, data] : display.data) writer.Field(mime, data);
+    writer.EndObject();
+  }
+  writer.EndArray();
+}
+
+void WriteFiles(JsonWriter& writer, const std::vector<OutputFile>& files) {
+  writer.BeginArray();
+  for (const OutputFile& file : files) {
+    writer.BeginObject();
+    writer.Field("name", file.name);
+    writer.Field("size_bytes", file.size_bytes);
+    writer.Field("content_base64", EncodeBase64(file.bytes));
+    writer.Field("truncated", file.truncated);
+    writer.EndObject();
+  }
+  writer.EndArray();
+}
+
+void WriteError(JsonWriter& writer, const std::optional<ProgramError>& error) {
+  if (!error) return writer.Null();
+  writer.BeginObject();
+  writer.Field("type", error->type);
+  writer.Field("message", error->message);
+  writer.Field("traceback", error->traceback);
+  writer.Field("hint", error->hint);
+  writer.EndObject();
+}
+
+void WriteDenials(JsonWriter& writer, const std::vector<Denial>& denials) {
+  writer.BeginArray();
+  for (const Denial& denial : denials) {
+    writer.BeginObject();
+    writer.Field("kind", denial.kind);
+    writer.Field("what", denial.what);
+    writer.Field("count", denial.count);
+    writer.Field("remedy", denial.remedy);
+    writer.EndObject();
+  }
+  writer.EndArray();
+}
+
+void WriteUsage(JsonWriter& writer, const Usage& usage) {
+  writer.BeginObject();
+  writer.Field("wall_ms", usage.wall_ms);
+  writer.Field("cpu_ms", usage.cpu_ms);
+  writer.Field("memory_peak_bytes", usage.memory_peak_bytes);
+  writer.Field("processes_peak", usage.processes_peak);
+  writer.Field("tmp_peak_bytes", usage.tmp_peak_bytes);
+  writer.Field("stdout_bytes", usage.stdout_bytes);
+  writer.Field("stderr_bytes", usage.stderr_bytes);
+  writer.EndObject();
+}
+
+void WriteTimings(JsonWriter& writer, const std::vector<Timing>& timings) {
+  writer.BeginArray();
+  for (const Timing& timing : timings) {
+    writer.BeginObject();
+    writer.Field("step", timing.step);
+    writer.Field("microseconds", timing.microseconds);
+    writer.EndObject();
+  }
+  writer.EndArray();
+}
+
+}  // namespace
+
+void WriteEnforcement(JsonWriter& writer, const EnforcementReport& report) {
+  writer.BeginObject();
+  writer.Field("tier", TierName(report.tier));
+  writer.Key("enforced");
+  writer.BeginArray();
+  for (const Enforced& enforced : report.enforced) {
+    writer.BeginObject();
+    writer.Field("guarantee", enforced.guarantee);
+    writer.Field("mechanism", enforced.mechanism);
+    writer.EndObject();
+  }
+  writer.EndArray();
+  writer.Key("not_enforced");
+  writer.BeginArray();
+  for (const NotEnforced& missing : report.not_enforced) {
+    writer.BeginObject();
+    writer.Field("guarantee", missing.guarantee);
+    writer.Field("reason", missing.reason);
+    writer.Field("fallback", missing.fallback);
+    writer.Field("remedy", missing.remedy);
+    writer.EndObject();
+  }
+  writer.EndArray();
+  writer.EndObject();
+}
+
+std::string EncodeEnforcement(const EnforcementReport& report) {
+  JsonWriter writer;
+  WriteEnforcement(writer, report);
+  return std::move(writer).Take();
+}
+
+std::string EncodeResult(const ExecutionResult& result) {
+  JsonWriter writer;
+  writer.BeginObject();
+  writer.Field("id", result.id);
+  writer.Field("status", StatusName(result.status));
+  writer.Field("exit_code", result.exit_code);
+  writer.Field("signal", result.signal);
+  writer.Field("stdout", result.stdout_text);
+  writer.Field("stderr", result.stderr_text);
+  writer.Key("truncated");
+  WriteTruncated(writer, result.truncated);
+  writer.Key("result");
+  if (result.result) {
+    writer.Raw(*result.result);
+  } else {
+    writer.Null();
+  }
+  writer.Key("displays");
+  WriteDisplays(writer, result.displays);
+  writer.Key("files");
+  WriteFiles(writer, result.files);
+  writer.Key("error");
+  WriteError(writer, result.error);
+  writer.Key("denials");
+  WriteDenials(writer, result.denials);
+  writer.Key("usage");
+  WriteUsage(writer, result.usage);
+  writer.Key("timings");
+  WriteTimings(writer, result.timings);
+  writer.Key("isolation");
+  WriteEnforcement(writer, result.isolation);
+  writer.Field("policy", result.policy);
+  writer.Field("environment", result.environment);
+  writer.Field("code_sha256", result.code_sha256);
+  writer.EndObject();
+  return std::move(writer).Take();
+}
+
+}  // namespace casemate

@@ -1,0 +1,62 @@
+#include "model/result_json.h"
+
+#include <gtest/gtest.h>
+
+#include "model/json.h"
+
+namespace casemate {
+namespace {
+
+TEST(ResultJson, AnEmptyResultHasEveryField) {
+  EXPECT_EQ(EncodeResult({}),
+            R"({"id":"","status":"failed","exit_code":null,"signal":null,"stdout":"","stderr":"",)"
+            R"("truncated":{"stdout":false,"stderr":false,"displays":false,"files":false},"result":null,)"
+            R"("displays":[],"files":[],"error":null,"denials":[],)"
+            R"("usage":{"wall_ms":0,"cpu_ms":0,"memory_peak_bytes":0,"processes_peak":0,"tmp_peak_bytes":0,)"
+            R"("stdout_bytes":0,"stderr_bytes":0},"timings":[],)"
+            R"("isolation":{"tier":"container","enforced":[],"not_enforced":[]},)"
+            R"("policy":"","environment":"","code_sha256":""})");
+}
+
+TEST(ResultJson, AFullResult) {
+  ExecutionResult result;
+  result.id = "r1";
+  result.status = Status::kMemoryLimit;
+  result.exit_code = 3;
+  result.signal = 9;
+  result.stdout_text = "caf\xc3\xa9 \xff\n";
+  result.stderr_text = std::string("\0", 1);
+  result.truncated.stderr_cut = true;
+  result.result = *ParseJson(R"({ "n": 100000000000000000000.50, "z": -0 })");
+  result.displays = {{{{"image/png", "iVBO"}, {"text/plain", "<Figure>"}}}};
+  result.files = {{"out/a.bin", 3, "\x01\x02\xff", false}, {"big", 1 << 30, "", true}};
+  result.error = ProgramError{"ValueError", "bad", "Traceback", "fix it"};
+  result.denials = {{"syscall", "mount", 2, "none"}};
+  result.usage.wall_ms = 12;
+  result.timings = {{"launch", 900}};
+  result.isolation = {Tier::kProcess, {{"memory", "rlimit"}}, {{"network", "no netns", "seccomp", "sysctl"}}};
+  result.policy = "default";
+  result.environment = "host";
+  result.code_sha256 = "ab";
+  const std::string text = EncodeResult(result);
+  const auto parsed = ParseJson(text);
+  ASSERT_TRUE(parsed) << text;
+  EXPECT_EQ(parsed->text(), text);
+  for (
+      const char* part :
+      {R"("status":"memory_limit","exit_code":3,"signal":9,"stdout":"café �\n","stderr":"\u0000")",
+       R"("stderr":true)", R"("result":{"n":100000000000000000000.50,"z":-0})",
+       R"("displays":[{"image/png":"iVBO","text/plain":"<Figure>"}])",
+       R"({"name":"out/a.bin","size_bytes":3,"content_base64":"AQL/","truncated":false})",
+       R"({"name":"big","size_bytes":1073741824,"content_base64":"","truncated":true})",
+       R"("error":{"type":"ValueError","message":"bad","traceback":"Traceback","hint":"fix it"})",
+       R"([{"kind":"syscall","what":"mount","count":2,"remedy":"none"}])",
+       R"([{"step":"launch","microseconds":900}])",
+       R"({"tier":"process","enforced":[{"guarantee":"memory","mechanism":"rlimit"}],)"
+       R"("not_enforced":[{"guarantee":"network","reason":"no netns","fallback":"seccomp","remedy":"sysctl"}]})"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  }
+}
+
+}  // namespace
+}  // namespace casemate

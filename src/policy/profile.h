@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "casemate/error.h"
+#include "casemate/policy.h"
+
+namespace casemate {
+
+// Reads a profile's TOML text, which is ASCII:
+//
+//   description = "For grading small exercises."   # optional
+//   require_limits = true                          # optional
+//   network = "none"                               # optional
+//   [limits]                                       # optional; what is absent has its default
+//   wall_time_ms = 5000
+//   memory_bytes = "64m"                           # strings take the units of the command line
+//   cpus = { value = 0.5, reason = "shared host" }
+//
+// `name` becomes Policy::name and appears in errors, which say line and column. Errors: kInvalidRequest.
+Expected<Policy> ParseProfile(std::string_view name, std::string_view toml_text);
+
+}  // namespace casemate

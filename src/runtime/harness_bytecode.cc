@@ -1,0 +1,127 @@
+#include "runtime/harness_bytecode.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "base/command.h"
+#include "base/file.h"
+#include "base/sha256.h"
+
+namespace casemate {
+namespace embedded {
+std::string_view HarnessSource(std::string_view path);
+}
+
+namespace {
+
+constexpr std::array<std::string_view, 4> kNames = {"harness", "errors", "result_json", "displays"};
+constexpr std::size_t kBytecodeMax = 1 << 20;
+constexpr std::size_t kDigestBytes = 64;
+constexpr std::size_t kPycHeaderBytes = 16;
+constexpr std::int64_t kCompileTimeoutMs = 20'000;
+
+std::string_view Source(std::string_view name) {
+  return embedded::HarnessSource(fmt::format("runtime/python/{}.py", name));
+}
+
+std::vector<RootFile> Sources() {
+  std::vector<RootFile> files;
+  for (const std::string_view name : kNames) {
+    files.push_back({fmt::format("/casemate/{}.py", name), std::string(Source(name))});
+  }
+  return files;
+}
+
+void AppendBlock(std::string& out, std::string_view bytes) {
+  for (unsigned shift = 0; shift < 32; shift += 8) out += static_cast<char>((bytes.size() >> shift) & 0xFF);
+  out += bytes;
+}
+
+std::optional<std::string_view> TakeBlock(std::string_view& from) {
+  if (from.size() < 4) return std::nullopt;
+  std::size_t size = 0;
+  for (std::size_t i = 4; i-- > 0;) size = size << 8 | static_cast<unsigned char>(from[i]);
+  from.remove_prefix(4);
+  if (size > from.size()) return std::nullopt;
+  const std::string_view block = from.substr(0, size);
+  from.remove_prefix(size);
+  return block;
+}
+
+// What compile_harness.py printed, as files; nullopt when it is anything else.
+std::optional<std::vector<RootFile>> SplitBytecode(std::string_view blocks) {
+  std::vector<RootFile> files;
+  for (const std::string_view name : kNames) {
+    const auto block = TakeBlock(blocks);
+    if (!block || block->size() <= kPycHeaderBytes) return std::nullopt;
+    files.push_back({fmt::format("/casemate/{}.pyc", name), std::string(*block)});
+  }
+  if (!blocks.empty()) return std::nullopt;
+  return files;
+}
+
+// Everything that the bytecode depends on: the interpreter, as the file that it is now, and the harness.
+std::optional<std::string> Key(const std::string& python) {
+  struct stat info {};
+  if (stat(python.c_str(), &info) != 0) return std::nullopt;
+  std::string key = fmt::format("{}\n{}:{}\n{}\n{}.{}\n", python, info.st_dev, info.st_ino, info.st_size,
+                                info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
+  for (const std::string_view name : kNames) AppendBlock(key, Source(name));
+  AppendBlock(key, Source("compile_harness"));
+  return key;
+}
+
+// A kept file is the digest of what follows it, and then that.
+std::optional<std::vector<RootFile>> ReadKept(const std::string& path) {
+  const auto kept = ReadFile(path, kBytecodeMax);
+  if (!kept || kept->size() < kDigestBytes) return std::nullopt;
+  const std::string_view blocks = std::string_view(*kept).substr(kDigestBytes);
+  if (Sha256Hex(blocks) != std::string_view(*kept).substr(0, kDigestBytes)) return std::nullopt;
+  return SplitBytecode(blocks);
+}
+
+std::optional<std::string> Compile(const std::string& python) {
+  std::vector<std::string> argv = {python, "-I", "-S", "-c", std::string(Source("compile_harness"))};
+  for (const std::string_view name : kNames) {
+    argv.emplace_back(name);
+    argv.emplace_back(Source(name));
+  }
+  auto run = RunCommand(argv, {.timeout_ms = kCompileTimeoutMs, .bytes_max = kBytecodeMax});
+  if (!run || run->exit_code != 0) return std::nullopt;
+  return std::move(run->out);
+}
+
+}  // namespace
+
+Expected<std::vector<RootFile>> HarnessFiles(const EnvironmentView& environment,
+                                             const std::string& state_dir) {
+  if (environment.python.empty()) {
+    return Fail(
+        ErrorCode::kUnavailable,
+        fmt::format(
+            "The environment \"{}\" has no Python 3.9 or later; install one or run a command instead.",
+            environment.name));
+  }
+  const auto key = Key(environment.python);
+  if (!key) return Sources();
+  const std::string folder = state_dir + "/cache";
+  const std::string path = fmt::format("{}/harness-{}.bin", folder, Sha256Hex(*key));
+  if (auto kept = ReadKept(path)) return std::move(*kept);
+  // Compiling takes longer than one run of the sources gains, so it is done only to be kept.
+  if (!MakeFolders(folder, 0700) || access(folder.c_str(), W_OK) != 0) return Sources();
+  const auto blocks = Compile(environment.python);
+  if (!blocks) return Sources();
+  auto files = SplitBytecode(*blocks);
+  if (!files) return Sources();
+  // A failure to keep it costs the next run its time, and this one nothing.
+  (void)WriteFileAtomically(path, Sha256Hex(*blocks) + *blocks, 0600);
+  return std::move(*files);
+}
+
+}  // namespace casemate

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "casemate/backend.h"
+#include "casemate/limits.h"
+#include "casemate/request.h"
+#include "casemate/result.h"
+
+namespace casemate {
+
+// What a LaunchSpec needs to run Python code under the harness.
+struct PythonProgram {
+  std::vector<std::string> argv;
+  std::vector<RootFile> root_files;        // the harness and the program's own source
+  std::map<std::string, std::string> env;  // defaults: what the request sets goes over these
+  std::string request_bytes;               // to be written to Channel::kRequest, which is then closed
+};
+
+// `request.code` is set; `input` is the checked input or nullptr for none; `harness` is of HarnessFiles().
+// Python finds its code as /code/<code_name>, which tracebacks show. Bytes of the arguments that are not
+// UTF-8 reach the program as U+FFFD. Errors: kInvalidRequest for a code_name that is not a plain file name.
+Expected<PythonProgram> MakePythonProgram(const ExecutionRequest& request, const EnvironmentView& environment,
+                                          const Limits& limits, const JsonText* input,
+                                          std::vector<RootFile> harness);
+
+}  // namespace casemate

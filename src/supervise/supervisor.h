@@ -1,0 +1,49 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "casemate/backend.h"
+#include "casemate/limits.h"
+#include "casemate/result.h"
+#include "casemate/status.h"
+
+namespace casemate {
+
+// Sees what a run gives while it goes on, on the supervisor's thread. Views are valid during the call.
+class RunObserver {
+ public:
+  virtual ~RunObserver() = default;
+  virtual void OnStdout(std::string_view text) = 0;
+  virtual void OnStderr(std::string_view text) = 0;
+  // Bytes of the result channel, as hostile as they come.
+  virtual void OnResultBytes(std::string_view bytes) = 0;
+  virtual void OnDenial(const Denial& denial) = 0;  // at its first sight
+};
+
+// What goes into a run.
+struct RunInput {
+  std::string_view request_bytes;  // for Channel::kRequest
+  std::string_view stdin_bytes;    // for Channel::kStdin, before stdin_fd's
+  int stdin_fd = -1;               // not owned; -1 for none
+  int cancel_fd = -1;              // not owned; ends the run when it becomes readable
+};
+
+// All that is known of a run from outside.
+struct Outcome {
+  Status status = Status::kFailed;
+  ExitReport exit;
+  std::string stdout_text;  // at most stdout_bytes_max
+  std::string stderr_text;
+  Truncated truncated;
+  std::vector<Denial> denials;  // each (kind, what) once, with its count
+  Usage usage;
+  ResourceReading reading;
+};
+
+// Watches `sandbox` from its program's first instruction until nothing of it lives: feeds it, reads it (each
+// stream to its limit, then ends it), answers its refused calls, counts its resources every 10 ms and
+// holds its deadline. Blocks; one poll loop on the calling thread. Memory is bounded by the limits.
+Outcome Supervise(Sandbox& sandbox, const Limits& limits, const RunInput& input, RunObserver& observer);
+
+}  // namespace casemate

@@ -1,0 +1,121 @@
+#include "surfaces/cli/cli.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <csignal>
+#include <string_view>
+
+#include "policy/nearest.h"
+#include "surfaces/cli/exit_code.h"
+#include "surfaces/cli/report.h"
+#include "surfaces/cli/run_command.h"
+#include "surfaces/cli/stream_writer.h"
+#include "surfaces/cli/summary.h"
+
+namespace casemate {
+namespace {
+
+constexpr std::string_view kHelp =
+    "Usage: casemate COMMAND\n\n"
+    "Runs programs that nobody has read, each in a fresh sandbox.\n\n"
+    "  run FILE [ARGS...]      run a Python program; \"casemate run --help\" lists all ways and flags\n"
+    "  run -c CODE [ARGS...]   run Python code\n"
+    "  run -- COMMAND ARGS...  run any command\n"
+    "  doctor [--json]         what this host can enforce, and how to mend what it cannot\n"
+    "  gc [--json]             remove what killed runs have left behind\n"
+    "  version                 print the version\n"
+    "  help                    print this text\n\n"
+    "doctor and gc also take --python PATH and --state-dir DIR.\n\n"
+    "Exit codes of run:\n";
+
+constexpr std::array<std::string_view, 5> kCommands = {"run", "doctor", "gc", "version", "help"};
+
+std::string HelpText() {
+  std::string text(kHelp);
+  for (const StatusExit& row : StatusExits()) {
+    const std::string code = row.code == StatusExit::kOwn ? "own" : std::to_string(row.code);
+    text += fmt::format("  {:<4} {:<15} {}\n", code, StatusName(row.status), row.reason);
+  }
+  return text +
+         fmt::format("  {:<4} {:<15} {}\n", kExitNothing, "", "no such program, interpreter or command");
+}
+
+int Print(std::string_view text, int exit_code, const CliStreams& streams) {
+  return WritePatiently(streams.out, text, -1) == 0 ? exit_code : kExitFailed;
+}
+
+int Refuse(std::string message, const CliStreams& streams) {
+  const Error error{ErrorCode::kInvalidRequest, std::move(message), ""};
+  WritePatiently(streams.err, ErrorLine(error, StyleOf(streams.err, true)), -1);
+  return kExitRefused;
+}
+
+struct ReportOptions {
+  EngineOptions engine;
+  bool json = false;
+};
+
+// The few flags of doctor and gc, as "--flag VALUE" or "--flag=VALUE".
+Expected<ReportOptions> ParseReportOptions(const std::vector<std::string>& words) {
+  ReportOptions options;
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    if (word == "--json") {
+      options.json = true;
+      continue;
+    }
+    const std::size_t equals = word.find('=');
+    const std::string name = word.substr(0, equals);
+    if (name != "--python" && name != "--state-dir") {
+      return Fail(ErrorCode::kInvalidRequest,
+                  fmt::format("casemate {} has no \"{}\": it takes --json, --python PATH and --state-dir DIR",
+                              words[0], word));
+    }
+    if (equals == std::string::npos && i + 1 == words.size()) {
+      return Fail(ErrorCode::kInvalidRequest, fmt::format("{} needs a value: write {} PATH", name, name));
+    }
+    std::string value = equals == std::string::npos ? words[++i] : word.substr(equals + 1);
+    (name == "--python" ? options.engine.python : options.engine.state_dir) = std::move(value);
+  }
+  return options;
+}
+
+int Doctor(const ReportOptions& options, const CliServices& services, const CliStreams& streams) {
+  const DoctorReport report = services.diagnose(options.engine);
+  const std::string text = options.json ? DoctorJson(report) : DoctorText(report, StyleOf(streams.out, true));
+  return Print(text, report.healthy ? kExitOk : kExitUnhealthy, streams);
+}
+
+int Gc(const ReportOptions& options, const CliServices& services, const CliStreams& streams) {
+  const GarbageReport report = services.collect_garbage(options.engine);
+  const std::string text =
+      options.json ? GarbageJson(report) : GarbageText(report, StyleOf(streams.out, true));
+  return Print(text, report.kept.empty() ? kExitOk : kExitUnhealthy, streams);
+}
+
+}  // namespace
+
+int CliMain(const std::vector<std::string>& words, const CliServices& services, const CliStreams& streams) {
+  // A reader that is gone is an error of write(2), not a reason to die with a sandbox half taken down.
+  std::signal(SIGPIPE, SIG_IGN);
+  if (words.empty()) return Refuse("no command is given: \"casemate help\" lists them", streams);
+  const std::string& command = words[0];
+  if (command == "run") return RunCommandLine({words.begin() + 1, words.end()}, services, streams);
+  if (command == "version" || command == "--version") {
+    return Print("casemate " CASEMATE_VERSION "\n", kExitOk, streams);
+  }
+  if (command == "help" || command == "--help" || command == "-h") return Print(HelpText(), kExitOk, streams);
+  if (command == "doctor" || command == "gc") {
+    const auto options = ParseReportOptions(words);
+    if (!options) return Refuse(options.error().message, streams);
+    return command == "gc" ? Gc(*options, services, streams) : Doctor(*options, services, streams);
+  }
+  const std::string_view nearest = NearestName(command, kCommands);
+  return Refuse(nearest.empty()
+                    ? fmt::format("there is no command \"{}\": \"casemate help\" lists them", command)
+                    : fmt::format("there is no command \"{}\": did you mean \"{}\"?", command, nearest),
+                streams);
+}
+
+}  // namespace casemate

@@ -1,0 +1,123 @@
+#include "surfaces/cli/run_command.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <optional>
+
+#include "base/errno.h"
+#include "model/result_json.h"
+#include "surfaces/cli/exit_code.h"
+#include "surfaces/cli/load_request.h"
+#include "surfaces/cli/output_folder.h"
+#include "surfaces/cli/run_options.h"
+#include "surfaces/cli/signals.h"
+#include "surfaces/cli/stream_writer.h"
+#include "surfaces/cli/summary.h"
+
+// words -> options -> request -> engine -> (stdout and stderr as they come) -> files, summary, exit code
+//
+// Without --json the program's streams are forwarded by a writer thread while it runs, and the summary is
+// written once all of them are out. With --json nothing but the result object goes to stdout.
+
+namespace casemate {
+namespace {
+
+// An error before the engine had its say, as the result that the engine would have given.
+ExecutionResult ResultOf(const Error& error) {
+  ExecutionResult result;
+  switch (error.code) {
+    case ErrorCode::kInvalidRequest:
+    case ErrorCode::kNotFound:
+      result.status = Status::kRejected;
+      break;
+    case ErrorCode::kUnavailable:
+      result.status = Status::kUnavailable;
+      break;
+    case ErrorCode::kCancelled:
+      result.status = Status::kCancelled;
+      break;
+    case ErrorCode::kInternal:
+      result.status = Status::kFailed;
+      break;
+  }
+  result.error = ProgramError{"casemate." + std::string(ErrorCodeName(error.code)), error.ToString(), "", ""};
+  return result;
+}
+
+// What became of writing to our own stdout.
+int ExitAfterWrite(int exit_code, int write_errno, const CliStreams& streams, const Style& style) {
+  if (write_errno == 0 || write_errno == ECANCELED) return exit_code;
+  if (write_errno == EPIPE) return kExitPipe;
+  const Error error{ErrorCode::kInternal,
+                    "the output cannot be written: free some space or send it elsewhere",
+                    "write: " + ErrnoName(write_errno)};
+  WritePatiently(streams.err, ErrorLine(error, style), -1);
+  return kExitFailed;
+}
+
+int Refuse(const Error& error, bool json, const CliStreams& streams, const Style& style) {
+  const ExecutionResult result = ResultOf(error);
+  WritePatiently(streams.err, ErrorLine(error, style), -1);
+  const int failed = json ? WritePatiently(streams.out, EncodeResult(result) + "\n", -1) : 0;
+  return ExitAfterWrite(ExitCodeOf(result, 0), failed, streams, style);
+}
+
+// Forwards the two streams; all else is in the result.
+class Forwarder : public EventSink {
+ public:
+  Forwarder(StreamWriter& writer, const CliStreams& streams) : writer_(writer), streams_(streams) {}
+  void OnEvent(const Event& event) override {
+    if (const auto* text = std::get_if<StdoutEvent>(&event)) writer_.Append(streams_.out, text->text);
+    if (const auto* text = std::get_if<StderrEvent>(&event)) writer_.Append(streams_.err, text->text);
+  }
+
+ private:
+  StreamWriter& writer_;
+  const CliStreams& streams_;
+};
+
+int Run(const RunOptions& options, const ExecutionRequest& request, const CliServices& services,
+        const CliStreams& streams, const Style& style) {
+  std::optional<OutputFolder> folder;
+  if (!options.output_dir.empty()) {
+    auto opened = OutputFolder::Open(options.output_dir, options.force);
+    if (!opened) return Refuse(opened.error(), options.json, streams, style);
+    folder = *std::move(opened);
+  }
+  auto engine = services.make_engine(options.engine);
+  if (!engine) return Refuse(engine.error(), options.json, streams, style);
+
+  CancelSignals signals;
+  StreamWriter writer(signals.fd(), CancelSignals::Cancel);
+  Forwarder forwarder(writer, streams);
+  const ExecutionResult result =
+      (*engine)->Execute(request, options.json ? nullptr : &forwarder, signals.fd());
+  int failed = writer.Finish();
+
+  const WrittenOutput written = folder ? WriteOutput(result, *folder) : WrittenOutput{};
+  if (options.json) {
+    failed = WritePatiently(streams.out, EncodeResult(result) + "\n", signals.fd());
+  }
+  // The object tells all else; why nothing ran is said to people as well.
+  const std::string summary = Summary(result, written, options.quiet || options.json, style);
+  WritePatiently(streams.err, summary, signals.fd());
+  return ExitAfterWrite(ExitCodeOf(result, CancelSignals::received()), failed, streams, style);
+}
+
+}  // namespace
+
+int RunCommandLine(const std::vector<std::string>& words, const CliServices& services,
+                   const CliStreams& streams) {
+  const auto options = ParseRunOptions(words);
+  if (!options) return Refuse(options.error(), AsksForJson(words), streams, StyleOf(streams.err, true));
+  const Style style = StyleOf(streams.err, options->color);
+  if (options->help) {
+    return ExitAfterWrite(kExitOk, WritePatiently(streams.out, RunHelp(), -1), streams, style);
+  }
+  const auto request = LoadRequest(*options, streams.in);
+  if (!request) return Refuse(request.error(), options->json, streams, style);
+  return Run(*options, *request, services, streams, style);
+}
+
+}  // namespace casemate

@@ -1,0 +1,358 @@
+#include "surfaces/cli/run_flags.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <climits>
+#include <cmath>
+#include <cstdlib>
+
+#include "policy/limit_table.h"
+#include "policy/units.h"
+#include "policy/validate.h"
+#include "surfaces/cli/env_file.h"
+
+namespace casemate {
+namespace {
+
+using Applied = Expected<void>;
+
+std::unexpected<Error> Refuse(std::string message) {
+  return Fail(ErrorCode::kInvalidRequest, std::move(message));
+}
+
+Expected<void> UseStdin(RunOptions& options, std::string_view user) {
+  if (!options.stdin_user.empty()) {
+    return Refuse(fmt::format("{} and {} cannot both read stdin: give one of them as a file",
+                              options.stdin_user, user));
+  }
+  options.stdin_user = user;
+  return {};
+}
+
+// TEXT, @FILE or -.
+Expected<Source> TextOrFile(RunOptions& options, std::string_view value, std::string_view user) {
+  if (value == "-") {
+    if (auto used = UseStdin(options, user); !used) return std::unexpected(used.error());
+    return Source{Source::Kind::kStdin, {}};
+  }
+  if (value.starts_with('@')) return Source{Source::Kind::kFile, std::string(value.substr(1))};
+  return Source{Source::Kind::kText, std::string(value)};
+}
+
+Applied SetSource(RunOptions& options, std::string_view value, std::string_view user,
+                  std::optional<Source>& place) {
+  auto source = TextOrFile(options, value, user);
+  if (!source) return std::unexpected(source.error());
+  place = *std::move(source);
+  return {};
+}
+
+Expected<double> LimitValue(const LimitField& field, std::string_view text) {
+  switch (field.unit) {
+    case LimitUnit::kBytes: {
+      const auto bytes = ParseBytes(text);
+      if (!bytes) return std::unexpected(bytes.error());
+      return static_cast<double>(*bytes);
+    }
+    case LimitUnit::kMilliseconds: {
+      const auto ms = ParseDurationMs(text);
+      if (!ms) return std::unexpected(ms.error());
+      return static_cast<double>(*ms);
+    }
+    case LimitUnit::kCpus:
+      return ParseCpus(text);
+    case LimitUnit::kCount: {
+      if (text.empty() || text.size() > 15 ||
+          text.find_first_not_of("0123456789") != std::string_view::npos) {
+        return Refuse(fmt::format("\"{}\" is no whole number", text));
+      }
+      return static_cast<double>(std::strtoll(std::string(text).c_str(), nullptr, 10));
+    }
+  }
+  return Refuse("unknown unit");
+}
+
+Applied SetLimitText(RunOptions& options, std::string_view name, std::string_view text) {
+  const LimitField* field = FindLimit(name);
+  if (field == nullptr) return Refuse(fmt::format("there is no limit \"{}\"{}", name, SuggestLimit(name)));
+  const auto value = LimitValue(*field, text);
+  if (!value) return std::unexpected(value.error());
+  if (auto valid = ValidateLimit(*field, *value); !valid) return valid;
+  options.request.limits[std::string(name)] = *value;
+  return {};
+}
+
+// The absolute path of what is there now: the engine does not know our working folder.
+Expected<std::string> HostPath(std::string_view path) {
+  std::array<char, PATH_MAX> real{};
+  if (path.empty() || ::realpath(std::string(path).c_str(), real.data()) == nullptr) {
+    return Refuse(
+        fmt::format("the host path \"{}\" is not there or cannot be reached: check its spelling", path));
+  }
+  return std::string(real.data());
+}
+
+Applied AddWorkspace(RunOptions& options, std::string_view value) {
+  Workspace workspace;
+  std::string_view folder = value;
+  if (const std::size_t colon = value.rfind(':'); colon != std::string_view::npos) {
+    const auto mode = ParseWorkspaceMode(value.substr(colon + 1));
+    if (!mode) return Refuse("after the folder's name comes :ro, :copy or :rw");
+    workspace.mode = *mode;
+    folder = value.substr(0, colon);
+  }
+  auto path = HostPath(folder);
+  if (!path) return std::unexpected(path.error());
+  workspace.host_path = *std::move(path);
+  options.request.workspace = std::move(workspace);
+  return {};
+}
+
+Applied AddVolume(RunOptions& options, std::string_view value) {
+  const std::size_t first = value.find(':');
+  if (first == std::string_view::npos) return Refuse("write HOST:INSIDE, HOST:INSIDE:ro or HOST:INSIDE:rw");
+  HostMount mount;
+  std::string_view inside = value.substr(first + 1);
+  if (const std::size_t second = inside.find(':'); second != std::string_view::npos) {
+    const std::string_view mode = inside.substr(second + 1);
+    if (mode != "ro" && mode != "rw") return Refuse("the only options are ro (the default) and rw");
+    mount.writable = mode == "rw";
+    inside = inside.substr(0, second);
+  }
+  if (!inside.starts_with('/')) return Refuse("the path inside must be absolute");
+  mount.inside_path = inside;
+  auto path = HostPath(value.substr(0, first));
+  if (!path) return std::unexpected(path.error());
+  mount.host_path = *std::move(path);
+  options.request.mounts.push_back(std::move(mount));
+  return {};
+}
+
+Applied AddFile(RunOptions& options, std::string_view value) {
+  const std::size_t equals = value.find('=');
+  if (equals == std::string_view::npos || equals == 0) return Refuse("write NAME=PATH or NAME=-");
+  std::string name(value.substr(0, equals));
+  const std::string_view path = value.substr(equals + 1);
+  if (path == "-") {
+    if (auto used = UseStdin(options, "--file"); !used) return used;
+    options.files.emplace_back(std::move(name), Source{Source::Kind::kStdin, {}});
+  } else {
+    options.files.emplace_back(std::move(name), Source{Source::Kind::kFile, std::string(path)});
+  }
+  return {};
+}
+
+// Docker's --tmpfs /tmp:size=64m,nr_inodes=1k.
+Applied SetTmpfs(RunOptions& options, std::string_view value) {
+  const std::size_t colon = value.find(':');
+  if (value.substr(0, colon) != "/tmp") return Refuse("the one tmpfs is /tmp; it is always there");
+  std::string_view rest = colon == std::string_view::npos ? std::string_view() : value.substr(colon + 1);
+  while (!rest.empty()) {
+    const std::size_t comma = rest.find(',');
+    const std::string_view option = rest.substr(0, comma);
+    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+    Applied set;
+    if (option.starts_with("size=")) {
+      set = SetLimitText(options, "tmp_bytes", option.substr(5));
+    } else if (option.starts_with("nr_inodes=")) {
+      set = SetLimitText(options, "tmp_files_max", option.substr(10));
+    } else if (option != "rw" && option != "noexec" && option != "nosuid" && option != "nodev") {
+      set = Refuse(fmt::format("\"{}\" cannot be chosen: the options are size= and nr_inodes=", option));
+    }
+    if (!set) return set;
+  }
+  return {};
+}
+
+Applied AddEnv(RunOptions& options, std::string_view value) {
+  return AddVariable(
+      value,
+      [](const std::string& name) -> std::optional<std::string> {
+        const char* text = std::getenv(name.c_str());
+        return text != nullptr ? std::optional<std::string>(text) : std::nullopt;
+      },
+      options.request.env);
+}
+
+Expected<Tier> TierOf(std::string_view value) {
+  const auto tier = ParseTier(value);
+  if (!tier) return Refuse("the tiers are process, container, docker, gvisor and microvm");
+  return *tier;
+}
+
+Applied SetIsolation(RunOptions& options, std::string_view value) {
+  options.request.isolation.reset();
+  if (value == "auto") return {};
+  const auto tier = TierOf(value);
+  if (!tier) return std::unexpected(tier.error());
+  options.request.isolation = *tier;
+  return {};
+}
+
+Applied SetRequire(RunOptions& options, std::string_view value) {
+  const auto tier = TierOf(value);
+  if (!tier) return std::unexpected(tier.error());
+  options.request.require = *tier;
+  return {};
+}
+
+Applied SetLimitFlag(RunOptions& options, std::string_view value) {
+  const std::size_t equals = value.find('=');
+  if (equals == std::string_view::npos) return Refuse("write NAME=VALUE, for instance open_files_max=256");
+  return SetLimitText(options, value.substr(0, equals), value.substr(equals + 1));
+}
+
+Applied CheckNetwork(RunOptions&, std::string_view value) {
+  if (value == "none") return {};
+  return Refuse(
+      "a program has no network, and \"none\" is the only choice: hand it what it needs with --input, "
+      "--file or --workspace");
+}
+
+Applied CheckUser(RunOptions&, std::string_view value) {
+  if (value == "1000" || value == "1000:1000") return {};
+  return Refuse(
+      "a program always runs as user and group 1000, which are nobody on the host: leave --user out");
+}
+
+constexpr std::array kFlags = {
+    RunFlag{"code", 'c', "CODE", "",
+            [](RunOptions& o, std::string_view v) -> Applied {
+              o.code = Source{Source::Kind::kText, std::string(v)};
+              return {};
+            },
+            "the program itself, instead of a file"},
+    RunFlag{"input", '\0', "JSON|@FILE|-", "",
+            [](RunOptions& o, std::string_view v) { return SetSource(o, v, "--input", o.input); },
+            "what the program sees as INPUT_DATA"},
+    RunFlag{"input-schema", '\0', "JSON|@FILE", "",
+            [](RunOptions& o, std::string_view v) { return SetSource(o, v, "--input-schema", o.input_schema); },
+            "a JSON Schema that the input must meet"},
+    RunFlag{"result-schema", '\0', "JSON|@FILE", "",
+            [](RunOptions& o, std::string_view v) { return SetSource(o, v, "--result-schema", o.result_schema); },
+            "a JSON Schema that `result` must meet"},
+    RunFlag{"stdin", 'i', "", "",
+            [](RunOptions& o, std::string_view) {
+              o.forward_stdin = true;
+              return UseStdin(o, "--stdin");
+            },
+            "hand our stdin to the program as it comes"},
+    RunFlag{"env", 'e', "NAME[=VALUE]", "", AddEnv, "a variable for the program; without a value, the host's"},
+    RunFlag{"env-file", '\0', "FILE", "",
+            [](RunOptions& o, std::string_view v) -> Applied {
+              o.env_files.emplace_back(v);
+              return {};
+            },
+            "variables, one NAME=VALUE a line"},
+    RunFlag{"workspace", 'w', "DIR[:ro|copy|rw]", "", AddWorkspace, "a host folder as /workspace; ro if not said"},
+    RunFlag{"volume", 'v', "HOST:INSIDE[:ro|rw]", "", AddVolume, "a host folder or file; ro if not said"},
+    RunFlag{"file", '\0', "NAME=PATH|NAME=-", "", AddFile, "a file put into /workspace"},
+    RunFlag{"collect", '\0', "GLOB", "",
+            [](RunOptions& o, std::string_view v) -> Applied {
+              o.request.collect.emplace_back(v);
+              return {};
+            },
+            "workspace files to hand back; '**' for all"},
+    RunFlag{"output-dir", '\0', "DIR", "",
+            [](RunOptions& o, std::string_view v) -> Applied {
+              if (v.empty()) return Refuse("the folder's name is empty");
+              o.output_dir = v;
+              return {};
+            },
+            "where collected files and displays are written"},
+    RunFlag{"force", '\0', "", "",
+            [](RunOptions& o, std::string_view) -> Applied {
+              o.force = true;
+              return {};
+            },
+            "replace files that are in the output folder already"},
+    RunFlag{"memory", 'm', "SIZE", "memory_bytes", nullptr, "memory of all kinds (256m)"},
+    RunFlag{"cpus", '\0', "NUMBER", "cpus", nullptr, "share of the processors (1)"},
+    RunFlag{"pids-limit", '\0', "COUNT", "processes_max", nullptr, "processes and threads (64)"},
+    RunFlag{"timeout", '\0', "TIME", "wall_time_ms", nullptr, "wall time (30s)"},
+    RunFlag{"cpu-time", '\0', "TIME", "cpu_time_ms", nullptr, "CPU time of all processes together"},
+    RunFlag{"tmp-size", '\0', "SIZE", "tmp_bytes", nullptr, "/tmp, /dev/shm and a copied workspace (64m)"},
+    RunFlag{"tmpfs", '\0', "/tmp[:size=SIZE]", "", SetTmpfs, "Docker's way to say --tmp-size"},
+    RunFlag{"tmp-files", '\0', "COUNT", "tmp_files_max", nullptr, "files and folders there (16384)"},
+    RunFlag{"file-size", '\0', "SIZE", "file_bytes_max", nullptr, "the largest single file"},
+    RunFlag{"stdout-limit", '\0', "SIZE", "stdout_bytes_max", nullptr, "stdout (1m)"},
+    RunFlag{"stderr-limit", '\0', "SIZE", "stderr_bytes_max", nullptr, "stderr (1m)"},
+    RunFlag{"result-limit", '\0', "SIZE", "result_bytes_max", nullptr, "the text of `result` (1m)"},
+    RunFlag{"limit", '\0', "NAME=VALUE", "", SetLimitFlag, "any limit by the name it has in the contract"},
+    RunFlag{"require-limits", '\0', "", "",
+            [](RunOptions& o, std::string_view) -> Applied {
+              o.request.require_limits = true;
+              return {};
+            },
+            "refuse to run where a guarantee rests on less than it should"},
+    RunFlag{"isolation", '\0', "auto|TIER", "", SetIsolation, "the tier to run in"},
+    RunFlag{"require", '\0', "TIER", "", SetRequire, "the weakest tier to accept"},
+    RunFlag{"policy", '\0', "NAME", "",
+            [](RunOptions& o, std::string_view v) -> Applied {
+              o.request.policy = v;
+              return {};
+            },
+            "a policy profile (default)"},
+    RunFlag{"network", '\0', "none", "", CheckNetwork, "always none"},
+    RunFlag{"read-only", '\0', "", "", [](RunOptions&, std::string_view) -> Applied { return {}; },
+            "always so: only /tmp and /workspace can be written to"},
+    RunFlag{"user", '\0', "1000", "", CheckUser, "always 1000"},
+    RunFlag{"environment", '\0', "NAME", "",
+            [](RunOptions& o, std::string_view v) -> Applied {
+              o.request.environment = v;
+              return {};
+            },
+            "the sandbox's programs and libraries (host)"},
+    RunFlag{"python", '\0', "PATH", "",
+            [](RunOptions& o, std::string_view v) -> Applied {
+              o.engine.python = v;
+              return {};
+            },
+            "the host's interpreter (python3 in PATH)"},
+    RunFlag{"state-dir", '\0', "DIR", "",
+            [](RunOptions& o, std::string_view v) -> Applied {
+              o.engine.state_dir = v;
+              return {};
+            },
+            "where what was learnt of the host is kept"},
+    RunFlag{"json", '\0', "", "",
+            [](RunOptions& o, std::string_view) -> Applied {
+              o.json = true;
+              return {};
+            },
+            "print one JSON object with all that came of the run"},
+    RunFlag{"quiet", 'q', "", "",
+            [](RunOptions& o, std::string_view) -> Applied {
+              o.quiet = true;
+              return {};
+            },
+            "no summary on stderr unless the program did not run"},
+    RunFlag{"no-color", '\0', "", "",
+            [](RunOptions& o, std::string_view) -> Applied {
+              o.color = false;
+              return {};
+            },
+            "no colours, as with NO_COLOR set"},
+    RunFlag{"help", 'h', "", "",
+            [](RunOptions& o, std::string_view) -> Applied {
+              o.help = true;
+              return {};
+            },
+            "this text"},
+};
+
+}  // namespace
+
+std::span<const RunFlag> RunFlags() { return kFlags; }
+
+Expected<void> ApplyFlag(const RunFlag& flag, std::string_view value, RunOptions& options) {
+  auto applied = flag.limit.empty() ? flag.apply(options, value) : SetLimitText(options, flag.limit, value);
+  if (applied) return applied;
+  Error error = std::move(applied.error());
+  error.message = fmt::format("--{}: {}", flag.name, error.message);
+  return std::unexpected(std::move(error));
+}
+
+}  // namespace casemate

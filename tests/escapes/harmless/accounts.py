@@ -1,0 +1,8 @@
+# what: Who am I: getpass, pwd, the home folder.
+# expect_result: [1000, true, "/tmp", "/tmp"]
+import getpass
+import os
+import pwd
+
+result = [os.getuid(), len(getpass.getuser()) > 0 and pwd.getpwuid(os.getuid()).pw_name == getpass.getuser(),
+          os.path.expanduser("~"), os.environ["HOME"]]

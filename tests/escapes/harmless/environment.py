@@ -1,0 +1,7 @@
+# what: Variables that were asked for arrive, and only a documented few others.
+# flags: -e NAME=value -e EMPTY= -e SPACED=a=b
+# expect_result: ["value", "", "a=b", "C.UTF-8", "/tmp", true]
+import os
+
+result = [os.environ["NAME"], os.environ["EMPTY"], os.environ["SPACED"], os.environ["LANG"], os.environ["TMPDIR"],
+          "/usr/bin" in os.environ["PATH"]]

@@ -1,0 +1,7 @@
+# what: Reads a further folder of the host.
+# host: workspace
+# flags: -v {workspace}:/data:ro
+# expect_result: ["of the workspace\n", false]
+import os
+
+result = [open("/data/input.txt").read(), os.access("/data/input.txt", os.W_OK)]

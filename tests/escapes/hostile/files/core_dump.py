@@ -1,0 +1,18 @@
+# what: Asks for a core dump, which would put memory on the host's disk or start the host's handler.
+# expect: status=error
+# signal: 6
+# host: workspace
+# flags: --workspace {workspace}:rw
+# host_check: no_core_file
+import os
+import resource
+
+soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+if hard != 0:
+    print("ESCAPED: core dumps can be switched on", hard)
+try:
+    resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    print("ESCAPED: raised RLIMIT_CORE")
+except (ValueError, OSError) as error:
+    print("refused:", error)
+os.abort()

@@ -1,0 +1,13 @@
+# what: Reads counters that tell what other runs did: pids, memory, time spent, boot.
+# expect: contained
+# uses: attempts
+# runs: 2
+import resource
+import time
+
+held = bytearray(b"x" * (40 << 20))
+attempts.holds("pid", os.getpid() < 20, os.getpid())
+usage = resource.getrusage(resource.RUSAGE_SELF)
+attempts.holds("own time", usage.ru_utime < 5, usage.ru_utime)
+attempts.holds("process clock", time.process_time() < 5, time.process_time())
+result = attempts.result()

@@ -1,0 +1,10 @@
+# what: Leaves files in each writable place and looks for those of the run before.
+# expect: contained
+# uses: attempts
+# runs: 2
+for folder in ("/workspace", "/tmp", "/dev/shm", "/var/tmp", "/run", "/dev/mqueue"):
+    if os.path.isdir(folder):
+        attempts.holds(folder, not os.listdir(folder), str(os.listdir(folder)))
+        attempts.evidence[folder + " left"] = outcome(
+            lambda: os.open(folder + "/left", os.O_CREAT | os.O_WRONLY))[1] or "made"
+result = attempts.result()

@@ -1,0 +1,13 @@
+# what: Reads the id maps for a way to host root and rewrites them.
+# expect: contained
+# uses: attempts
+for kind in ("uid_map", "gid_map"):
+    rows = [[int(word) for word in line.split()] for line in open(f"/proc/self/{kind}")]
+    program = [row for row in rows if row[0] <= 1000 < row[0] + row[2]]
+    outside = [row[1] + 1000 - row[0] for row in program]
+    attempts.holds(f"{kind}: my id outside is not 0", len(outside) == 1 and outside[0] != 0, str(rows))
+    attempts.holds(f"{kind}: not the host's whole range", all(row[2] < 65536 for row in rows), str(rows))
+    attempts.failed(f"write {kind}", outcome(lambda: os.write(os.open(f"/proc/self/{kind}", os.O_WRONLY), b"0 0 1")))
+attempts.failed("write setgroups",
+                outcome(lambda: os.write(os.open("/proc/self/setgroups", os.O_WRONLY), b"allow")))
+result = attempts.result()

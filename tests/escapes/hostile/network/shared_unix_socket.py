@@ -1,0 +1,20 @@
+# what: Connects to a listener's socket file that lies in the shared workspace.
+# expect: contained
+# uses: attempts
+# host: workspace_socket
+# flags: --workspace {workspace}:ro
+import socket
+
+
+def connect():
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(2)
+        client.connect("/workspace/listener")
+        client.sendall(b"hello")
+    return 0
+
+
+# A socket in a folder that was handed over is handed over with it on a writable mount; read-only refuses it.
+attempts.failed("connect", outcome(connect))
+attempts.evidence["listed"] = os.listdir("/workspace")
+result = attempts.result()

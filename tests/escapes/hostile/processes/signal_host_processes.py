@@ -1,0 +1,17 @@
+# what: Signals processes of the host by their numbers.
+# expect: contained
+# uses: attempts
+reached = []
+for pid in [int(os.environ["PROBE_HOST_PID"]), *range(3, 33000)]:
+    if pid != os.getpid():
+        try:
+            os.kill(pid, 0)
+            reached.append(pid)
+        except ProcessLookupError:
+            pass
+        except PermissionError:
+            reached.append(-pid)
+attempts.holds("visible", not reached, str(reached[:20]))
+attempts.failed("the runner", outcome(lambda: os.kill(int(os.environ["PROBE_HOST_PID"]), 0)))
+attempts.failed("process group", outcome(lambda: os.killpg(int(os.environ["PROBE_HOST_PID"]), 0)))
+result = attempts.result()

@@ -1,0 +1,8 @@
+# what: Fills /dev/shm.
+# expect: status=disk_limit
+# flags: --tmp-size 16m --timeout 20s
+# wall_ms_max: 10000
+with open("/dev/shm/fill", "wb", 0) as file:
+    while True:
+        if file.write(b"x" * (1 << 20)) == 0:
+            raise OSError(28, "full")

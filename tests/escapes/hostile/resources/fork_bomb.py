@@ -1,0 +1,12 @@
+# what: A fork bomb in Python that ignores failures.
+# expect: status=process_limit
+# flags: --timeout 6s --pids-limit 32
+# wall_ms_max: 9000
+# host_check: no_processes
+import os
+
+while True:
+    try:
+        os.fork()
+    except OSError:
+        continue

@@ -1,0 +1,9 @@
+# what: The classic fork bomb of the shell.
+# expect: status=process_limit
+# flags: --timeout 6s --pids-limit 32
+# wall_ms_max: 9000
+# host_check: no_processes
+bomb() { bomb | bomb & }
+bomb
+wait
+sleep 100

@@ -1,0 +1,24 @@
+# what: Keeps memory in the buffers of sockets and descriptors in flight.
+# expect: contained|status=memory_limit
+# uses: attempts
+# flags: --memory 64m --timeout 20s
+# wall_ms_max: 20000
+# memory_peak_max: 68m
+import socket
+
+pairs, total = [], 0
+try:
+    while True:
+        left, right = socket.socketpair()
+        pairs.append((left, right))
+        left.setblocking(False)
+        left.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 26)
+        try:
+            while True:
+                total += left.send(b"x" * 65536)
+        except BlockingIOError:
+            pass
+except OSError as error:
+    attempts.evidence["ended by"] = error.strerror
+attempts.evidence["pairs"], attempts.evidence["bytes"] = len(pairs), total
+result = attempts.result()

@@ -1,0 +1,9 @@
+# what: Starts threads until no more are given, and does not handle the refusal.
+# expect: status=process_limit
+# flags: --timeout 10s --pids-limit 32
+# wall_ms_max: 12000
+# host_check: no_processes
+import threading
+
+while True:
+    threading.Thread(target=threading.Event().wait, daemon=True).start()

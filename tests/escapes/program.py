@@ -1,0 +1,101 @@
+"""A program of hostile/ or harmless/ and its header: the comment lines at its top, one `name: value` each.
+
+  what            the attack, or what must work, in a sentence
+  expect          contained | status=a|b (default: status=ok); contained means that the run is ok and the program's
+                  result has "escaped": false and an "evidence" that is not empty
+  flags, args     of `casemate run`; {workspace} {data} are replaced     stdin     given to the program
+  uses: attempts  attempts.py is put in front                            needs     gcc host_gcc root numpy pandas ...
+  host            what the runner sets up: tcp_listener abstract_listener unix_listener dialer workspace
+                  workspace_with_links workspace_socket sysv_segment
+  denial          KIND WHAT|WHAT: a denial of that kind whose `what` contains one of the words
+  wall_ms_max, memory_peak_max, supervisor_rss_max          bounds on time and memory
+  exit_code, signal, error_type, expect_result, result_length, result_text, stdout, stdout_prefix, stdout_contains,
+  stdout_length, stderr_contains, files, displays, forbid   what the answer must hold, or must not
+  runs: 2 [at once], compare: different                     several runs; the results' "value" differs in each key
+  host_check      a check of the host afterwards, see HOST_CHECKS
+  filename        the program's name;  syntax: broken       it is not meant to compile
+After every run, whatever the header says: one JSON object with all fields; no process is left; nothing of the host's
+canary, which is in a file, in the environment and behind every listener, is in the answer.
+"""
+
+import json
+import pathlib
+import re
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import casemate  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+REPEATED = {"flags", "stderr_contains", "stdout_contains", "forbid", "host_check", "denial", "what", "host"}
+_SINGLE = (
+    "expect args stdin uses needs wall_ms_max memory_peak_max supervisor_rss_max exit_code signal error_type "
+    "expect_result result_length result_text stdout stdout_prefix stdout_length files displays runs compare "
+    "filename syntax"
+)
+KNOWN = REPEATED | set(_SINGLE.split())
+UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+class Failure(Exception):
+    pass
+
+
+def check(held, sentence):
+    if not held:
+        raise Failure(sentence)
+
+
+def size(text):
+    return int(text[:-1]) * UNITS[text[-1]] if text[-1] in UNITS else int(text)
+
+
+def unescape(text):
+    return json.loads('"' + text.replace('"', '\\"') + '"')
+
+
+class Program:
+    def __init__(self, path):
+        self.path = path
+        self.text = path.read_text(encoding="utf-8")
+        self.hostile = "hostile" in path.parts
+        self.name = str(path.relative_to(HERE))
+        self.header = {}
+        for line in self.text.splitlines():
+            match = re.match(r"(?:#|//) ([a-z_]+): ?(.*)$", line)
+            if not match:
+                if line.startswith("#!"):
+                    continue
+                break
+            name, value = match.groups()
+            check(name in KNOWN, f"{self.name}: unknown header {name}")
+            if name in REPEATED:
+                self.header.setdefault(name, []).append(value)
+            else:
+                check(name not in self.header, f"{self.name}: header {name} twice")
+                self.header[name] = value
+        check("what" in self.header, f"{self.name}: no `what`")
+        expectation = self.header.get("expect", "status=ok")
+        self.contained = "contained" in expectation.split("|")
+        self.statuses = {word.removeprefix("status=") for word in expectation.split("|")} - {"contained"}
+        check(self.statuses <= casemate.STATUSES | {"refused"}, f"{self.name}: unknown status in {expectation}")
+        if self.hostile:
+            check("expect" in self.header, f"{self.name}: a hostile program says what to expect")
+
+    def get(self, name, default=None):
+        return self.header.get(name, default)
+
+    def source(self):
+        if self.get("uses") == "attempts":
+            return (HERE / "attempts.py").read_text(encoding="utf-8") + "\n" + self.text
+        return self.text
+
+
+def discover(pattern):
+    programs = [
+        Program(path)
+        for folder in ("hostile", "harmless")
+        for path in sorted((HERE / folder).rglob("*"))
+        if path.suffix in (".py", ".sh", ".c")
+    ]
+    return [program for program in programs if pattern in program.name]

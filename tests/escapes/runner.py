@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+"""Runs the programs of hostile/ and harmless/ in Casemate and checks what each header says must happen.
+
+The headers are explained in program.py, the checks are in verdict.py, what the host offers and must keep in host.py.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import traceback
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import casemate  # noqa: E402
+from host import HOST_CHECKS, Host  # noqa: E402
+from program import HERE, Failure, check, discover, unescape  # noqa: E402
+from verdict import check_run, compare_different  # noqa: E402
+
+
+class Suite:
+    def __init__(self, options, folder):
+        self.options = options
+        self.state_dir, self.temporary_dir = os.path.join(folder, "state"), os.path.join(folder, "tmp")
+        self.build_dir = os.path.join(folder, "build")
+        for path in (self.state_dir, self.temporary_dir, self.build_dir):
+            os.makedirs(path)
+        self.interpreters = {}
+
+    def interpreter_with(self, module):
+        """The first of the host's interpreters that has `module`; None when none has."""
+        if module not in self.interpreters:
+            default = os.environ.get("CASEMATE_PYTHON") or shutil.which("python3")
+            self.interpreters[module] = next(
+                (
+                    path
+                    for path in (default, "/usr/bin/python3")
+                    if path and casemate.host_command([path, "-c", f"import {module}"]) == 0
+                ),
+                None,
+            )
+        return self.interpreters[module]
+
+    def unmet(self, program):
+        """Why `program` cannot run here, or None; and the interpreter that it needs, or None."""
+        interpreter = None
+        for need in program.get("needs", "").split():
+            if need == "root":
+                met = os.getuid() == 0
+            elif need in ("gcc", "host_gcc"):
+                met = os.path.exists("/usr/bin/gcc")
+            else:
+                interpreter = self.interpreter_with(need)
+                met = interpreter is not None
+            if not met:
+                return need, None
+        return None, interpreter
+
+    def arguments(self, program, host):
+        flags = " ".join(program.get("flags", []))
+        flags = flags.replace("{workspace}", str(host.workspace)).replace("{data}", str(HERE / "data"))
+        words = shlex.split(flags)
+        if self.options.tier:
+            words += ["--isolation", self.options.tier]
+        for name, value in host.variables.items():
+            words += ["-e", f"{name}={value}"]
+        if program.path.suffix == ".sh":
+            return [*words, "--", "bash", "-c", program.source()]
+        if program.path.suffix == ".c":
+            built = os.path.join(self.build_dir, program.path.stem)
+            if not os.path.exists(built):
+                os.makedirs(self.build_dir, exist_ok=True)
+                check(
+                    casemate.host_command(["gcc", "-O1", "-w", "-o", built, str(program.path)]) == 0, "does not compile"
+                )
+            return [*words, "-v", f"{self.build_dir}:/probe:ro", "--", f"/probe/{program.path.stem}"]
+        path = host.folder / program.get("filename", program.path.name)
+        path.write_text(program.source(), encoding="utf-8")
+        return [*words, str(path), *shlex.split(program.get("args", ""))]
+
+    def once(self, program, host, interpreter):
+        env = casemate.environment(
+            CASEMATE_STATE_DIR=self.state_dir, TMPDIR=self.temporary_dir, CASEMATE_TEST_CANARY=host.canary
+        )
+        if interpreter:
+            env["CASEMATE_PYTHON"] = interpreter
+        stdin = unescape(program.get("stdin", "")).encode()
+        return casemate.run_json(*self.arguments(program, host), stdin=stdin, env=env)
+
+    def run(self, program):
+        need, interpreter = self.unmet(program)
+        if need:
+            return "skip", f"needs {need}", []
+        done_runs = []
+        try:
+            with Host(program, self) as host:
+                runs, _, at_once = program.get("runs", "1").partition(" ")
+                with concurrent.futures.ThreadPoolExecutor(int(runs) if at_once else 1) as pool:
+                    waiting = [pool.submit(self.once, program, host, interpreter) for _ in range(int(runs))]
+                    done_runs = [future.result() for future in waiting]
+                for done in done_runs:
+                    check_run(program, host, done)
+                if program.get("compare") == "different":
+                    compare_different([done["result"]["value"] for done in done_runs])
+                left = casemate.settle(lambda: casemate.marked(host.marker) or casemate.orphans())
+                check(not left, f"still running: {left}")
+                for name in program.get("host_check", []):
+                    for done in done_runs:
+                        HOST_CHECKS[name](host, done)
+        except Failure as failure:
+            return "FAIL", str(failure) + "".join(f"\n      {done.tell()}" for done in done_runs), done_runs
+        except Exception:
+            return "FAIL", traceback.format_exc() + "".join(f"\n      {done.tell()}" for done in done_runs), done_runs
+        return "ok", "", done_runs
+
+
+def check_data():
+    """Without a binary: every header is well-formed, every program compiles, every check and setup exists."""
+    programs = discover("")
+    for program in programs:
+        if program.path.suffix == ".py" and program.get("syntax") != "broken":
+            compile(program.source(), program.name, "exec")
+        if program.path.suffix == ".sh":
+            subprocess.run(["bash", "-n", str(program.path)], check=True)
+        for name in program.get("host_check", []):
+            check(name in HOST_CHECKS, f"{program.name}: no host check {name}")
+        for name in program.get("host", []):
+            check(hasattr(Host, "set_up_" + name), f"{program.name}: no host setup {name}")
+        for name in ("expect_result",):
+            json.loads(program.get(name, "null"))
+        if program.contained and program.get("compare") is None and program.path.suffix == ".py":
+            check(
+                "attempts.evidence" in program.text or re.search(r"attempts\.(refused|failed|holds)", program.text),
+                f"{program.name}: no evidence",
+            )
+    hostile = sum(program.hostile for program in programs)
+    check(hostile >= 60 and len(programs) - hostile >= 30, f"too few programs: {hostile}, {len(programs) - hostile}")
+    print(f"{hostile} hostile and {len(programs) - hostile} harmless programs are well-formed.")
+    return 0
+
+
+def print_summary(results):
+    table = {}
+    for program, verdict, _, _ in results:
+        row = table.setdefault("/".join(program.name.split("/")[:-1]), {"ok": 0, "FAIL": 0, "skip": 0})
+        row[verdict] += 1
+    print(f"\n{'':24}{'ok':>6}{'failed':>8}{'skipped':>9}")
+    for name, row in table.items():
+        print(f"{name:24}{row['ok']:6}{row['FAIL']:8}{row['skip']:9}")
+    total = {key: sum(row[key] for row in table.values()) for key in ("ok", "FAIL", "skip")}
+    print(f"{'all':24}{total['ok']:6}{total['FAIL']:8}{total['skip']:9}")
+    return total["FAIL"]
+
+
+def write_report(path, results, left):
+    rows = [
+        {
+            "program": program.name,
+            "what": " ".join(program.get("what")),
+            "verdict": verdict,
+            "reason": reason,
+            "seconds": [round(done.seconds, 3) for done in runs],
+            "supervisor_rss_bytes": [done.rss_bytes for done in runs],
+            "answers": [
+                {key: done.json.get(key) for key in ("status", "exit_code", "signal", "result", "denials", "usage")}
+                for done in runs
+                if isinstance(done.json, dict)
+            ],
+        }
+        for program, verdict, reason, runs in results
+    ]
+    for row in rows:
+        for answer in row["answers"]:
+            if len(json.dumps(answer["result"])) > 20000:
+                answer["result"] = "too long for the report"
+    pathlib.Path(path).write_text(
+        json.dumps({"programs": rows, "left_on_the_host": left}, indent=1, ensure_ascii=False)
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--filter", default="", help="only programs whose path contains this")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--tier", default="", help="passed on as --isolation")
+    parser.add_argument("--report", help="write a JSON report to this file")
+    parser.add_argument("--check-data", action="store_true", help="check the programs themselves; runs nothing")
+    parser.add_argument("--verbose", action="store_true", help="print each program's evidence")
+    options = parser.parse_args()
+    if options.check_data:
+        return check_data()
+    casemate.require_binary()
+    casemate.adopt_orphans()
+    casemate.die_with_tests()
+    programs = discover(options.filter)
+    results = []
+    with casemate.scratch("escapes") as folder:
+        suite = Suite(options, folder)
+        first = casemate.run_json("--", "true", env=casemate.environment(CASEMATE_STATE_DIR=suite.state_dir))
+        if first.code != 0:
+            print(f"No program runs here at all, so nothing was tested: {first.tell()}")
+            return 1
+        before = casemate.Traces(suite.state_dir, suite.temporary_dir)
+        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+            for program, (verdict, reason, runs) in zip(programs, pool.map(suite.run, programs)):
+                seconds = max((done.seconds for done in runs), default=0)
+                print(f"{verdict:4} {program.name:52} {seconds:6.2f} s  {reason}", flush=True)
+                if options.verbose and runs and isinstance(runs[0].json, dict):
+                    print("     ", json.dumps(runs[0]["result"])[:3000])
+                results.append((program, verdict, reason, runs))
+        left = before.left_since()
+    failed = print_summary(results)
+    for sentence in left:
+        print("left on the host:", sentence)
+    if options.report:
+        write_report(options.report, results, left)
+    return 1 if failed or left or not results else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

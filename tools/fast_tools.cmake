@@ -1,0 +1,10 @@
+# Taken in by CMakePresets.json at project(): the compiler cache and the quick linker, where they are installed.
+find_program(CASEMATE_CCACHE ccache)
+if(CASEMATE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CASEMATE_CCACHE})
+endif()
+find_program(CASEMATE_MOLD mold)
+if(CASEMATE_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+mark_as_advanced(CASEMATE_CCACHE CASEMATE_MOLD)

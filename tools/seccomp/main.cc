@@ -1,0 +1,45 @@
+// seccomp_compiler ALLOWED.toml REFUSALS.toml FOLDER: writes FOLDER/seccomp_NAME_ARCH.cc for each
+// architecture of the profile. Exits with 1, after one line for each fault on stderr, when the profile has
+// any.
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "compile.h"
+#include "emit.h"
+#include "profile.h"
+
+namespace {
+
+bool WriteText(const std::string& path, const std::string& text) {
+  std::FILE* file = std::fopen(path.c_str(), "w");
+  if (file == nullptr) return false;
+  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  return std::fclose(file) == 0 && written;
+}
+
+int Report(const std::vector<std::string>& errors) {
+  for (const std::string& error : errors) std::fprintf(stderr, "%s\n", error.c_str());
+  return errors.empty() ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 4) {
+    std::fprintf(stderr, "usage: seccomp_compiler ALLOWED.toml REFUSALS.toml FOLDER\n");
+    return 2;
+  }
+  std::vector<std::string> errors;
+  const auto profile = casemate::seccomp_tool::LoadProfile(argv[1], argv[2], errors);
+  if (!errors.empty()) return Report(errors);
+  for (const std::string& architecture : profile.architectures) {
+    const auto compiled = casemate::seccomp_tool::Compile(profile, architecture, errors);
+    if (!errors.empty()) return Report(errors);
+    const std::string path = std::string(argv[3]) + "/seccomp_" + profile.name + "_" + architecture + ".cc";
+    if (!WriteText(path, casemate::seccomp_tool::EmitSource(profile, compiled))) {
+      errors.push_back(path + ": cannot be written; make the folder.");
+    }
+  }
+  return Report(errors);
+}
