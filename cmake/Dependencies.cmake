@@ -22,10 +22,8 @@ function(casemate_dependency name)
 endfunction()
 
 casemate_dependency(boost_json HEADERS boost/json.hpp ARCHIVES libboost_json.a libboost_container.a)
-casemate_dependency(valijson HEADERS valijson/validator.hpp)
 casemate_dependency(re2 HEADERS re2/re2.h ARCHIVES libre2.a)
 casemate_dependency(tomlplusplus HEADERS toml++/toml.h)
-casemate_dependency(cli11 HEADERS CLI/CLI.hpp)
 # Debian has no archive of fmt, and a shared library costs start-up time.
 casemate_dependency(fmt HEADERS fmt/format.h)
 target_compile_definitions(dep_fmt INTERFACE FMT_HEADER_ONLY=1)

@@ -2,12 +2,17 @@
 # std::string_view found by its name, so that build/casemate needs no data folder beside it.
 function(casemate_embed target)
   cmake_parse_arguments(ARG "" "NAME" "FILES" ${ARGN})
+  set(depends)
+  foreach(file IN LISTS ARG_FILES)
+    cmake_path(ABSOLUTE_PATH file BASE_DIRECTORY ${CMAKE_SOURCE_DIR})
+    list(APPEND depends ${file})
+  endforeach()
   set(out ${CMAKE_BINARY_DIR}/embedded/${ARG_NAME}.cc)
   add_custom_command(
     OUTPUT ${out}
     COMMAND ${CMAKE_COMMAND} -E env python3 ${CMAKE_SOURCE_DIR}/tools/embed.py
             --name ${ARG_NAME} --output ${out} ${ARG_FILES}
-    DEPENDS ${ARG_FILES} ${CMAKE_SOURCE_DIR}/tools/embed.py
+    DEPENDS ${depends} ${CMAKE_SOURCE_DIR}/tools/embed.py
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
     VERBATIM)
   target_sources(${target} PRIVATE ${out})

@@ -75,6 +75,7 @@ struct ResourceReading {
 struct ExitReport {
   std::optional<int> exit_code;
   std::optional<int> signal;
+  bool init_failed = false;  // the sandbox's own init could not do its work: our fault, not the program's
 };
 
 // A program running behind a tier's walls. One owner, one thread. The destructor kills what still runs and
@@ -85,6 +86,9 @@ class Sandbox {
 
   virtual int ChannelFd(Channel channel) const = 0;
   virtual void CloseChannel(Channel channel) = 0;
+
+  // When the program was executed, as MonotonicUs().
+  virtual std::int64_t started_at_us() const = 0;
 
   // Becomes readable when every process of the sandbox is gone.
   virtual int exit_fd() const = 0;

@@ -78,6 +78,8 @@ struct Policy {
   NetworkMode network = NetworkMode::kNone;
   // The run has a writable host folder: what it leaves there is bounded by nothing of ours.
   bool writes_host_folder = false;
+  // The run sees a host folder, which may hold the socket files of listeners on the host.
+  bool shares_host_folder = false;
   // Refuse to run where any clause would be in EnforcementReport::not_enforced.
   bool require_limits = false;
   friend bool operator==(const Policy&, const Policy&) = default;

@@ -25,13 +25,14 @@ import time
 
 def _read_request(fd):
     """The request's frames by type. The engine speaks first; its silence is its death."""
-    frames, data = {}, b""
+    frames, data = {}, bytearray()
     while True:
         while len(data) >= 5:
             end = 5 + int.from_bytes(data[1:5], "little")
             if len(data) < end:
                 break
-            kind, payload, data = data[:1], data[5:end], data[end:]
+            kind, payload = bytes(data[:1]), bytes(data[5:end])
+            del data[:end]
             if kind == b"g":
                 posix.close(fd)
                 return frames
@@ -135,13 +136,16 @@ class _Helper:
 
 
 class _PyplotHook:
-    """A finder that only waits for matplotlib.pyplot, to make its show() send the open figures whatever
-    backend the program chooses."""
+    """A finder that only waits for matplotlib: it names a backend that needs no display, unless the program has
+    chosen one, and makes pyplot's show() send the open figures whatever the backend."""
 
     def __init__(self, on_load):
         self._on_load = on_load
 
     def find_spec(self, name, path=None, target=None):
+        if name == "matplotlib":
+            import os
+            os.environ.setdefault("MPLBACKEND", "agg")
         if name != "matplotlib.pyplot":
             return None
         sys.meta_path.remove(self)
@@ -233,7 +237,8 @@ def _prepare(options, frames, part, send):
 
     module = type(sys)("__main__")
     module.__dict__.update(__builtins__=builtins, __file__=options["filename"], __cached__=None)
-    module.INPUT_DATA = part("result_json").parse(frames[b"i"]) if b"i" in frames else None
+    # pop: the input's text would count towards the program's memory as long as it runs
+    module.INPUT_DATA = part("result_json").parse(frames.pop(b"i")) if b"i" in frames else None
     sys.modules["__main__"] = module
     return module.__dict__, shower
 
@@ -274,7 +279,7 @@ def _main():
         part("errors").tell(error, "", send, part("result_json"))
     _report_values(error, shown, namespace, options, send, part, shower)
     marks.append(("", clock()))
-    steps = ",".join(f'"{marks[i][0]}":{(marks[i + 1][1] - marks[i][1]) // 1000}' for i in range(len(marks) - 1))
+    steps = ",".join(f'"{step}":{(end - start) // 1000}' for (step, start), (_, end) in zip(marks, marks[1:]))
     send(b"T", f"{{{steps}}}".encode())
     send(b"Z")
     return status

@@ -143,8 +143,8 @@ class Program(unittest.TestCase):
         self.assertIs(Run("result = INPUT_DATA is None").result, True)
 
     def test_large_input_and_code(self):
-        run = Run("result = len(INPUT_DATA)" + "\n#" + "x" * 300_000, input_json=json.dumps("y" * 500_000))
-        self.assertEqual(run.result, 500_000)
+        run = Run("result = len(INPUT_DATA)" + "\n#" + "x" * 300_000, input_json=json.dumps("y" * 16_000_000))
+        self.assertEqual(run.result, 16_000_000)
 
     def test_namespace_is_the_programs_own(self):
         run = Run("result = sorted(k for k in dir() if not k.startswith('__'))")
@@ -448,6 +448,12 @@ class Result(unittest.TestCase):
 
     def test_depth_at_the_limit(self):
         self.assertEqual(Run("x = []\nfor i in range(63): x = [x]\nresult = x").text("R"), "[" * 64 + "]" * 64)
+
+    def test_as_deep_as_the_engine_allows(self):
+        text = "[" * 1000 + "]" * 1000
+        run = Run("import sys\nlimit = sys.getrecursionlimit()\nresult = INPUT_DATA if limit == 1000 else limit",
+                  input_json=text, result_depth_max=1000)
+        self.assertEqual(run.text("R"), text)
 
     def test_deeper_than_the_recursion_limit(self):
         run = Run("x = []\nfor i in range(100_000): x = [x]\nresult = x", result_depth_max=1_000_000)

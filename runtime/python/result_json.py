@@ -45,34 +45,37 @@ class Refusal(Exception):
         self.reason, self.message = reason, message
 
 
-def _encoder(allow_nan=False):
+def _encoder():
     """The json module's own C encoder, without that module's imports."""
     try:
         import _json
-        encode = _json.make_encoder(None, None, _json.encode_basestring, None, ":", ",", False, False, allow_nan)
+        encode = _json.make_encoder(None, None, _json.encode_basestring, None, ":", ",", False, False, False)
         return lambda value: "".join(encode(value, 0))
     except ImportError:
         import json
-        return json.JSONEncoder(ensure_ascii=False, allow_nan=allow_nan, separators=(",", ":"),
+        return json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"),
                                 check_circular=False).encode
 
 
-class _AnyDigits:
-    """Lifts the interpreter's limit on the digits of an int while numbers cross the border."""
+class _WideLimits:
+    """Lifts the interpreter's limit on the digits of an int, and the one on recursion as far as the engine's
+    own depth limit (1000) needs, while values cross the border."""
 
     def __enter__(self):
-        self._limit = getattr(sys, "get_int_max_str_digits", int)()
-        if self._limit:
+        self._digits, self._recursion = getattr(sys, "get_int_max_str_digits", int)(), sys.getrecursionlimit()
+        if self._digits:
             sys.set_int_max_str_digits(0)
+        sys.setrecursionlimit(max(self._recursion, 5000))
 
     def __exit__(self, *exc):
-        if self._limit:
-            sys.set_int_max_str_digits(self._limit)
+        if self._digits:
+            sys.set_int_max_str_digits(self._digits)
+        sys.setrecursionlimit(self._recursion)
 
 
 def parse(text):
     """The value of JSON text that the engine has already checked."""
-    with _AnyDigits():
+    with _WideLimits():
         try:
             import _json
 
@@ -101,7 +104,7 @@ def result_frame(value, bytes_max, depth_max):
     """(b"R", the JSON of `value`) or (b"X", {"reason", "message", "path"} as JSON)."""
     walker = Walker(bytes_max, depth_max)
     try:
-        with _AnyDigits():
+        with _WideLimits():
             try:
                 text = to_text(walker.plain(value)).encode()
             except ValueError:  # a NaN or a lone surrogate, somewhere
@@ -269,7 +272,7 @@ class Walker:
             return value
         modules = sys.modules
         pandas, numpy = modules.get("pandas"), modules.get("numpy")
-        if pandas is not None and (value is getattr(pandas, "NaT", self) or value is getattr(pandas, "NA", self)):
+        if pandas is not None and any(value is getattr(pandas, name, self) for name in ("NaT", "NA")):
             return None
         if numpy is not None and isinstance(value, getattr(numpy, "generic", ())):
             if value.dtype.kind in "mM":

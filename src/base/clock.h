@@ -12,6 +12,8 @@ class Deadline {
  public:
   static Deadline After(std::int64_t milliseconds) { return Deadline(MonotonicUs() + milliseconds * 1000); }
 
+  static Deadline AtUs(std::int64_t monotonic_us) { return Deadline(monotonic_us); }
+
   bool Passed() const { return MonotonicUs() >= at_us_; }
   std::int64_t at_us() const { return at_us_; }
   // What is left, rounded up, never negative; fit for poll(2).

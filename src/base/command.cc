@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/errno.h"
+#include "base/file.h"
 #include "base/unique_fd.h"
 
 namespace casemate {
@@ -96,18 +98,18 @@ bool Drain(int out, int err, const CommandOptions& options, CommandResult& resul
 }  // namespace
 
 Expected<CommandResult> RunCommand(const std::vector<std::string>& argv, const CommandOptions& options) {
-  auto in = MakePipe();
+  // A file, not a pipe: a program that never reads it is no trouble.
+  const UniqueFd in(memfd_create("stdin", MFD_CLOEXEC));
   auto out = MakePipe();
   auto err = MakePipe();
-  if (!in || !out || !err) return Fail(ErrorCode::kInternal, "out of file descriptors", "pipe2");
-  auto pid = Spawn(argv, options, in->read_end.get(), out->write_end.get(), err->write_end.get());
+  if (!in.valid() || !out || !err) return Fail(ErrorCode::kInternal, "out of file descriptors", "pipe2");
+  if (auto written = WriteAll(in.get(), options.stdin_bytes, "stdin"); !written)
+    return std::unexpected(written.error());
+  lseek(in.get(), 0, SEEK_SET);
+  auto pid = Spawn(argv, options, in.get(), out->write_end.get(), err->write_end.get());
   if (!pid) return std::unexpected(pid.error());
-  in->read_end.reset();
   out->write_end.reset();
   err->write_end.reset();
-  // Fits the pipe, so it cannot block; a program that never reads is no error.
-  (void)!write(in->write_end.get(), options.stdin_bytes.data(), options.stdin_bytes.size());
-  in->write_end.reset();
 
   CommandResult result;
   const bool complete = Drain(out->read_end.get(), err->read_end.get(), options, result);

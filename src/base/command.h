@@ -13,7 +13,7 @@ struct CommandOptions {
   std::int64_t timeout_ms = 20'000;
   std::size_t bytes_max = 1 << 20;         // of stdout and stderr each; more is an error
   std::map<std::string, std::string> env;  // the whole environment beside PATH and LANG=C.UTF-8
-  std::string stdin_bytes;                 // at most 64 KiB (one pipe's worth)
+  std::string stdin_bytes;                 // read from its start
 };
 
 struct CommandResult {

@@ -214,17 +214,25 @@ int NewSession() {
   Exec(plan, argv, env, socket);
 }
 
+// The program may run already, so there is no launch to fail any more: whoever reads the status learns that
+// init gave up, and its end ends everything.
+void RequireOfInit(int status, int negative_errno) {
+  if (negative_errno >= 0) return;
+  (void)!write(status, &kInitFailedStatus, sizeof(kInitFailedStatus));
+  _exit(1);
+}
+
 [[noreturn]] void BecomeReaper(const ConfinementPlan& plan) {
-  const int socket = plan.socket;
-  Require(socket, LaunchStep::kDropIds, DieWithTheEngine(plan.lifeline));
+  // The program's copy alone stays: the engine sees its end when the program has been executed.
+  close(plan.socket);
+  RequireOfInit(plan.exit_status, DieWithTheEngine(plan.lifeline));
   // Parked first: any of the three may already have one of the final numbers.
   const int lifeline = fcntl(plan.lifeline, F_DUPFD, kParkingPlace);
   const int status = fcntl(plan.exit_status, F_DUPFD, kParkingPlace);
   const int binary = fcntl(plan.init_binary, F_DUPFD_CLOEXEC, kParkingPlace);
-  const int report = fcntl(socket, F_DUPFD_CLOEXEC, kParkingPlace);
-  if (lifeline < 0 || status < 0 || binary < 0 || report < 0) GiveUp(socket, LaunchStep::kExecInit, errno);
-  Require(report, LaunchStep::kExecInit, MoveDescriptor(lifeline, kReaperLifeline));
-  Require(report, LaunchStep::kExecInit, MoveDescriptor(status, kReaperStatus));
+  if (lifeline < 0 || status < 0 || binary < 0) RequireOfInit(plan.exit_status, -errno);
+  RequireOfInit(status, MoveDescriptor(lifeline, kReaperLifeline));
+  RequireOfInit(status, MoveDescriptor(status, kReaperStatus));
   close(lifeline);
   close(status);
   CloseRange(0, 2, 0);
@@ -233,7 +241,8 @@ int NewSession() {
   char* const argv[] = {name, nullptr};  // NOLINT(modernize-avoid-c-arrays)
   char* const env[] = {nullptr};         // NOLINT(modernize-avoid-c-arrays)
   syscall(SYS_execveat, binary, "", argv, env, AT_EMPTY_PATH);
-  GiveUp(report, LaunchStep::kExecInit, errno);
+  RequireOfInit(kReaperStatus, -errno);
+  _exit(1);
 }
 
 void EnterNamespaces(ConfinementPlan& plan) {

@@ -73,8 +73,6 @@ int AddRules(int ruleset, const LandlockPlan& plan, std::uint64_t handled) {
   if (const int failed = Allow(ruleset, "/", kRead & handled); failed != 0) return failed;
   const std::uint64_t device = LANDLOCK_ACCESS_FS_WRITE_FILE | kAccessFsTruncate | kAccessFsIoctlDev;
   if (const int failed = Allow(ruleset, "/dev", device & handled); failed != 0) return failed;
-  const std::uint64_t own_process = LANDLOCK_ACCESS_FS_WRITE_FILE | kAccessFsTruncate;
-  if (const int failed = Allow(ruleset, "/proc", own_process & handled); failed != 0) return failed;
   for (const std::string& path : plan.writable) {
     if (const int failed = Allow(ruleset, path.c_str(), (kRead | kChange) & handled); failed != 0)
       return failed;

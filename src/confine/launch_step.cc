@@ -66,8 +66,6 @@ std::string_view LaunchStepName(LaunchStep step) {
       return "hand over the system call listener";
     case LaunchStep::kExecProgram:
       return "execute the program";
-    case LaunchStep::kExecInit:
-      return "execute the sandbox's init";
   }
   return "";
 }

@@ -39,7 +39,6 @@ enum class LaunchStep : std::int32_t {
   kSeccomp,
   kReportListener,
   kExecProgram,
-  kExecInit,
 };
 
 // What the step does, as it reads after "cannot": "mount the new root", ...

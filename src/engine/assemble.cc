@@ -93,8 +93,13 @@ void ExplainLimits(const Outcome& outcome, ExecutionResult& result) {
 void TakeError(const HarnessReport& report, const Limits& limits, ExecutionResult& result) {
   if (result.status == Status::kError && report.failure) {
     result.error = report.failure->error;
-    // A single allocation larger than the limit fails before the kernel has anything to count.
-    if (result.error->type == "MemoryError") result.status = Status::kMemoryLimit;
+    if (result.error->type == "MemoryError") result.error->hint = "ask for less at once, or raise --memory";
+    // Python ignores SIGXFSZ and raises EFBIG: believed when the space in use had that size, seen from
+    // outside.
+    if (report.failure->errno_value == EFBIG && limits.file_bytes_max &&
+        result.usage.tmp_peak_bytes + 4096 >= *limits.file_bytes_max) {
+      result.status = Status::kDiskLimit;
+    }
   }
   StatusText text = ExplainStatus(result.status, limits);
   if (text.message.empty()) return;

@@ -169,7 +169,6 @@ Expected<void> AddProgram(const ExecutionRequest& request, const CheckedRequest&
   if (!program) return std::unexpected(program.error());
   launch.spec.argv = std::move(program->argv);
   launch.spec.root_files = std::move(program->root_files);
-  launch.spec.env = std::move(program->env);
   launch.spec.control_channel = true;
   launch.request_bytes = std::move(program->request_bytes);
   return {};
@@ -185,6 +184,8 @@ Expected<CheckedRequest> CheckRequest(const ExecutionRequest& request) {
   if (!done) return std::unexpected(done.error());
   auto policy = PolicyResolver().Resolve(request.policy, request.limits, request.require_limits);
   if (!policy) return std::unexpected(policy.error());
+  policy->shares_host_folder =
+      (request.workspace && request.workspace->mode != WorkspaceMode::kCopy) || !request.mounts.empty();
   policy->writes_host_folder =
       (request.workspace && request.workspace->mode == WorkspaceMode::kReadWrite) ||
       std::ranges::any_of(request.mounts, [](const HostMount& mount) { return mount.writable; });

@@ -10,12 +10,14 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/sha256.h"
 #include "base/unique_fd.h"
 
 namespace casemate {
 namespace {
 
 constexpr std::string_view kHeader = "casemate-environment 1";
+// The last line: "end", and the SHA-256 of all before it, so that a damaged file is no answer.
 constexpr std::string_view kTrailer = "end";
 constexpr std::size_t kBytesMax = 256 * 1024;
 
@@ -92,6 +94,7 @@ bool TakeLine(const Line& line, EnvironmentView& view) {
 }
 
 std::optional<EnvironmentView> Parse(std::string_view text, std::string_view key) {
+  const std::string_view whole = text;
   const auto header = NextLine(text);
   if (!header || fmt::format("{} {}", header->word, header->value) != kHeader) return std::nullopt;
   const auto question = NextLine(text);
@@ -100,7 +103,8 @@ std::optional<EnvironmentView> Parse(std::string_view text, std::string_view key
   view.name = "host";
   while (const auto line = NextLine(text)) {
     if (line->word == kTrailer) {
-      if (!text.empty() || view.python.empty()) return std::nullopt;
+      const std::string_view before = whole.substr(0, whole.rfind(kTrailer));
+      if (!text.empty() || view.python.empty() || line->value != Sha256Hex(before)) return std::nullopt;
       return view;
     }
     if (!TakeLine(*line, view)) return std::nullopt;
@@ -137,7 +141,7 @@ void WriteEnvironmentCache(const std::string& path, std::string_view key, const 
   for (const std::string& folder : view.read_only_paths) add("bind", folder);
   for (const auto& [link, target] : view.symlinks) add("link", link + "\t" + target);
   for (const std::string& entry : view.sys_path) add("path", entry);
-  text += fmt::format("{}\n", kTrailer);
+  text += fmt::format("{} {}\n", kTrailer, Sha256Hex(text));
   // A newline or tab inside a name would shift what follows; such a host goes without a cache.
   const auto count = [&](char c) { return static_cast<std::size_t>(std::ranges::count(text, c)); };
   if (count('\n') != lines || count('\t') != watch.size() + view.symlinks.size()) return;

@@ -197,7 +197,8 @@ TEST(Schema, RefusedSchemasSayWhereAndWhy) {
       {"3", "The schema at \"#\" must be a schema"},
       {R"({"type":"strnig"})", "at \"#/type\" names the type \"strnig\"; known are null, boolean"},
       {R"({"type":3})", "at \"#/type\""},
-      {R"({"properties":{"a/b":{"minLength":-1}}})", "at \"#/properties/a~1b/minLength\" must be a whole number"},
+      {R"({"properties":{"a/b":{"minLength":-1}}})",
+       "at \"#/properties/a~1b/minLength\" must be a whole number"},
       {R"({"minLength":1.5})", "must be a whole number"},
       {R"({"minimum":"1"})", "must be a number"},
       {R"({"multipleOf":0})", "must be above 0"},
@@ -222,7 +223,8 @@ TEST(Schema, RefusedSchemasSayWhereAndWhy) {
       {R"({"items":{"$ref":"other.json#/x"}})", "at \"#/items/$ref\" refers to"},
       {R"({"$ref":"#"})", "without end"},
       {R"({"allOf":[{"$ref":"#"}]})", "without end"},
-      {R"({"definitions":{"a":{"$ref":"#/definitions/b"},"b":{"not":{"$ref":"#/definitions/a"}}}})", "without end"},
+      {R"({"definitions":{"a":{"$ref":"#/definitions/b"},"b":{"not":{"$ref":"#/definitions/a"}}}})",
+       "without end"},
       {R"({"dependencies":{"a":{"if":{"$ref":"#"}}}})", "without end"},
   };
   for (const auto& [schema, message] : cases) {

@@ -22,7 +22,7 @@ constexpr std::array<std::string_view, 3> kProfiles = {"default", "strict", "dat
 Expected<Policy> BaseOf(std::string_view profile) {
   if (profile == "default") return Policy{};
   if (std::find(kProfiles.begin(), kProfiles.end(), profile) == kProfiles.end()) {
-    return Fail(ErrorCode::kNotFound,
+    return Fail(ErrorCode::kInvalidRequest,
                 fmt::format("There is no policy named \"{}\"{}", profile, SuggestName(profile, kProfiles)));
   }
   return ParseProfile(profile, PolicyResolver::ProfileText(profile));

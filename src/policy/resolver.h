@@ -19,7 +19,7 @@ class PolicyResolver {
   static std::string_view ProfileText(std::string_view profile);
 
   // `overrides` are by the field names of Limits. `require_limits` adds to what the profile says. Errors:
-  // kNotFound for an unknown profile, kInvalidRequest for an impossible limit.
+  // kInvalidRequest for an unknown profile or an impossible limit.
   Expected<Policy> Resolve(std::string_view profile, const std::map<std::string, double>& overrides,
                            bool require_limits) const;
 };

@@ -61,7 +61,7 @@ TEST(Resolver, OverridesWinAndAreValidated) {
 TEST(Resolver, UnknownProfilesAreNamed) {
   const auto near = PolicyResolver().Resolve("strikt", {}, false);
   ASSERT_FALSE(near);
-  EXPECT_EQ(near.error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(near.error().code, ErrorCode::kInvalidRequest);
   EXPECT_EQ(near.error().message, "There is no policy named \"strikt\"; did you mean \"strict\"?");
   EXPECT_EQ(PolicyResolver().Resolve("../../etc/passwd", {}, false).error().message,
             "There is no policy named \"../../etc/passwd\"; known are \"default\", \"strict\", \"data\".");

@@ -79,7 +79,6 @@ Expected<PythonProgram> MakePythonProgram(const ExecutionRequest& request, const
   program.root_files = std::move(harness);
   program.root_files.push_back({"/code/" + request.code_name, code});
   // Plots need no screen, and the caches of matplotlib a place that can be written.
-  program.env = {{"MPLBACKEND", "agg"}, {"MPLCONFIGDIR", "/tmp/matplotlib"}};
   program.request_bytes = EncodeFrame(FrameType::kOptions, Options(request, environment, limits));
   program.request_bytes += EncodeFrame(FrameType::kCode, code);
   if (input != nullptr) program.request_bytes += EncodeFrame(FrameType::kInput, input->text());

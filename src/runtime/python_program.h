@@ -14,9 +14,8 @@ namespace casemate {
 // What a LaunchSpec needs to run Python code under the harness.
 struct PythonProgram {
   std::vector<std::string> argv;
-  std::vector<RootFile> root_files;        // the harness and the program's own source
-  std::map<std::string, std::string> env;  // defaults: what the request sets goes over these
-  std::string request_bytes;               // to be written to Channel::kRequest, which is then closed
+  std::vector<RootFile> root_files;  // the harness and the program's own source
+  std::string request_bytes;         // to be written to Channel::kRequest, which is then closed
 };
 
 // `request.code` is set; `input` is the checked input or nullptr for none; `harness` is of HarnessFiles().

@@ -28,8 +28,8 @@ class Watch {
       : sandbox_(sandbox),
         limits_(limits),
         observer_(observer),
-        start_us_(MonotonicUs()),
-        deadline_(Deadline::After(limits.wall_time_ms)),
+        start_us_(sandbox.started_at_us()),
+        deadline_(Deadline::AtUs(start_us_ + limits.wall_time_ms * 1000)),
         next_tick_us_(start_us_ + kTickUs),
         stdout_(limits.stdout_bytes_max),
         stderr_(limits.stderr_bytes_max),
@@ -106,13 +106,18 @@ class Watch {
     if (!killed_for_ && now >= deadline_.at_us()) EndFor(Status::kTimeout);
     if (now < next_tick_us_) return;
     next_tick_us_ = now + kTickUs;
-    const ResourceReading reading = sandbox_.Read();
-    tmp_peak_ = std::max(tmp_peak_, reading.tmp_bytes);
+    const ResourceReading reading = Look();
     if (killed_for_) {
       sandbox_.Kill();  // until it is gone
     } else if (const auto exceeded = LimitExceeded(reading, limits_)) {
       EndFor(*exceeded);
     }
+  }
+
+  ResourceReading Look() {
+    const ResourceReading reading = sandbox_.Read();
+    tmp_peak_ = std::max(tmp_peak_, reading.tmp_bytes);
+    return reading;
   }
 
   void Advance(Feeder& feeder, Channel channel) {
@@ -152,8 +157,11 @@ class Watch {
 
   bool ReadResult() {
     const std::string_view piece = ReadPiece(Channel::kResult);
-    if (!piece.empty()) observer_.OnResultBytes(piece);
-    return !piece.empty();
+    if (piece.empty()) return false;
+    // The program has something to tell, perhaps that it failed: look before it cleans up behind itself.
+    Look();
+    observer_.OnResultBytes(piece);
+    return true;
   }
 
   void TakeDenials() {

@@ -155,6 +155,11 @@ ResourceReading ForkRefused() {
   reading.process_refusals = 1;
   return reading;
 }
+ResourceReading Busy() {
+  ResourceReading reading;
+  reading.cpu_time_us = 3'600'000'000;
+  return reading;
+}
 ResourceReading TmpFull() {
   ResourceReading reading;
   reading.tmp_full = true;
@@ -179,7 +184,9 @@ INSTANTIATE_TEST_SUITE_P(
                     VerdictCase{"coped_with_full_disk", {{}, {0, {}}, TmpFull()}, Status::kOk},
                     VerdictCase{"died_of_full_disk", {{}, {1, {}}, TmpFull()}, Status::kDiskLimit},
                     VerdictCase{"file_size", {{}, {{}, SIGXFSZ}, {}}, Status::kDiskLimit},
-                    VerdictCase{"cpu_rlimit", {{}, {{}, SIGXCPU}, {}}, Status::kCpuLimit},
+                    VerdictCase{"own_sigxcpu", {{}, {{}, SIGXCPU}, {}}, Status::kError},
+                    VerdictCase{"cpu_time_used_up", {{}, {{}, SIGKILL}, Busy()}, Status::kCpuLimit},
+                    VerdictCase{"init_failed", {{}, {{}, SIGKILL, true}, {}}, Status::kFailed},
                     VerdictCase{"wrong_architecture", {{}, {{}, SIGSYS}, {}}, Status::kDenied},
                     VerdictCase{"cancelled", {Status::kCancelled, {{}, SIGKILL}, {}}, Status::kCancelled}),
     [](const auto& test) { return test.param.name; });

@@ -7,13 +7,9 @@ namespace {
 
 // A program that meets the process limit now and then may cope (a pool that shrinks); one that hammers on it
 // is a fork bomb.
-constexpr std::int64_t kProcessRefusalsMax = 100;
+constexpr std::int64_t kProcessRefusalsMax = 64;
 
 bool Failed(const ExitReport& exit) { return exit.exit_code.value_or(1) != 0; }
-
-bool EndedBy(const ExitReport& exit, int signal) {
-  return exit.signal == signal || exit.exit_code == 128 + signal;  // itself, or a shell that tells of it
-}
 
 bool CpuTimeUsedUp(const ResourceReading& reading, const Limits& limits) {
   return reading.cpu_time_us >= CpuTimeMs(limits) * 1000;
@@ -34,11 +30,12 @@ Status Decide(const Evidence& evidence, const Limits& limits) {
   // The kernel's own kill comes before a limit that fired while the run died of it.
   if (reading.memory_kills > 0 && evidence.killed_for != Status::kCancelled) return Status::kMemoryLimit;
   if (evidence.killed_for) return *evidence.killed_for;
+  if (exit.init_failed) return Status::kFailed;
   if (!Failed(exit)) return Status::kOk;
-  if (CpuTimeUsedUp(reading, limits) || exit.signal == SIGXCPU) return Status::kCpuLimit;
+  if (CpuTimeUsedUp(reading, limits)) return Status::kCpuLimit;
   // SIGSYS: seccomp killed it for a system call by another architecture's numbers.
-  if (EndedBy(exit, SIGSYS)) return Status::kDenied;
-  if (EndedBy(exit, SIGXFSZ) || reading.tmp_full) return Status::kDiskLimit;
+  if (exit.signal == SIGSYS) return Status::kDenied;
+  if (exit.signal == SIGXFSZ || reading.tmp_full) return Status::kDiskLimit;
   if (reading.process_refusals > 0) return Status::kProcessLimit;
   return Status::kError;
 }

@@ -31,7 +31,7 @@ class BadInput(Case):
             else:
                 self.assertEqual(done.stdout, b"")
                 sentence = done.stderr.decode()
-            self.assertEqual(sentence.strip().count("\n"), 0, sentence)
+                self.assertEqual(sentence.strip().count("\n"), 0, sentence)
             self.assertGreater(len(sentence), 15, sentence)
             for word in says:
                 self.assertIn(word, sentence)
@@ -224,7 +224,7 @@ class Commands(Case):
             self.assertIn(done.code, (0, 1), done.tell())
         report = done.json
         self.assertEqual(done.code == 0, report["healthy"], report)
-        self.assertTrue(report["python_version"].startswith("3."))
+        self.assertTrue(report["python"]["version"].startswith("3."))
         container = next(
             tier for tier in report["tiers"] if tier["tier"] == "container" or tier.get("name") == "container"
         )

@@ -125,7 +125,9 @@ class Variables(Case):
 
     def test_nothing_of_the_host(self):
         done = self.ok("-c", "import os; result = sorted(os.environ)", env=dict(self.env, NOT_ASKED="secret"))
-        self.assertLessEqual(set(done["result"]), {"PATH", "HOME", "LANG", "TMPDIR", "LC_CTYPE"})
+        self.assertLessEqual(
+            set(done["result"]), {"PATH", "HOME", "LANG", "TMPDIR", "LC_CTYPE", "MPLBACKEND", "MPLCONFIGDIR"}
+        )
 
 
 class Workspaces(Case):

@@ -71,8 +71,8 @@ class Host:
                 except OSError:
                     return
                 self.reached.append(str(listener))
-                connection.sendall(self.canary.encode())
-                connection.close()
+                with contextlib.suppress(OSError), connection:
+                    connection.sendall(self.canary.encode())
 
         threading.Thread(target=accept, daemon=True).start()
 
@@ -116,6 +116,7 @@ class Host:
     def set_up_workspace_socket(self):
         self.set_up_workspace()
         self.set_up_unix_listener(self.workspace / "listener")
+        (self.workspace / "listener").chmod(0o755)
 
     def set_up_dialer(self):
         """Calls from the host, all the time, at the place where the program says that it will listen."""

@@ -190,10 +190,15 @@ def scratch(name):
         host_command(["rm", "-rf", "--", folder])
 
 
+def read_bytes(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def high_water(pid):
     """The peak resident memory of one living process, its children not counted; 0 when it is gone."""
     try:
-        for line in open(f"/proc/{pid}/status"):
+        for line in read_bytes(f"/proc/{pid}/status").decode(errors="replace").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     except OSError:
@@ -235,7 +240,7 @@ def processes():
         if not entry.isdigit():
             continue
         try:
-            text = open(f"/proc/{entry}/stat", errors="replace").read()
+            text = read_bytes(f"/proc/{entry}/stat").decode(errors="replace")
         except OSError:
             continue
         name = text[text.index("(") + 1 : text.rindex(")")]
@@ -270,7 +275,7 @@ def marked(marker):
         if pid == os.getpid():
             continue
         try:
-            if marker.encode() in open(f"/proc/{pid}/environ", "rb").read():
+            if marker.encode() in read_bytes(f"/proc/{pid}/environ"):
                 left.append(f"{name} ({pid}, {state})")
         except OSError:
             continue
@@ -288,7 +293,7 @@ def settle(look, seconds=1.5):
 
 
 def mounts():
-    return {" ".join(line.split()[3:5]) for line in open("/proc/self/mountinfo")}
+    return {" ".join(line.split()[3:5]) for line in read_bytes("/proc/self/mountinfo").decode().splitlines()}
 
 
 def cgroups():
@@ -305,28 +310,15 @@ def cgroups():
 
 
 def cgroups_of_runs():
-    """Only the leaves: a parent that Casemate keeps for all its runs is no leftover."""
-    every = cgroups()
-    below = {path for path in every for _, names, _ in [next(os.walk(path), (None, [], []))] if not names}
-    return {path for path in below if os.path.basename(path) not in ("casemate", "casemate.slice")}
-
-
-def namespaced_processes():
-    """Processes that live in a nested pid namespace (readable by every user): pid -> name."""
-    found = {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            lines = open(f"/proc/{entry}/status", errors="replace").read().splitlines()
-        except OSError:
-            continue
-        fields = dict(line.split(":", 1) for line in lines if ":" in line)
-        if len(fields.get("NSpid", "").split()) > len(
-            open("/proc/self/status").read().split("NSpid:")[1].split("\n")[0].split()
-        ):
-            found[int(entry)] = fields["Name"].strip()
-    return found
+    """The folders of runs that are over: named casemate-NAMESPACE-PID-..., with no process of that number alive."""
+    over = set()
+    for path in cgroups():
+        words = os.path.basename(path).split("-")
+        alive = len(words) > 2 and words[2].isdigit() and os.path.exists(f"/proc/{words[2]}")
+        # A parent that is kept for all runs has no number in its name.
+        if len(words) > 1 and not alive:
+            over.add(path)
+    return over
 
 
 class Traces:

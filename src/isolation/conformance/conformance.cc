@@ -73,7 +73,7 @@ class Suite : public testing::Test {
   std::unique_ptr<Backend> backend_;
 };
 
-struct Test {
+struct Case {
   const char* name;
   void (*body)(Suite& suite);
 };
@@ -265,30 +265,30 @@ void ManyRunsLeaveNothing(Suite& suite) {
 }
 
 constexpr std::array kTests = {
-    Test{"AnswersEveryClause", AnswersEveryClause},
-    Test{"RefusesWhatIsRequiredAndMissing", RefusesWhatIsRequiredAndMissing},
-    Test{"GivesStreamsAndExitCode", GivesStreamsAndExitCode},
-    Test{"TellsASignal", TellsASignal},
-    Test{"StdinIsWhatItWasGiven", StdinIsWhatItWasGiven},
-    Test{"HasTheControlChannel", HasTheControlChannel},
-    Test{"HoldsTheDeadlineAgainstStubbornness", HoldsTheDeadlineAgainstStubbornness},
-    Test{"NothingOutlivesTheProgram", NothingOutlivesTheProgram},
-    Test{"MemoryIsBounded", MemoryIsBounded},
-    Test{"ProcessesAreBounded", ProcessesAreBounded},
-    Test{"DiskIsBounded", DiskIsBounded},
-    Test{"SeesNothingOfTheHost", SeesNothingOfTheHost},
-    Test{"WritesOnlyWhereItMay", WritesOnlyWhereItMay},
-    Test{"HasNoPower", HasNoPower},
-    Test{"TellsARefusedCall", TellsARefusedCall},
-    Test{"TakesAndGivesFiles", TakesAndGivesFiles},
-    Test{"WorkspaceModes", WorkspaceModes},
-    Test{"RefusesAMissingCommand", RefusesAMissingCommand},
-    Test{"ManyRunsLeaveNothing", ManyRunsLeaveNothing},
+    Case{"AnswersEveryClause", AnswersEveryClause},
+    Case{"RefusesWhatIsRequiredAndMissing", RefusesWhatIsRequiredAndMissing},
+    Case{"GivesStreamsAndExitCode", GivesStreamsAndExitCode},
+    Case{"TellsASignal", TellsASignal},
+    Case{"StdinIsWhatItWasGiven", StdinIsWhatItWasGiven},
+    Case{"HasTheControlChannel", HasTheControlChannel},
+    Case{"HoldsTheDeadlineAgainstStubbornness", HoldsTheDeadlineAgainstStubbornness},
+    Case{"NothingOutlivesTheProgram", NothingOutlivesTheProgram},
+    Case{"MemoryIsBounded", MemoryIsBounded},
+    Case{"ProcessesAreBounded", ProcessesAreBounded},
+    Case{"DiskIsBounded", DiskIsBounded},
+    Case{"SeesNothingOfTheHost", SeesNothingOfTheHost},
+    Case{"WritesOnlyWhereItMay", WritesOnlyWhereItMay},
+    Case{"HasNoPower", HasNoPower},
+    Case{"TellsARefusedCall", TellsARefusedCall},
+    Case{"TakesAndGivesFiles", TakesAndGivesFiles},
+    Case{"WorkspaceModes", WorkspaceModes},
+    Case{"RefusesAMissingCommand", RefusesAMissingCommand},
+    Case{"ManyRunsLeaveNothing", ManyRunsLeaveNothing},
 };
 
 class Bound : public Suite {
  public:
-  Bound(const Subject& subject, const Test& test) : Suite(subject), subject_(subject), test_(test) {}
+  Bound(const Subject& subject, const Case& test) : Suite(subject), subject_(subject), test_(test) {}
   void TestBody() override {
     if (const std::string why = subject_.unavailable(); !why.empty()) GTEST_SKIP() << why;
     test_.body(*this);
@@ -296,14 +296,14 @@ class Bound : public Suite {
 
  private:
   Subject subject_;
-  const Test& test_;
+  const Case& test_;
 };
 
 }  // namespace
 
 void Register(const Subject& subject) {
   const std::string name = "Conformance/" + subject.name;
-  for (const Test& test : kTests) {
+  for (const Case& test : kTests) {
     testing::RegisterTest(name.c_str(), test.name, nullptr, nullptr, __FILE__, __LINE__,
                           [subject, &test]() -> testing::Test* { return new Bound(subject, test); });
   }

@@ -37,6 +37,16 @@ Answer Disk(const Policy& policy) {
                      "use the workspace mode `copy` and collect the files"};
 }
 
+// unix(7): connecting needs write permission on the socket's file, and the program has its owner's; a
+// read-only mount does not stop it.
+Answer Network(const Policy& policy) {
+  if (!policy.shares_host_folder) return Holds(PolicyClause::kNetwork, "empty network namespace, seccomp");
+  return NotEnforced{std::string(PolicyClauseName(PolicyClause::kNetwork)),
+                     "a program can connect to a unix socket whose file lies in the shared host folder",
+                     "empty network namespace, seccomp: no other address is reachable",
+                     "use the workspace mode `copy`, or share folders without sockets"};
+}
+
 Answer FileSize(const Policy& policy) {
   if (policy.writes_host_folder && !policy.limits.file_bytes_max) {
     return NotEnforced{std::string(PolicyClauseName(PolicyClause::kFileSize)),
@@ -86,7 +96,7 @@ Answer AnswerFor(const Host& host, const Policy& policy, PolicyClause clause) {
     case PolicyClause::kFilesystem:
       return Holds(clause, FilesystemMechanism(host));
     case PolicyClause::kNetwork:
-      return Holds(clause, "empty network namespace, seccomp");
+      return Network(policy);
     case PolicyClause::kPidSpace:
       return Holds(clause, "pid namespace, private /proc");
     case PolicyClause::kIdentity:

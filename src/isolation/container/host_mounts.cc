@@ -63,14 +63,15 @@ Expected<void> MapOwner(BindMount& bind, uid_t program) {
   if (stat(bind.source.c_str(), &info) != 0) {
     return FailErrno(ErrorCode::kNotFound, "cannot use " + bind.source, "stat " + bind.source);
   }
+  // Who need not own the folder to read it does not: an owner may also connect to the sockets in it.
+  const bool read_only = (bind.attributes & MOUNT_ATTR_RDONLY) != 0;
+  if (read_only && (info.st_mode & S_IROTH) != 0) return {};
   auto space = MakeMappingNamespace(info.st_uid, info.st_gid, program);
   if (!space) return std::unexpected(space.error());
   mount_attr change{};
   change.attr_set = MOUNT_ATTR_IDMAP;
   change.userns_fd = static_cast<__u64>(space->get());
   if (MountSetattr(bind.tree.get(), "", AT_EMPTY_PATH, change) == 0) return {};
-  // The file system has no id-mapped mounts. Read-only it still serves what everybody may read.
-  if ((bind.attributes & MOUNT_ATTR_RDONLY) != 0) return {};
   return FailErrno(
       ErrorCode::kUnavailable,
       fmt::format("the file system of {} cannot give its files to a sandbox (no id-mapped mounts); use "

@@ -8,9 +8,10 @@
 namespace casemate::container {
 
 // Opens the plan's bind mounts as detached mounts, with the engine's own rights, when it may mount at all
-// (root). Caller-given folders are id-mapped (mount_setattr(2), MOUNT_ATTR_IDMAP): their owner's files appear
-// as the program's own inside, and what the program writes belongs to that owner outside. For an ordinary
-// user it only checks that the folders can be used; the child opens them (confine/root.h).
+// (root). Caller-given folders that are writable, or closed to others, are id-mapped (mount_setattr(2),
+// MOUNT_ATTR_IDMAP): their owner's files appear as the program's own inside, and what the program writes
+// belongs to that owner outside. For an ordinary user it only checks that the folders can be used; the child
+// opens them (confine/root.h).
 Expected<void> OpenHostMounts(const LaunchSpec& spec, const IdSource& ids, const IdLease& lease,
                               ConfinementPlan& plan);
 

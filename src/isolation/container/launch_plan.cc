@@ -51,7 +51,8 @@ void PlanResourceLimits(const LaunchSpec& spec, const Host& host, ConfinementPla
   set(RLIMIT_RTPRIO, 0, 0);
   // A workspace on the host's disk is not bounded by the tmpfs.
   if (limits.file_bytes_max || !spec.policy.writes_host_folder) {
-    const std::int64_t bytes = limits.file_bytes_max.value_or(limits.tmp_bytes);
+    const std::int64_t bytes =
+        limits.file_bytes_max.value_or(limits.tmp_bytes + kMiB);  // the tmpfs is full first
     set(RLIMIT_FSIZE, bytes, bytes);
   }
   // The engine watches CPU time more closely; this holds for each process even if it did not.

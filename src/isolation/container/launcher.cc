@@ -10,7 +10,7 @@
 //   files, when there are any ------------>
 //                                            fork; drop privileges; filter
 //       <-- kListener ----------------------
-//       <-- end of file: both have exec'ed -
+//       <-- end of file: it has exec'ed ----
 //
 // kFailed may come at any point instead. Whatever happens, ContainerSandbox's destructor takes back what
 // exists by then.
@@ -173,7 +173,9 @@ class Launcher {
     if (!pipe) return std::unexpected(pipe.error());
     UniqueFd& inside = program_reads ? pipe->read_end : pipe->write_end;
     UniqueFd& outside = program_reads ? pipe->write_end : pipe->read_end;
-    if (fcntl(outside.get(), F_SETFL, O_NONBLOCK) != 0) {
+    // The program is another user to the kernel: without this it could not open its own /dev/stdout. Only
+    // processes that hold the pipe have a path to it.
+    if (fcntl(outside.get(), F_SETFL, O_NONBLOCK) != 0 || fchmod(inside.get(), 0666) != 0) {
       return FailErrno(ErrorCode::kInternal, "cannot set up a pipe", "fcntl");
     }
     plan_->descriptors.push_back({inside.get(), number});
@@ -314,6 +316,7 @@ class Launcher {
         return plan_->expects_files ? SendFiles() : Expected<void>();
       case LaunchMessageKind::kListener:
         Mark("drop_privileges", message.at_us);
+        parts().started_at_us = message.at_us;
         parts().listener.emplace(std::move(fds[0]));
         return {};
       case LaunchMessageKind::kFailed:

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "confine/apply.h"
 #include "confine/syscalls.h"
 #include "confine/tree_sampler.h"
 #include "isolation/container/file_agent.h"
@@ -61,6 +62,9 @@ ExitReport ContainerSandbox::Exit() {
   int status = 0;
   if (read(parts_.exit_status.get(), &status, sizeof(status)) != sizeof(status)) {
     report.signal = SIGKILL;  // init itself was killed, and the program with it
+  } else if (status == kInitFailedStatus) {
+    report.signal = SIGKILL;
+    report.init_failed = true;
   } else if (WIFEXITED(status)) {
     report.exit_code = WEXITSTATUS(status);
   } else {

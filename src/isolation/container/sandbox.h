@@ -33,6 +33,7 @@ class ContainerSandbox : public Sandbox {
     std::optional<SeccompListener> listener;
     std::array<UniqueFd, 5> channels;  // by Channel
     std::vector<Timing> timings;
+    std::int64_t started_at_us = 0;
   };
 
   ContainerSandbox() = default;
@@ -44,6 +45,7 @@ class ContainerSandbox : public Sandbox {
 
   int ChannelFd(Channel channel) const override;
   void CloseChannel(Channel channel) override;
+  std::int64_t started_at_us() const override { return parts_.started_at_us; }
   int exit_fd() const override { return parts_.pidfd.get(); }
   ExitReport Exit() override;
   void Kill() noexcept override;

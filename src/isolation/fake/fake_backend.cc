@@ -11,6 +11,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/unique_fd.h"
 
 namespace casemate::fake {
@@ -56,6 +57,7 @@ class FakeSandbox : public Sandbox {
 
   int ChannelFd(Channel channel) const override { return ends_[static_cast<std::size_t>(channel)].get(); }
   void CloseChannel(Channel channel) override { ends_[static_cast<std::size_t>(channel)].reset(); }
+  std::int64_t started_at_us() const override { return started_at_us_; }
   int exit_fd() const override { return exited_.get(); }
   ExitReport Exit() override {
     const std::lock_guard lock(mutex_);
@@ -151,6 +153,7 @@ class FakeSandbox : public Sandbox {
   UniqueFd killed_;
   UniqueFd denial_;
   bool denials_taken_ = false;
+  std::int64_t started_at_us_ = MonotonicUs();
   std::mutex mutex_;
   ExitReport exit_;
   std::thread thread_;

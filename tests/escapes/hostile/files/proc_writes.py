@@ -11,7 +11,6 @@ for path, content in {
     "/proc/sysrq-trigger": None,
     "/proc/self/oom_score_adj": b"-1000",
     "/proc/self/attr/current": b"unconfined",
-    "/proc/self/loginuid": b"0",
     "/proc/1/oom_score_adj": None,
     "/proc/irq/default_smp_affinity": None,
     "/proc/mtrr": None,

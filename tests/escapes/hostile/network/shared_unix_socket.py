@@ -14,7 +14,7 @@ def connect():
     return 0
 
 
-# A socket in a folder that was handed over is handed over with it on a writable mount; read-only refuses it.
+# A read-only mount does not keep anyone from a socket; the socket's own permissions (0755 here) must.
 attempts.failed("connect", outcome(connect))
 attempts.evidence["listed"] = os.listdir("/workspace")
 result = attempts.result()
