@@ -70,8 +70,11 @@ std::string OwnPath(std::string_view self_cgroup, int version, std::string_view 
 // The folder of cgroup `path` below `mount`. Where the mount shows only a part of the tree (a container
 // without its own cgroup namespace), the path starts with the mount's root.
 std::string FolderOf(const std::string& root, const Hierarchy& mount, std::string path) {
-  if (mount.mount_root != "/" && path.starts_with(mount.mount_root)) path.erase(0, mount.mount_root.size());
-  if (path == "/") path.clear();
+  if (mount.mount_root != "/" && (path + "/").starts_with(mount.mount_root + "/")) {
+    path.erase(0, mount.mount_root.size());
+  }
+  // "..": outside of this process's cgroup namespace (cgroup_namespaces(7)).
+  if (path == "/" || (path + "/").contains("/../")) path.clear();
   const std::string folder = root + mount.mount_point + path;
   return FileExists(folder) ? folder : root + mount.mount_point;
 }
@@ -124,7 +127,9 @@ CgroupPlace PlaceV1(const std::string& root, const Hierarchy& mount, std::string
   return {0,
           {},
           fmt::format("{} is not writable for this user", folder),
-          fmt::format("as root: chown -R {} {}", getuid(), folder)};
+          fmt::format("as root: mkdir {0}/user-{1} && chown -R {1} {0}/user-{1} && echo PID_OF_YOUR_SHELL > "
+                      "{0}/user-{1}/tasks",
+                      folder, getuid())};
 }
 
 CgroupPlace PlaceOf(const std::string& root, const std::vector<Hierarchy>& mounts,
@@ -174,6 +179,16 @@ CgroupHost CgroupHost::DiscoverFrom(const std::string& root, std::string_view se
   for (const CgroupController controller : kCgroupControllers) {
     host.places_[static_cast<std::size_t>(controller)] =
         PlaceOf(root, mounts, self_cgroup, CgroupControllerName(controller), prepare);
+  }
+  // A process is in one cgroup of version 2. The highest of the places has all controllers of those below it.
+  const std::string* highest = nullptr;
+  for (const CgroupPlace& place : host.places_) {
+    if (place.version == 2 && (highest == nullptr || place.parent.size() < highest->size())) {
+      highest = &place.parent;
+    }
+  }
+  for (CgroupPlace& place : host.places_) {
+    if (place.version == 2) place.parent = std::string(*highest);
   }
   return host;
 }

@@ -120,14 +120,16 @@ IdRange FindSubordinateRange(std::string_view subuid, std::string_view subgid, s
 // be anybody's.
 IdRange FindMappedRange(std::string_view uid_map) {
   IdRange best;
-  ForEachLine(uid_map, [&best](std::string_view line) {
+  uid_t largest = 2000;  // less is too little to give away
+  ForEachLine(uid_map, [&](std::string_view line) {
     std::array<std::uint32_t, 3> numbers{};
     if (!ParseNumbers(line, ' ', numbers)) return;
     const IdRange extent{numbers[0], numbers[2]};
     const std::uint64_t end = std::uint64_t{extent.first} + extent.count;
     if (extent.first <= kUnusedRange.first && end >= std::uint64_t{kUnusedRange.first} + kUnusedRange.count) {
       best = kUnusedRange;
-    } else if (best.first != kUnusedRange.first && extent.count > 2000 && extent.count > best.count) {
+    } else if (best.first != kUnusedRange.first && extent.count > largest) {
+      largest = extent.count;
       const uid_t count = std::min<uid_t>(extent.count / 2, 0x10000);
       best = {static_cast<uid_t>(end - count), count};
     }

@@ -93,12 +93,17 @@ void ExplainLimits(const Outcome& outcome, ExecutionResult& result) {
 void TakeError(const HarnessReport& report, const Limits& limits, ExecutionResult& result) {
   if (result.status == Status::kError && report.failure) {
     result.error = report.failure->error;
-    if (result.error->type == "MemoryError") result.error->hint = "ask for less at once, or raise --memory";
+    if (result.error->type == "MemoryError") {
+      result.error->hint = "ask for less at once, or raise --memory";
+      // Believed when the memory in use was seen to be near its limit, from outside.
+      if (result.usage.memory_peak_bytes > limits.memory_bytes / 4 * 3) result.status = Status::kMemoryLimit;
+    }
     // Python ignores SIGXFSZ and raises EFBIG: believed when the space in use had that size, seen from
     // outside.
     if (report.failure->errno_value == EFBIG && limits.file_bytes_max &&
         result.usage.tmp_peak_bytes + 4096 >= *limits.file_bytes_max) {
       result.status = Status::kDiskLimit;
+      result.denials.push_back({"limit", "file_bytes_max", 1, "write smaller files, or raise --file-size"});
     }
   }
   StatusText text = ExplainStatus(result.status, limits);

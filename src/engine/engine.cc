@@ -118,7 +118,7 @@ class FlowEngine : public Engine {
 
   Expected<EnvironmentView> FindEnvironment(const ExecutionRequest& request) const {
     if (request.environment != "host") {
-      return Fail(ErrorCode::kNotFound,
+      return Fail(ErrorCode::kInvalidRequest,
                   fmt::format("there is no environment {}; the only one is `host`", request.environment));
     }
     auto found = FindHostEnvironment(parts_.environment);

@@ -13,6 +13,7 @@
   stdout_length, stderr_contains, files, displays, forbid   what the answer must hold, or must not
   runs: 2 [at once], compare: different                     several runs; the results' "value" differs in each key
   host_check      a check of the host afterwards, see HOST_CHECKS
+  rests_on        a guarantee: where the run itself says that it is not enforced, a failure counts as `weak`
   filename        the program's name;  syntax: broken       it is not meant to compile
 After every run, whatever the header says: one JSON object with all fields; no process is left; nothing of the host's
 canary, which is in a file, in the environment and behind every listener, is in the answer.
@@ -31,7 +32,7 @@ REPEATED = {"flags", "stderr_contains", "stdout_contains", "forbid", "host_check
 _SINGLE = (
     "expect args stdin uses needs wall_ms_max memory_peak_max supervisor_rss_max exit_code signal error_type "
     "expect_result result_length result_text stdout stdout_prefix stdout_length files displays runs compare "
-    "filename syntax"
+    "filename syntax rests_on"
 )
 KNOWN = REPEATED | set(_SINGLE.split())
 UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}

@@ -1,5 +1,6 @@
 # what: Connects to a listener's socket file that lies in the shared workspace.
 # expect: contained
+# rests_on: network
 # uses: attempts
 # host: workspace_socket
 # flags: --workspace {workspace}:ro

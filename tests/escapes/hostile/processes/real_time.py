@@ -1,5 +1,6 @@
 # what: Asks for real-time scheduling, a higher priority and real-time disk access.
 # expect: contained
+# rests_on: identity
 # uses: attempts
 import resource
 

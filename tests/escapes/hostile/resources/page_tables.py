@@ -1,5 +1,6 @@
 # what: Touches one page in each 2 MiB, so that page tables take as much as the pages.
 # expect: status=memory_limit
+# rests_on: memory
 # flags: --memory 64m --timeout 25s
 # wall_ms_max: 25000
 # memory_peak_max: 68m

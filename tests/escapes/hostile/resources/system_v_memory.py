@@ -1,5 +1,6 @@
 # what: Keeps memory in System V segments, which outlive the processes that made them.
 # expect: status=memory_limit|contained
+# rests_on: memory
 # uses: attempts
 # flags: --memory 64m --timeout 20s
 # wall_ms_max: 15000
