@@ -2,9 +2,11 @@
 # Developers use ./dev.
 .PHONY: run test
 
+# The interpreter is named: tools/setup has given that one pandas and matplotlib.
 run:
 	@./dev build release --target casemate
-	build/casemate run --workspace examples/data:ro --output-dir build/example --force examples/data_analysis.py
+	build/casemate run --python /usr/bin/python3 --file degrees_women_usa.csv=examples/data/degrees_women_usa.csv \
+	  --output-dir build/example --force examples/data_analysis.py
 
 test:
 	@./dev test release

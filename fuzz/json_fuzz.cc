@@ -3,6 +3,7 @@
 // survive being embedded in a result.
 #include <cstdint>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
 #include "base/utf8.h"
@@ -13,6 +14,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const std::string replaced = casemate::ReplaceInvalidUtf8(text);
+  if (!casemate::IsValidUtf8(replaced) || casemate::IsValidUtf8(text) != (replaced == text)) std::abort();
   constexpr casemate::JsonLimits kLimits{std::size_t{1} << 20, 32};
   const auto parsed = casemate::ParseJson(text, kLimits);
   const auto value = casemate::ParseBoundedValue(text, kLimits);

@@ -33,7 +33,10 @@ class CgroupHostTest : public testing::Test {
     root_ = mkdtemp(name.data());
     chmod(root_.c_str(), 0755);
   }
-  ~CgroupHostTest() override { std::filesystem::remove_all(root_); }
+  ~CgroupHostTest() override {
+    for (const char* closed : {"/cg", "/cg/memory"}) chmod((root_ + closed).c_str(), 0755);
+    std::filesystem::remove_all(root_);
+  }
 
   void Folder(const std::string& path) const { ASSERT_TRUE(MakeFolders(root_ + path, 0755)); }
   // A cgroup of version 2.

@@ -50,7 +50,7 @@ TEST(LaunchStepTest, EveryStepHasANameOfItsOwn) {
 
 TEST(InitBinaryTest, IsASealedExecutable) {
   const auto fd = OpenInitBinary();
-  ASSERT_TRUE(fd) << fd.error().ToString();
+  ASSERT_TRUE(fd) << fd.error().message;
   std::string magic(4, '\0');
   ASSERT_EQ(pread(fd->get(), magic.data(), magic.size(), 0), 4);
   EXPECT_EQ(magic, "\177ELF");

@@ -113,7 +113,7 @@ TEST_F(LeaseIdsTest, GivesEachPairOnceAndTakesItBack) {
   const uid_t freed = first->base();
   first.reset();
   const auto again = LeaseIds(source_, folder_);
-  ASSERT_TRUE(again) << again.error().ToString();
+  ASSERT_TRUE(again) << again.error().message;
   EXPECT_EQ(again->base(), freed);
 }
 

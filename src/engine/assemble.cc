@@ -123,8 +123,9 @@ StatusText ExplainStatus(Status status, const Limits& limits) {
     case Status::kResultInvalid:
     case Status::kRejected:
     case Status::kUnavailable:
-    case Status::kFailed:
       return {};
+    case Status::kFailed:
+      return {"the sandbox itself failed; the program is not to blame", "run casemate doctor, and try again"};
     case Status::kTimeout:
       return {fmt::format("the program ran longer than {} and was ended", Seconds(limits.wall_time_ms)),
               "make it faster, or raise --timeout"};

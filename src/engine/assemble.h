@@ -18,7 +18,8 @@ void Assemble(const ExecutionRequest& request, const LaunchSpec& spec, Outcome o
 // A run that never came to be: kRejected or kUnavailable by the error's code, kFailed for our own fault.
 void AssembleRefusal(const Error& error, ExecutionResult& result);
 
-// One sentence for what ended the run and one for what to change; empty for kOk and kError.
+// One sentence for what ended the run and one for what to change; empty for kOk and kError, and for the
+// refusals (kResultInvalid, kRejected, kUnavailable), which bring their own.
 struct StatusText {
   std::string message;
   std::string hint;

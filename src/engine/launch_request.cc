@@ -47,6 +47,9 @@ Expected<void> CheckProgram(const ExecutionRequest& request) {
     return Invalid("the program is not UTF-8 text; convert it first");
   if (!request.command.empty() && request.command.front().empty())
     return Invalid("the command's name is empty");
+  if (!request.command.empty() && (request.input_json || request.input_schema || request.result_schema)) {
+    return Invalid("a command has no INPUT_DATA and no result; run code, or use stdin, files and stdout");
+  }
   return {};
 }
 

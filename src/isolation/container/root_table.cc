@@ -95,16 +95,17 @@ class RootBuilder {
       plan_.root_entries.push_back({RootEntry::Kind::kSymlink, path, std::move(target), 0});
     }
   }
-  // `source` is absolute and is seen at the same path, or at `inside`.
-  void Bind(const std::string& source, std::string_view inside, std::uint64_t attributes, bool folder) {
+  // `source` is absolute and is seen at `inside`. False when something is there already.
+  bool Bind(const std::string& source, std::string_view inside, std::uint64_t attributes, bool folder) {
     const std::string target(inside.substr(1));
-    if (!bound_.insert(target).second) return;
+    if (!bound_.insert(target).second) return false;
     if (folder) {
       Folder(target);
     } else {
       File(target, "");
     }
     plan_.binds.push_back({source, target, attributes, folder, UniqueFd()});
+    return true;
   }
 
   // The root's own size: what is in it, rounded up to pages, and a little for folders.
@@ -207,8 +208,18 @@ Expected<void> PlanRoot(const LaunchSpec& spec, ConfinementPlan& plan) {
     if (stat(mount.host_path.c_str(), &info) != 0) {
       return Fail(ErrorCode::kNotFound, fmt::format("{} is not there to be mounted", mount.host_path));
     }
-    root.Bind(mount.host_path, mount.inside_path,
-              mount.writable ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV : kSealed, S_ISDIR(info.st_mode));
+    // Neither hides the other: a mount over the interpreter would be a puzzle, one below it has no place.
+    const bool clashes = std::ranges::any_of(spec.environment.read_only_paths, [&mount](const auto& path) {
+      return IsBelow(path, mount.inside_path) || IsBelow(mount.inside_path, path);
+    });
+    if (clashes ||
+        !root.Bind(mount.host_path, mount.inside_path,
+                   mount.writable ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV : kSealed, S_ISDIR(info.st_mode))) {
+      return Fail(
+          ErrorCode::kInvalidRequest,
+          fmt::format("cannot mount at {}: something else is mounted there; use another path such as /data",
+                      mount.inside_path));
+    }
   }
   plan.root_options = root.Options();
   return {};

@@ -33,11 +33,11 @@ TEST_P(CheckMountTargetRefusedTest, WithAReason) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Paths, CheckMountTargetRefusedTest,
-                         testing::Values("", "/", "data", "./data", "/data/", "//data", "/data//x", "/data/..",
-                                         "/data/../etc", "/../data", "/.", "/data/./x", "/etc", "/etc/passwd",
-                                         "/usr", "/usr/lib", "/tmp", "/tmp/x", "/workspace", "/workspace/x",
-                                         "/proc", "/proc/self", "/dev/sda", "/sys/fs", "/code", "/casemate/x",
-                                         "/bin", "/lib64"));
+                         testing::Values("", "/", "data", "./data", "/data/", "//data", "/data//x",
+                                         "/data/..", "/data/../etc", "/../data", "/.", "/data/./x", "/etc",
+                                         "/etc/passwd", "/usr", "/usr/lib", "/tmp", "/tmp/x", "/workspace",
+                                         "/workspace/x", "/proc", "/proc/self", "/dev/sda", "/sys/fs",
+                                         "/code", "/casemate/x", "/bin", "/lib64"));
 
 class PlanRootTest : public testing::Test {
  protected:
@@ -115,7 +115,8 @@ TEST_F(PlanRootTest, BindsAllButTheCallersWritableFoldersReadOnly) {
   spec_.mounts = {{folder_, "/data", true}, {folder_, "/fixed", false}};
   ASSERT_TRUE(PlanRoot(spec_, plan_));
   for (const BindMount& bind : plan_.binds) {
-    const bool writable = bind.target == "workspace" || bind.target == "data" || bind.target.starts_with("dev/");
+    const bool writable =
+        bind.target == "workspace" || bind.target == "data" || bind.target.starts_with("dev/");
     EXPECT_EQ((bind.attributes & MOUNT_ATTR_RDONLY) == 0, writable) << bind.target;
     EXPECT_NE(bind.attributes & MOUNT_ATTR_NOSUID, 0U) << bind.target;
     EXPECT_EQ((bind.attributes & MOUNT_ATTR_NODEV) == 0, bind.target.starts_with("dev/")) << bind.target;
@@ -123,8 +124,9 @@ TEST_F(PlanRootTest, BindsAllButTheCallersWritableFoldersReadOnly) {
 }
 
 TEST_F(PlanRootTest, BindsTheWorkspaceUnlessItIsACopy) {
-  for (const auto& [mode, bound] :
-       {std::pair(WorkspaceMode::kReadOnly, true), {WorkspaceMode::kReadWrite, true}, {WorkspaceMode::kCopy, false}}) {
+  for (const auto& [mode, bound] : {std::pair(WorkspaceMode::kReadOnly, true),
+                                    {WorkspaceMode::kReadWrite, true},
+                                    {WorkspaceMode::kCopy, false}}) {
     plan_ = ConfinementPlan();
     spec_.workspace = Workspace{folder_, mode};
     ASSERT_TRUE(PlanRoot(spec_, plan_));

@@ -1,0 +1,118 @@
+#include "engine/tiers.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "isolation/fake/fake_backend.h"
+
+namespace casemate {
+namespace {
+
+// Strongest first, as an engine has them; a tier in `refusing` admits nothing.
+std::vector<std::unique_ptr<Backend>> Backends(const std::vector<Tier>& tiers,
+                                               const std::vector<Tier>& refusing) {
+  std::vector<std::unique_ptr<Backend>> backends;
+  for (const Tier tier : tiers) {
+    auto backend = std::make_unique<fake::FakeBackend>(fake::Script{}, tier);
+    if (std::ranges::find(refusing, tier) != refusing.end()) {
+      backend->admit_error =
+          Error{ErrorCode::kUnavailable, std::string(TierName(tier)) + " is not ready", ""};
+    }
+    backends.push_back(std::move(backend));
+  }
+  return backends;
+}
+
+struct TierCase {
+  std::string name;
+  std::vector<Tier> tiers;
+  std::vector<Tier> refusing;
+  std::optional<Tier> isolation;
+  std::optional<Tier> require;
+  std::optional<Tier> chosen;
+  ErrorCode code = ErrorCode::kUnavailable;
+  std::string says;
+};
+
+class ChooseTierTest : public testing::TestWithParam<TierCase> {};
+
+TEST_P(ChooseTierTest, TakesTheTableEntry) {
+  const TierCase& c = GetParam();
+  const auto backends = Backends(c.tiers, c.refusing);
+  ExecutionRequest request;
+  request.isolation = c.isolation;
+  request.require = c.require;
+  const auto admitted = ChooseTier(backends, request, Policy{});
+  ASSERT_EQ(admitted.has_value(), c.chosen.has_value());
+  if (admitted) {
+    EXPECT_EQ(admitted->backend->tier(), *c.chosen);
+    EXPECT_EQ(admitted->report.tier, *c.chosen);
+  } else {
+    EXPECT_EQ(admitted.error().code, c.code);
+    EXPECT_THAT(admitted.error().message, testing::HasSubstr(c.says));
+  }
+}
+
+constexpr auto kUnavailable = ErrorCode::kUnavailable;
+using enum Tier;
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, ChooseTierTest,
+    testing::Values(
+        TierCase{"TheStrongest", {kMicrovm, kContainer}, {}, {}, {}, kMicrovm, kUnavailable, ""},
+        TierCase{"TheNextWhenItIsNotReady",
+                 {kMicrovm, kContainer},
+                 {kMicrovm},
+                 {},
+                 {},
+                 kContainer,
+                 kUnavailable,
+                 ""},
+        TierCase{"TheNamed", {kMicrovm, kContainer}, {}, kContainer, {}, kContainer, kUnavailable, ""},
+        TierCase{"NoOtherThanTheNamed",
+                 {kMicrovm, kContainer},
+                 {kMicrovm},
+                 kMicrovm,
+                 {},
+                 {},
+                 kUnavailable,
+                 "microvm is not ready"},
+        TierCase{"NothingBelowTheFloor",
+                 {kMicrovm, kContainer},
+                 {kMicrovm},
+                 {},
+                 kGvisor,
+                 {},
+                 kUnavailable,
+                 "microvm is not ready"},
+        TierCase{"AboveTheFloor", {kMicrovm, kContainer}, {}, {}, kGvisor, kMicrovm, kUnavailable, ""},
+        TierCase{"TheFloorItself", {kContainer}, {}, {}, kContainer, kContainer, kUnavailable, ""},
+        TierCase{"NoneInThisBuild", {kContainer}, {}, kDocker, {}, {}, kUnavailable, "docker"},
+        TierCase{"NoneAboveTheFloor", {kContainer}, {}, {}, kMicrovm, {}, kUnavailable, "microvm"},
+        TierCase{"NamedBelowItsOwnFloor",
+                 {kContainer},
+                 {},
+                 kContainer,
+                 kMicrovm,
+                 {},
+                 ErrorCode::kInvalidRequest,
+                 "below the required"},
+        TierCase{"TheReasonOfTheStrongest",
+                 {kMicrovm, kContainer},
+                 {kMicrovm, kContainer},
+                 {},
+                 {},
+                 {},
+                 kUnavailable,
+                 "microvm is not ready"},
+        TierCase{"NoBackendAtAll", {}, {}, {}, {}, {}, kUnavailable, "container"}),
+    [](const auto& param) { return param.param.name; });
+
+}  // namespace
+}  // namespace casemate
