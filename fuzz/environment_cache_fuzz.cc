@@ -8,34 +8,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
 #include <string>
 #include <string_view>
 
 #include "base/file.h"
 #include "base/sha256.h"
 #include "environments/environment_cache.h"
+#include "scratch_folder.h"
 
 namespace {
 
 constexpr std::string_view kKey = "/usr/bin/python3";
-
-class Folder {
- public:
-  Folder() : path_("/dev/shm/casemate-fuzz-XXXXXX") {
-    if (::mkdtemp(path_.data()) == nullptr) std::abort();
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string File(std::string_view name) const { return path_ + "/" + std::string(name); }
-
- private:
-  std::string path_;
-};
 
 std::string Sealed(std::string_view lines) {
   std::string text = "casemate-environment 1\nkey " + std::string(kKey) + "\n" + std::string(lines) + "\n";
@@ -56,11 +39,11 @@ bool Same(const casemate::EnvironmentView& a, const casemate::EnvironmentView& b
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const Folder folder;
+  static const ScratchFolder folder;
   if (size == 0) return 0;
   const std::string_view rest(reinterpret_cast<const char*>(data + 1), size - 1);
-  const std::string given = folder.File("given");
-  const std::string again = folder.File("again");
+  const std::string given = folder.path() + "/given";
+  const std::string again = folder.path() + "/again";
   Write(given, data[0] == 'r' ? std::string(rest) : Sealed(rest));
   const auto view = casemate::ReadEnvironmentCache(given, kKey);
   if (!view) return 0;

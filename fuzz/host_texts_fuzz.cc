@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -14,6 +13,7 @@
 #include "confine/cgroup_host.h"
 #include "confine/id_pool.h"
 #include "environments/probe.h"
+#include "scratch_folder.h"
 
 namespace {
 
@@ -24,29 +24,22 @@ void Require(bool holds) {
 // A host of version 1 and 2 at once: what is below has both kinds of cgroups.
 class Host {
  public:
-  Host() : root_("/dev/shm/casemate-fuzz-XXXXXX") {
-    Require(::mkdtemp(root_.data()) != nullptr);
+  Host() {
     for (const std::string folder : {"/sys/fs/cgroup/a/b", "/sys/fs/cgroup/memory/a"}) {
-      Require(casemate::MakeFolders(root_ + folder, 0755).has_value());
+      Require(casemate::MakeFolders(root() + folder, 0755).has_value());
     }
     for (const std::string folder : {"/sys/fs/cgroup", "/sys/fs/cgroup/a"}) {
       for (const std::string file : {"/cgroup.controllers", "/cgroup.subtree_control"}) {
-        const std::string path = root_ + folder + file;
+        const std::string path = root() + folder + file;
         const auto fd = casemate::OpenFile(path, O_WRONLY | O_CREAT, 0644);
         Require(fd && casemate::WriteAll(fd->get(), "cpu memory pids\n", path));
       }
     }
   }
-  ~Host() {
-    std::error_code ignored;
-    std::filesystem::remove_all(root_, ignored);
-  }
-  Host(const Host&) = delete;
-  Host& operator=(const Host&) = delete;
-  const std::string& root() const { return root_; }
+  const std::string& root() const { return folder_.path(); }
 
  private:
-  std::string root_;
+  ScratchFolder folder_;
 };
 
 void CheckRange(const casemate::IdRange& range) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "scratch_folder.h"
 #include "surfaces/cli/output_folder.h"
 
 namespace {
@@ -24,19 +25,10 @@ void Require(bool holds) {
 // ROOT/outside/secret is what must stay; ROOT/out is written to, made anew for each input.
 class Tree {
  public:
-  Tree() {
-    std::string path = "/dev/shm/casemate-fuzz-XXXXXX";
-    Require(::mkdtemp(path.data()) != nullptr);
-    root_ = path;
+  Tree() : root_(folder_.path()) {
     fs::create_directory(root_ / "outside");
     std::ofstream(root_ / "outside" / "secret") << "kept";
   }
-  ~Tree() {
-    std::error_code ignored;
-    fs::remove_all(root_, ignored);
-  }
-  Tree(const Tree&) = delete;
-  Tree& operator=(const Tree&) = delete;
 
   fs::path out() const { return root_ / "out"; }
 
@@ -55,6 +47,7 @@ class Tree {
   }
 
  private:
+  ScratchFolder folder_;
   fs::path root_;
 };
 

@@ -81,8 +81,10 @@ Answer AnswerFor(const Host& host, const Policy& policy, PolicyClause clause) {
     case PolicyClause::kCpuShare:
       return ByController(host, clause, CgroupController::kCpu, "cpu quota", "");
     case PolicyClause::kMemory:
-      return ByController(host, clause, CgroupController::kMemory, "memory limit without swap",
-                          "RLIMIT_DATA for each process, and a sum sampled every 10 ms");
+      return ByController(
+          host, clause, CgroupController::kMemory, "memory limit without swap",
+          "RLIMIT_DATA for each process, and a sum sampled every 10 ms that leaves out memfds and System V "
+          "segments");
     case PolicyClause::kProcesses:
       return Processes(host);
     case PolicyClause::kDisk:
