@@ -28,8 +28,9 @@ constexpr std::array<std::string_view, 10> kLabels = {"hint",  "denied",  "cut",
                                                       "wrote", "display", "file", "problem", "casemate:"};
 
 // UTF-8 of characters that move the cursor, break lines or reorder text.
-constexpr std::array<std::string_view, 8> kHarmful = {"\u0085", "\u009b", "\u061c", "\u200f",
-                                                      "\u202e", "\u2028", "\u2066", "\ufeff"};
+constexpr std::array<std::string_view, 8> kHarmful = {"\xc2\x85",     "\xc2\x9b",     "\xd8\x9c",
+                                                      "\xe2\x80\x8f", "\xe2\x80\xae", "\xe2\x80\xa8",
+                                                      "\xe2\x81\xa6", "\xef\xbb\xbf"};
 
 void Require(bool holds) {
   if (!holds) std::abort();

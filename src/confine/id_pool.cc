@@ -51,7 +51,7 @@ std::vector<IdRange> RangesOf(std::string_view text, std::string_view name, std:
     if (colon == std::string_view::npos) return;
     const std::string_view owner = line.substr(0, colon);
     std::array<std::uint32_t, 2> numbers{};
-    if ((owner == name || owner == uid) && ParseNumbers(line.substr(colon), ':', numbers)) {
+    if (!owner.empty() && (owner == name || owner == uid) && ParseNumbers(line.substr(colon), ':', numbers)) {
       ranges.push_back({numbers[0], numbers[1]});
     }
   });
@@ -143,6 +143,10 @@ IdSource FindIdSource() {
   IdSource source;
   if (HasCapability(kCapSetuid) && HasCapability(kCapSetgid)) {
     source.range = FindMappedRange(ReadKernelFile("/proc/self/uid_map"));
+    const IdRange groups = FindMappedRange(ReadKernelFile("/proc/self/gid_map"));
+    const uid_t first = std::max(source.range.first, groups.first);
+    const uid_t end = std::min(source.range.first + source.range.count, groups.first + groups.count);
+    source.range = {first, end > first ? end - first : 0};
     if (source.range.count >= kIdsPerSandbox) {
       source.kind = IdSource::Kind::kDirect;
       return source;
@@ -175,6 +179,7 @@ Expected<IdLease> LeaseIds(const IdSource& source, const std::string& lock_folde
   auto fd = OpenFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
   if (!fd) return std::unexpected(fd.error());
   const uid_t slots = std::min(source.range.count / kIdsPerSandbox, kSlotsMax);
+  if (slots == 0) return Fail(ErrorCode::kInternal, "there are no user ids to lease");
   // Starting anywhere spares engines that run side by side a walk over each other's slots.
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);

@@ -75,7 +75,10 @@ void ExplainPath(const HarnessReport& report, const LaunchSpec& spec, ExecutionR
     result.denials.push_back(
         {"path", path, 1, "the sandbox sees no path of the host; give it in with --file, --workspace or -v"});
   } else if (err == EROFS || err == EACCES || err == EPERM) {
-    result.denials.push_back({"path", path, 1, "write to /workspace or /tmp; all else is read-only"});
+    const bool in_workspace = IsBelow(path, "/workspace");
+    result.denials.push_back({"path", path, 1,
+                              in_workspace ? "the workspace is read-only here; use the mode `copy` or `rw`"
+                                           : "write to /workspace or /tmp; all else is read-only"});
   }
 }
 

@@ -97,6 +97,7 @@ class FlowEngine : public Engine {
 
     auto launch = MakeLaunch(result.id, request, *checked, *environment, parts_.state_dir);
     if (!launch) return std::unexpected(launch.error());
+    watch.Mark("plan");
     auto sandbox = admitted->backend->Launch(launch->spec);
     if (!sandbox) return std::unexpected(sandbox.error());
     watch.Take((*sandbox)->StartTimings());
@@ -108,12 +109,17 @@ class FlowEngine : public Engine {
                   {launch->request_bytes, request.stdin_bytes, request.stdin_fd, cancel_fd}, relay);
     watch.Mark("run");
 
+    const std::size_t denials_told = outcome.denials.size();
     Assemble(request, launch->spec, std::move(outcome), relay.TakeReport(), result);
-    if (auto collected = Collect(request, **sandbox, checked->policy.limits, result); !collected)
-      return collected;
+    for (std::size_t i = denials_told; i < result.denials.size(); ++i)
+      relay.Emit(DenialEvent{&result.denials[i]});
+    auto collected = Collect(request, **sandbox, checked->policy.limits, result);
     sandbox->reset();
     watch.Mark("teardown");
-    return {};
+    if (collected) return {};
+    result.truncated.files_cut = true;
+    // A run that had already failed keeps its own verdict.
+    return result.status == Status::kOk ? collected : Expected<void>();
   }
 
   Expected<EnvironmentView> FindEnvironment(const ExecutionRequest& request) const {

@@ -214,6 +214,11 @@ TEST_F(FileAgentTest, ReadsNothingThatIsClosedToIt) {
   if (geteuid() != 0) GTEST_SKIP() << "needs a file of another user";
   Write(From("closed"), "secret", 0600);
   ASSERT_EQ(chown(From("closed").c_str(), 54321, 54321), 0);
+  // The namespace knows that user: a capability in it would open his file.
+  for (const char* file : {"/uid_map", "/gid_map"}) {
+    const UniqueFd map(open(("/proc/" + std::to_string(keeper_) + file).c_str(), O_WRONLY | O_CLOEXEC));
+    ASSERT_TRUE(WriteAll(map.get(), "0 0 1\n54321 54321 1\n", file));
+  }
   const auto files = Collect();
   ASSERT_TRUE(files) << files.error().ToString();
   EXPECT_TRUE(files->empty());
