@@ -59,7 +59,8 @@ constexpr int kFirstFreeDescriptor = 5;
 // Where descriptors wait while their final numbers are filled.
 constexpr int kParkingPlace = 2000;
 
-void Send(int socket, LaunchMessageKind kind, StepResult result, const int* fds, std::size_t fd_count) {
+// 0 or -errno.
+int Send(int socket, LaunchMessageKind kind, StepResult result, const int* fds, std::size_t fd_count) {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
   LaunchMessage message{kind, result.step, result.err, 0,
@@ -78,12 +79,14 @@ void Send(int socket, LaunchMessageKind kind, StepResult result, const int* fds,
     attached->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
     std::memcpy(CMSG_DATA(attached), fds, fd_count * sizeof(int));
   }
-  while (sendmsg(socket, &header, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+  while (sendmsg(socket, &header, MSG_NOSIGNAL) < 0) {
+    if (errno != EINTR) return -errno;
   }
+  return 0;
 }
 
 [[noreturn]] void GiveUp(int socket, LaunchStep step, int err) {
-  Send(socket, LaunchMessageKind::kFailed, {step, err}, nullptr, 0);
+  (void)Send(socket, LaunchMessageKind::kFailed, {step, err}, nullptr, 0);
   _exit(1);
 }
 
@@ -196,7 +199,6 @@ int NewSession() {
 [[noreturn]] void RunProgram(const ConfinementPlan& plan, char* const* argv, char* const* env) {
   int socket = plan.socket;
   Require(socket, LaunchStep::kSession, NewSession());
-  OfferToOomKiller(plan.oom_score_adj);
   Require(socket, LaunchStep::kDescriptors, PlaceDescriptors(plan.descriptors, socket));
   Require(socket, LaunchStep::kResourceLimits, SetResourceLimits(plan.resource_limits));
   Require(socket, LaunchStep::kBoundingSet, DropBoundingSet());
@@ -209,7 +211,7 @@ int NewSession() {
   Require(socket, LaunchStep::kVerify, VerifyPrivilegesGone(plan.ids.program_uid));
   const int listener = InstallSeccompFilter(plan.seccomp, true);
   Require(socket, LaunchStep::kSeccomp, listener);
-  Send(socket, LaunchMessageKind::kListener, {}, &listener, 1);
+  Require(socket, LaunchStep::kReportListener, Send(socket, LaunchMessageKind::kListener, {}, &listener, 1));
   close(listener);
   Exec(plan, argv, env, socket);
 }
@@ -250,9 +252,11 @@ void EnterNamespaces(ConfinementPlan& plan) {
   Require(socket, LaunchStep::kParentDeathSignal, DieWithTheEngine(plan.lifeline));
   ResetSignals();
   Require(socket, LaunchStep::kEnterCgroup, EnterCgroups(plan.cgroup_tasks));
+  // While /proc/self is still the caller's own, which it is not once the process is not dumpable.
+  OfferToOomKiller(plan.oom_score_adj);
   if (plan.unshare_cgroup)
     Require(socket, LaunchStep::kUnshareCgroup, ErrnoUnlessZero(unshare(CLONE_NEWCGROUP)));
-  Send(socket, LaunchMessageKind::kReady, {}, nullptr, 0);
+  Require(socket, LaunchStep::kWaitForIds, Send(socket, LaunchMessageKind::kReady, {}, nullptr, 0));
   Require(socket, LaunchStep::kWaitForIds, AwaitGo(socket));
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   Require(socket, LaunchStep::kPrivateMounts,
@@ -275,7 +279,8 @@ void EnterRoot(const ConfinementPlan& plan) {
           ErrnoUnlessZero(sethostname(plan.host_name.data(), plan.host_name.size())));
   Require(socket, LaunchStep::kHostName, ErrnoUnlessZero(setdomainname("", 0)));
   const std::array<int, 2> fds{handles.scratch, handles.workspace};
-  Send(socket, LaunchMessageKind::kMounted, {}, fds.data(), fds.size());
+  Require(socket, LaunchStep::kScratch,
+          Send(socket, LaunchMessageKind::kMounted, {}, fds.data(), fds.size()));
   if (plan.expects_files) {
     Require(socket, LaunchStep::kInputFiles, ReceiveFiles(socket, handles.workspace, plan.ids.program_uid));
   }
@@ -287,6 +292,7 @@ void EnterRoot(const ConfinementPlan& plan) {
 }  // namespace
 
 void RunInit(ConfinementPlan& plan) {
+  CloseAllBut(plan.keep);
   // Arrays of pointers on the stack, before any step can fail: execve wants them, and malloc is out of
   // bounds.
   constexpr std::size_t kWordsMax = 1024;

@@ -11,6 +11,8 @@
 #include <atomic>
 #include <charconv>
 #include <cmath>
+#include <iterator>
+#include <mutex>
 
 #include "base/clock.h"
 #include "base/errno.h"
@@ -120,6 +122,30 @@ Expected<void> LimitCpu(const std::string& folder, int version, double cpus) {
   return WriteControl(folder + "/cpu.cfs_quota_us", quota);
 }
 
+// Folders whose last member was still dying when their run ended; the next run of this engine tries again.
+class Leftovers {
+ public:
+  static void Add(std::vector<std::string> folders) {
+    const std::lock_guard lock(Mutex());
+    std::ranges::move(folders, std::back_inserter(Folders()));
+  }
+  static void Retry() {
+    const std::lock_guard lock(Mutex());
+    std::erase_if(Folders(),
+                  [](const std::string& folder) { return rmdir(folder.c_str()) == 0 || errno == ENOENT; });
+  }
+
+ private:
+  static std::mutex& Mutex() {
+    static std::mutex mutex;
+    return mutex;
+  }
+  static std::vector<std::string>& Folders() {
+    static std::vector<std::string> folders;
+    return folders;
+  }
+};
+
 }  // namespace
 
 Expected<void> Cgroup::MakeFolder(CgroupController controller, const CgroupPlace& place,
@@ -162,6 +188,7 @@ Expected<void> Cgroup::WriteLimits(const CgroupHost& host, const Limits& limits)
 Expected<Cgroup> Cgroup::Create(const CgroupHost& host, const Limits& limits) {
   static std::atomic<unsigned> serial{0};
   const std::string name = OwnerPrefix() + std::to_string(serial.fetch_add(1));
+  Leftovers::Retry();
   Cgroup cgroup;
   for (const CgroupController controller : kCgroupControllers) {
     const CgroupPlace& place = host.place(controller);
@@ -172,7 +199,9 @@ Expected<Cgroup> Cgroup::Create(const CgroupHost& host, const Limits& limits) {
   return cgroup;
 }
 
-Cgroup::~Cgroup() { Remove(1000); }
+Cgroup::~Cgroup() {
+  if (!Remove(0)) Leftovers::Add(std::move(folders_));
+}
 
 void Cgroup::CloseEntrances() {
   clone_fd_.reset();

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <vector>
 
 #include "base/file.h"
@@ -81,20 +82,28 @@ std::string FolderOf(const std::string& root, const Hierarchy& mount, std::strin
 
 bool MayMakeCgroups(const std::string& folder) { return access(folder.c_str(), W_OK | X_OK) == 0; }
 
-bool WriteControl(const std::string& path, std::string_view value) {
-  auto fd = OpenFile(path, O_WRONLY);
-  return fd && WriteAll(fd->get(), value, path);
+// 0 or a positive errno.
+int WriteControl(const std::string& path, std::string_view value) {
+  const UniqueFd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!fd.valid()) return errno;
+  return write(fd.get(), value.data(), value.size()) < 0 ? errno : 0;
 }
 
 bool Enable(const std::string& folder, std::string_view controller, bool prepare) {
   if (HasWord(ReadKernelFile(folder + "/cgroup.subtree_control"), ' ', controller)) return true;
   if (!prepare) return access((folder + "/cgroup.subtree_control").c_str(), W_OK) == 0;
+  const std::string switches = folder + "/cgroup.subtree_control";
   const std::string value = fmt::format("+{}", controller);
-  if (WriteControl(folder + "/cgroup.subtree_control", value)) return true;
-  // EBUSY: this process itself lives here. A leaf of its own makes room, if it is the only one.
+  const int err = WriteControl(switches, value);
+  if (err != EBUSY) return err == 0;
+  // This process itself lives here. A leaf of its own makes room, if it is the only one.
   const std::string leaf = folder + "/casemate-engine";
-  if (!MakeFolders(leaf, 0755) || !WriteControl(leaf + "/cgroup.procs", "0")) return false;
-  return WriteControl(folder + "/cgroup.subtree_control", value);
+  if (!MakeFolders(leaf, 0755)) return false;
+  if (WriteControl(leaf + "/cgroup.procs", "0") == 0 && WriteControl(switches, value) == 0) return true;
+  // Nothing is won: back to where it was.
+  (void)WriteControl(folder + "/cgroup.procs", "0");
+  rmdir(leaf.c_str());
+  return false;
 }
 
 // Version 2: the nearest ancestor in which this process may make cgroups that have `controller`.

@@ -17,7 +17,9 @@ constexpr std::uint64_t kAccessFsTruncate = 1ULL << 14;    // ABI 3
 constexpr std::uint64_t kAccessFsIoctlDev = 1ULL << 15;    // ABI 5
 constexpr std::uint64_t kAccessNetConnectTcp = 1ULL << 1;  // ABI 4
 constexpr std::uint64_t kScopeAbstractUnix = 1ULL << 0;    // ABI 6
-constexpr std::uint64_t kScopeSignal = 1ULL << 1;          // ABI 6
+// ABI 7: denials of domains that the program makes below ours are not written to the host's audit log.
+constexpr std::uint32_t kLogSubdomainsOff = 1U << 2;
+constexpr std::uint64_t kScopeSignal = 1ULL << 1;  // ABI 6
 
 constexpr std::uint64_t kRead =
     LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
@@ -96,7 +98,8 @@ int RestrictWithLandlock(const LandlockPlan& plan) {
   const int ruleset = static_cast<int>(syscall(SYS_landlock_create_ruleset, &attr, RulesetSize(plan.abi), 0));
   if (ruleset < 0) return -errno;
   int result = AddRules(ruleset, plan, attr.handled_access_fs);
-  if (result == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) != 0) result = -errno;
+  if (result == 0 && syscall(SYS_landlock_restrict_self, ruleset, plan.abi >= 7 ? kLogSubdomainsOff : 0) != 0)
+    result = -errno;
   close(ruleset);
   return result;
 }

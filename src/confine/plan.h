@@ -91,6 +91,9 @@ struct ConfinementPlan {
   int lifeline = -1;                        // read end: at its end when the engine is gone
   int exit_status = -1;                     // write end: init writes the program's wait status
   std::vector<DescriptorMove> descriptors;  // of the program; all others are closed
+  // Every descriptor that this plan names, ascending. The child closes all others first: those of runs that
+  // other threads are starting would keep their pipes from ending.
+  std::vector<int> keep;
   std::vector<ResourceLimit> resource_limits;
   int oom_score_adj = 0;
   LandlockPlan landlock;

@@ -117,8 +117,12 @@ StepResult Seal() {
 
 int OpenDetached(const char* source, std::uint64_t attributes, bool recursive) {
   const unsigned recurse = recursive ? AT_RECURSIVE : 0U;
-  const int tree = OpenTree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recurse);
-  if (tree < 0) return -errno;
+  const int place = OpenWithoutLinks(source, O_PATH);
+  if (place < 0) return -errno;
+  const int tree = OpenTree(place, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recurse);
+  const int open_errno = errno;
+  close(place);
+  if (tree < 0) return -open_errno;
   mount_attr change{};
   change.attr_set = attributes;
   // Nothing that is mounted on the host later may appear inside.

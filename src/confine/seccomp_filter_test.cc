@@ -331,7 +331,7 @@ TEST_P(ContainerFilterTest, ProcessStateByArgument) {
     EXPECT_EQ(Do("sched_setscheduler", {0, policy}), kNotify) << policy;
   }
   for (const std::uint64_t option :
-       Values{1, 2, 3, 4, 15, 16, 22, 23, 29, 36, 38, 39, 41, 0x53564d41, 15 | kGarbage}) {
+       Values{1, 2, 3, 4, 15, 16, 23, 29, 36, 38, 39, 41, 0x53564d41, 15 | kGarbage}) {
     EXPECT_EQ(Do("prctl", {option}), kAllow) << option;
   }
   for (const std::uint64_t option :
@@ -347,17 +347,28 @@ TEST_P(ContainerFilterTest, ProcessStateByArgument) {
     EXPECT_EQ(Do("setsockopt", {3, level}), kNotify) << level;
 }
 
-TEST_P(ContainerFilterTest, AFurtherFilterCannotHaveAListener) {
+TEST_P(ContainerFilterTest, AFurtherFilterIsAnsweredAsByAKernelWithoutIt) {
   EXPECT_EQ(Do("seccomp", {0}), kAllow);
   EXPECT_EQ(Do("seccomp", {2}), kAllow);
   EXPECT_EQ(Do("seccomp", {3}), kAllow);
-  for (const std::uint64_t flags : Values{0x0, 0x1, 0x4, 0x10, 0x15, kGarbage}) {
-    EXPECT_EQ(Do("seccomp", {1, flags}), kAllow) << flags;
+  for (const std::uint64_t flags : Values{0x0, 0x1, 0x8, 0x2, 0x8 | kGarbage, 0xffffffff}) {
+    EXPECT_EQ(Do("seccomp", {1, flags}), Errno(EINVAL)) << flags;
   }
-  for (const std::uint64_t flags : Values{0x8, 0x9, 0x28, 0x2, 0x40, 0x8 | kGarbage, 0xffffffff}) {
-    EXPECT_EQ(Do("seccomp", {1, flags}), kNotify) << flags;
-  }
+  EXPECT_EQ(Do("prctl", {22, 2}), Errno(EINVAL));
   EXPECT_EQ(Do("seccomp", {4, 0}), kNotify);
+}
+
+TEST_P(ContainerFilterTest, TheCoreLimitCanBeReadOnly) {
+  constexpr std::uint64_t kCore = 4;
+  constexpr std::uint64_t kPointer = 0x7f0000000000;  // its low half is zero
+  EXPECT_EQ(Do("prlimit64", {0, kCore, 0, kPointer}), kAllow);
+  EXPECT_EQ(Do("prlimit64", {0, kCore, kPointer, 0}), kNotify);
+  EXPECT_EQ(Do("prlimit64", {0, kCore | kGarbage, kPointer, 0}), kNotify);
+  EXPECT_EQ(Do("setrlimit", {kCore, kPointer}), kNotify);
+  for (const std::uint64_t resource : Values{0, 1, 2, 3, 5, 7, 15}) {
+    EXPECT_EQ(Do("prlimit64", {0, resource, kPointer, 0}), kAllow) << resource;
+    EXPECT_EQ(Do("setrlimit", {resource, kPointer}), kAllow) << resource;
+  }
 }
 
 TEST_P(ContainerFilterTest, ProbingByLibrariesIsAnsweredWithoutAReport) {

@@ -29,11 +29,28 @@ int CloseRange(unsigned first, unsigned last, unsigned flags) {
   return static_cast<int>(syscall(SYS_close_range, first, last, flags));
 }
 
+void CloseAllBut(std::span<const int> keep) {
+  unsigned next = 0;
+  for (const int fd : keep) {
+    const auto kept = static_cast<unsigned>(fd);
+    if (kept > next) CloseRange(next, kept - 1, 0);
+    next = kept + 1;
+  }
+  CloseRange(next, ~0U, 0);
+}
+
 int PidfdSendSignal(int pidfd, int signal) {
   return static_cast<int>(syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0));
 }
 
 int PidfdOpen(pid_t pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }
+
+int OpenWithoutLinks(const char* path, int flags) {
+  open_how how{};
+  how.flags = static_cast<__u64>(static_cast<unsigned>(flags) | O_CLOEXEC);
+  how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  return static_cast<int>(syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how)));
+}
 
 int OpenBeneath(int dir_fd, const char* path, int flags, mode_t mode) {
   open_how how{};

@@ -40,8 +40,6 @@ std::string FindStateDir(const std::string& wanted) {
 // One place for all engines of one user, whatever their state folders: two must never lease the same ids.
 std::string FindLockFolder() {
   if (geteuid() == 0) return "/run/casemate";
-  const std::string runtime = "/run/user/" + std::to_string(getuid());
-  if (access(runtime.c_str(), W_OK | X_OK) == 0) return runtime + "/casemate";
   return HomeFolder() + "/.local/state/casemate";
 }
 

@@ -119,7 +119,7 @@ Expected<std::optional<JsonText>> CheckInput(const ExecutionRequest& request) {
     return std::nullopt;
   }
   auto parsed = ParseJson(*request.input_json, {kInputBytesMax, kJsonDepthCeiling});
-  if (!parsed) return Invalid(fmt::format("the input cannot be used. {}", parsed.error().message));
+  if (!parsed) return Invalid(fmt::format("the input is not JSON: {}", parsed.error().message));
   if (request.input_schema) {
     if (auto meets = CheckAgainstSchema(*parsed, *request.input_schema); !meets) {
       return Invalid(fmt::format("the input does not meet its schema at \"{}\": {}", meets.error().path,

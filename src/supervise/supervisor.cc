@@ -4,6 +4,7 @@
 // what is still in them is read to the end and cannot grow.
 #include "supervise/supervisor.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -20,6 +21,8 @@ namespace casemate {
 namespace {
 
 constexpr std::int64_t kTickUs = 10'000;
+// Between two looks that the result channel asks for.
+constexpr std::int64_t kLookUs = 1000;
 constexpr std::size_t kReadChunk = 65536;
 
 class Watch {
@@ -115,6 +118,7 @@ class Watch {
   }
 
   ResourceReading Look() {
+    last_look_us_ = MonotonicUs();
     const ResourceReading reading = sandbox_.Read();
     tmp_peak_ = std::max(tmp_peak_, reading.tmp_bytes);
     return reading;
@@ -158,8 +162,14 @@ class Watch {
   bool ReadResult() {
     const std::string_view piece = ReadPiece(Channel::kResult);
     if (piece.empty()) return false;
+    // More than any honest harness could say; who still writes is not heard.
+    result_bytes_ += static_cast<std::int64_t>(piece.size());
+    if (result_bytes_ > result_bytes_max_) {
+      sandbox_.CloseChannel(Channel::kResult);
+      return false;
+    }
     // The program has something to tell, perhaps that it failed: look before it cleans up behind itself.
-    Look();
+    if (MonotonicUs() - last_look_us_ > kLookUs) Look();
     observer_.OnResultBytes(piece);
     return true;
   }
@@ -180,12 +190,15 @@ class Watch {
     if (refusals.fatal && !killed_for_) EndFor(Status::kDenied);
   }
 
-  void DrainAll() {
-    while (sandbox_.ChannelFd(Channel::kStdout) >= 0 && ReadStdout()) {
-    }
-    while (sandbox_.ChannelFd(Channel::kStderr) >= 0 && ReadStderr()) {
-    }
-    while (sandbox_.ChannelFd(Channel::kResult) >= 0 && ReadResult()) {
+  // Reads what was in the pipe when the sandbox ended, and no more: a program may have handed its end to
+  // another run through a folder that both share, and that one could write for ever.
+  void Drain(Channel channel, bool (Watch::*read_piece)()) {
+    const int fd = sandbox_.ChannelFd(channel);
+    if (fd < 0) return;
+    const int pipe_bytes = fcntl(fd, F_GETPIPE_SZ);
+    // Each piece but the last is full, or the pipe is empty.
+    for (int pieces = pipe_bytes / static_cast<int>(kReadChunk) + 1; pieces >= 0; --pieces) {
+      if (sandbox_.ChannelFd(channel) < 0 || !(this->*read_piece)()) return;
     }
   }
 
@@ -194,7 +207,9 @@ class Watch {
     // The program's own deadline ends here: draining is ours.
     outcome.usage.wall_ms = (MonotonicUs() - start_us_ + 500) / 1000;
     outcome.exit = sandbox_.Exit();
-    DrainAll();
+    Drain(Channel::kStdout, &Watch::ReadStdout);
+    Drain(Channel::kStderr, &Watch::ReadStderr);
+    Drain(Channel::kResult, &Watch::ReadResult);
     outcome.reading = sandbox_.Read();
     outcome.status = Decide({killed_for_, outcome.exit, outcome.reading}, limits_);
     outcome.truncated.stdout_cut = stdout_.over();
@@ -225,6 +240,11 @@ class Watch {
   std::optional<Status> killed_for_;
   std::vector<Denial> denials_;
   std::int64_t tmp_peak_ = 0;
+  std::int64_t last_look_us_ = 0;
+  std::int64_t result_bytes_ = 0;
+  // Twice what the harness may send: JSON escapes and base64 included.
+  const std::int64_t result_bytes_max_ =
+      2 * (limits_.result_bytes_max + 2 * limits_.displays_bytes_max) + kMiB;
   std::array<char, kReadChunk> buffer_{};
 };
 

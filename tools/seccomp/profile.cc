@@ -144,7 +144,9 @@ class Loader {
       return out;
     }
     const auto index = static_cast<unsigned>(*argument);
-    const std::uint64_t mask = reader_.Number(table, "mask").value_or(kLowHalf);
+    // "all": a pointer, whose upper half counts.
+    const bool whole = table["mask"].value_or(std::string_view()) == "all";
+    const std::uint64_t mask = whole ? ~std::uint64_t{0} : reader_.Number(table, "mask").value_or(kLowHalf);
     if (const toml::table* names = table["equals"].as_table()) {
       for (const auto& [name, node] : *names) out.push_back({index, mask, reader_.Number(node).value_or(0)});
     } else if (table.contains("equals")) {

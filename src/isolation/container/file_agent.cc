@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -19,6 +20,7 @@
 #include "base/errno.h"
 #include "base/utf8.h"
 #include "confine/privileges.h"
+#include "confine/syscalls.h"
 
 namespace casemate::container {
 namespace {
@@ -95,7 +97,8 @@ class TreeWalker {
     attached->cmsg_len = CMSG_LEN(sizeof(int));
     std::memcpy(CMSG_DATA(attached), &fd, sizeof(fd));
     // ETOOMANYREFS: the engine has not taken the earlier ones yet.
-    while (sendmsg(socket_, &header, MSG_NOSIGNAL) < 0 && (errno == EINTR || errno == ETOOMANYREFS)) {
+    while (sendmsg(socket_, &header, MSG_NOSIGNAL) < 0) {
+      if (errno != EINTR && errno != ETOOMANYREFS) _exit(1);
       if (errno == ETOOMANYREFS) usleep(1000);
     }
     close(fd);
@@ -106,10 +109,25 @@ class TreeWalker {
   std::array<char, kPathMax> path_{};
 };
 
-[[noreturn]] void RunChild(int socket, int folder, int user_namespace, uid_t uid, bool change_ids) {
+struct AgentTask {
+  int socket;
+  int folder;
+  int user_namespace;
+  uid_t uid;
+  bool change_ids;
+  pid_t engine;
+};
+
+[[noreturn]] void RunChild(const AgentTask& task) {
+  const auto [socket, folder, user_namespace, uid, change_ids, engine] = task;
+  std::array<int, 3> keep{socket, folder, user_namespace};
+  std::ranges::sort(keep);
+  CloseAllBut(keep);
   if (setns(user_namespace, CLONE_NEWUSER) != 0) _exit(1);
   if (change_ids && TakeIds(uid, true) != 0) _exit(1);
   if (DropCapabilities() != 0) _exit(1);
+  // Last, because a change of ids clears it (prctl(2)).
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != engine) _exit(1);
   TreeWalker(socket).Walk(folder, 0, 0);
   _exit(0);
 }
@@ -121,8 +139,9 @@ struct ReceivedFile {
   UniqueFd fd;
 };
 
-// False at the end of the stream.
-bool Receive(int socket, ReceivedFile& file) {
+// False at the end of the stream. An error when a file came without its descriptor: the engine has no number
+// left for one (unix(7), MSG_CTRUNC).
+Expected<bool> Receive(int socket, ReceivedFile& file) {
   std::array<char, kPathMax> path{};
   iovec part{path.data(), path.size()};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
@@ -135,8 +154,12 @@ bool Receive(int socket, ReceivedFile& file) {
   do {
     count = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
   } while (count < 0 && errno == EINTR);
+  if (count == 0) return false;
   const cmsghdr* attached = CMSG_FIRSTHDR(&header);
-  if (count <= 0 || attached == nullptr || attached->cmsg_type != SCM_RIGHTS) return false;
+  if (count < 0 || attached == nullptr || attached->cmsg_type != SCM_RIGHTS) {
+    return Fail(ErrorCode::kInternal,
+                "cannot collect the files; raise the limit of open files with ulimit -n");
+  }
   int fd = -1;
   std::memcpy(&fd, CMSG_DATA(attached), sizeof(fd));
   file.path.assign(path.data(), static_cast<std::size_t>(count));
@@ -178,20 +201,30 @@ Expected<std::vector<OutputFile>> CollectFiles(int folder, int user_namespace, u
   }
   UniqueFd ours(ends[0]);
   UniqueFd theirs(ends[1]);
+  const AgentTask task{theirs.get(), folder, user_namespace, uid, change_ids, getpid()};
   const auto child = static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
   if (child < 0) return FailErrno(ErrorCode::kInternal, "cannot collect the files", "clone");
-  if (child == 0) RunChild(theirs.get(), folder, user_namespace, uid, change_ids);
+  if (child == 0) RunChild(task);
   theirs.reset();
 
   std::vector<OutputFile> files;
   ReceivedFile file;
-  while (Receive(ours.get(), file)) {
-    if (wanted(file.path)) files.push_back(ReadOutput(file, bytes_max));
+  auto more = Receive(ours.get(), file);
+  for (; more && *more; more = Receive(ours.get(), file)) {
+    if (!wanted(file.path)) continue;
+    // A name takes memory like content.
+    bytes_max = std::max<std::int64_t>(0, bytes_max - static_cast<std::int64_t>(file.path.size()));
+    files.push_back(ReadOutput(file, bytes_max));
+    if (bytes_max == 0) break;
   }
+  // An agent that still has files to give then ends by itself.
+  const bool stopped_early = more && *more;
+  ours.reset();
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+  if (!more) return std::unexpected(more.error());
+  if (!stopped_early && (!WIFEXITED(status) || WEXITSTATUS(status) != 0)) {
     return Fail(ErrorCode::kInternal, "cannot collect the files",
                 "the file agent could not enter the sandbox");
   }

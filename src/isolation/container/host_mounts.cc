@@ -5,6 +5,7 @@
 #include <linux/mount.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -29,10 +30,13 @@ Expected<UniqueFd> MakeMappingNamespace(uid_t owner, gid_t group, uid_t program)
   args.flags = CLONE_NEWUSER | CLONE_PIDFD;
   args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
   args.exit_signal = SIGCHLD;
+  const pid_t engine = getpid();
   const pid_t pid = Clone3(args);
   if (pid < 0)
     return FailErrno(ErrorCode::kUnavailable, "cannot make a user namespace for a mount", "clone3");
   if (pid == 0) {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != engine) _exit(1);
+    CloseAllBut({});
     for (;;) pause();
   }
   const UniqueFd child(pidfd);
@@ -46,7 +50,8 @@ Expected<UniqueFd> MakeMappingNamespace(uid_t owner, gid_t group, uid_t program)
   if (done) done = write_map("uid_map", owner, program);
   Expected<UniqueFd> space = OpenFile(fmt::format("/proc/{}/ns/user", pid), O_RDONLY);
   PidfdSendSignal(child.get(), SIGKILL);
-  waitpid(pid, nullptr, 0);
+  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
   if (!done) return std::unexpected(done.error());
   return space;
 }
@@ -60,8 +65,8 @@ bool IsGiven(const LaunchSpec& spec, const BindMount& bind) {
 
 Expected<void> MapOwner(BindMount& bind, uid_t program) {
   struct stat info {};
-  if (stat(bind.source.c_str(), &info) != 0) {
-    return FailErrno(ErrorCode::kNotFound, "cannot use " + bind.source, "stat " + bind.source);
+  if (fstat(bind.tree.get(), &info) != 0) {
+    return FailErrno(ErrorCode::kNotFound, "cannot use " + bind.source, "fstat " + bind.source);
   }
   // Who need not own the folder to read it does not: an owner may also connect to the sockets in it.
   const bool read_only = (bind.attributes & MOUNT_ATTR_RDONLY) != 0;

@@ -45,7 +45,9 @@ void PlanResourceLimits(const LaunchSpec& spec, const Host& host, ConfinementPla
   const auto set = [&plan](int resource, std::int64_t soft, std::int64_t hard) {
     plan.resource_limits.push_back({resource, {static_cast<rlim_t>(soft), static_cast<rlim_t>(hard)}});
   };
-  set(RLIMIT_CORE, 0, 0);
+  // 1, not 0: core(5) ignores the limit for a handler after "|" in core_pattern, and only 1 keeps that from
+  // being started, on the host, with root's rights, for each crash in a sandbox.
+  set(RLIMIT_CORE, 1, 1);
   set(RLIMIT_NOFILE, limits.open_files_max, limits.open_files_max);
   set(RLIMIT_NICE, 0, 0);
   set(RLIMIT_RTPRIO, 0, 0);

@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -132,12 +133,29 @@ class Launcher {
   Expected<std::unique_ptr<ContainerSandbox>> Run() {
     for (auto step : {&Launcher::Prepare, &Launcher::MakeChannels, &Launcher::Clone, &Launcher::GiveIds,
                       &Launcher::Converse}) {
-      if (auto done = (this->*step)(); !done) return std::unexpected(done.error());
+      if (auto done = (this->*step)(); !done) return std::unexpected(ExplainFailure(done.error()));
     }
     return std::move(sandbox_);
   }
 
  private:
+  // What we saw may be only the echo of the child's own failure: its report, or the kernel's count, says
+  // more.
+  Error ExplainFailure(const Error& seen) {
+    if (seen.code != ErrorCode::kInternal || parts().init < 0) return seen;
+    LaunchMessage message{};
+    std::array<UniqueFd, 2> fds;
+    for (auto more = Receive(message, fds, MSG_DONTWAIT); more && *more;
+         more = Receive(message, fds, MSG_DONTWAIT)) {
+      if (message.kind == LaunchMessageKind::kFailed) return StepError(message, spec_).error();
+    }
+    if (parts().cgroup && parts().cgroup->Read().memory_kills > 0) {
+      return {ErrorCode::kInvalidRequest, "the sandbox ran out of memory while it was set up; raise --memory",
+              ""};
+    }
+    return seen;
+  }
+
   ContainerSandbox::Parts& parts() { return sandbox_->parts(); }
   void Mark(std::string_view step, std::int64_t at_us = MonotonicUs()) {
     parts().timings.push_back({std::string(step), at_us - start_us_});
@@ -200,6 +218,12 @@ class Launcher {
                        "pipe2");
     }
     socket_.reset(ends[0]);
+    // After init's end its status is there or never comes; and files go in within the launch's own time.
+    const timeval patience{kLaunchTimeoutMs / 1000, 0};
+    if (fcntl(status->read_end.get(), F_SETFL, O_NONBLOCK) != 0 ||
+        setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) != 0) {
+      return FailErrno(ErrorCode::kInternal, "cannot set up the launch socket", "setsockopt");
+    }
     parts().lifeline = std::move(lifeline->write_end);
     parts().exit_status = std::move(status->read_end);
     plan_->socket = ends[1];
@@ -211,12 +235,15 @@ class Launcher {
     return {};
   }
 
-  // In the child: every descriptor of the engine's that would keep a channel or the lifeline open.
-  void CloseEnginesEnds() {
-    parts().lifeline.reset();
-    parts().exit_status.reset();
-    socket_.reset();
-    for (UniqueFd& channel : parts().channels) channel.reset();
+  void ListDescriptorsToKeep() {
+    std::vector<int>& keep = plan_->keep;
+    keep = {plan_->socket, plan_->lifeline, plan_->exit_status, plan_->init_binary};
+    keep.insert(keep.end(), plan_->cgroup_tasks.begin(), plan_->cgroup_tasks.end());
+    for (const DescriptorMove& move : plan_->descriptors) keep.push_back(move.from);
+    for (const BindMount& bind : plan_->binds) {
+      if (bind.tree.valid()) keep.push_back(bind.tree.get());
+    }
+    std::ranges::sort(keep);
   }
 
   Expected<void> Clone() {
@@ -230,12 +257,10 @@ class Launcher {
       args.flags |= CLONE_INTO_CGROUP;
       args.cgroup = static_cast<__u64>(parts().cgroup->clone_fd());
     }
+    ListDescriptorsToKeep();
     const pid_t pid = Clone3(args);
     if (pid < 0) return CloneError(errno);
-    if (pid == 0) {
-      CloseEnginesEnds();
-      RunInit(*plan_);
-    }
+    if (pid == 0) RunInit(*plan_);
     parts().init = pid;
     parts().pidfd.reset(pidfd);
     parts().cgroup->CloseEntrances();
@@ -279,7 +304,7 @@ class Launcher {
   }
 
   // False at the end of the conversation.
-  Expected<bool> Receive(LaunchMessage& message, std::array<UniqueFd, 2>& fds) {
+  Expected<bool> Receive(LaunchMessage& message, std::array<UniqueFd, 2>& fds, int flags = 0) {
     iovec part{&message, sizeof(message)};
     alignas(cmsghdr) std::array<char, CMSG_SPACE(2 * sizeof(int))> control{};
     msghdr header{};
@@ -289,7 +314,7 @@ class Launcher {
     header.msg_controllen = control.size();
     ssize_t count = 0;
     do {
-      count = recvmsg(socket_.get(), &header, MSG_CMSG_CLOEXEC);
+      count = recvmsg(socket_.get(), &header, MSG_CMSG_CLOEXEC | flags);
     } while (count < 0 && errno == EINTR);
     if (count == 0) return false;
     if (count < 0 && errno == ECONNRESET) return false;
@@ -325,7 +350,6 @@ class Launcher {
     return Fail(ErrorCode::kInternal, "the sandbox's start was garbled");
   }
 
-  // A failure here may be the child's, whose own report says more: it wins.
   Expected<void> SendFiles() {
     FileStreamWriter writer(socket_.get());
     Expected<void> done;
@@ -336,15 +360,7 @@ class Launcher {
       if (done) done = writer.File(file.name, false, file.bytes);
     }
     if (done) done = writer.End();
-    if (done) {
-      Mark("files");
-      return done;
-    }
-    if (done.error().code != ErrorCode::kInternal) return done;
-    LaunchMessage message{};
-    std::array<UniqueFd, 2> fds;
-    auto more = Receive(message, fds);
-    if (more && *more && message.kind == LaunchMessageKind::kFailed) return StepError(message, spec_);
+    if (done) Mark("files");
     return done;
   }
 

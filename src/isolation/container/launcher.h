@@ -9,7 +9,8 @@
 namespace casemate::container {
 
 // Starts the program of `spec`: returns when it has been executed, or with the step that failed and nothing
-// left behind. Blocks for some milliseconds, at most ten seconds.
+// left behind. Blocks for some milliseconds; for at most ten
+// seconds where a step hangs, not counting the time to read the caller's own files.
 Expected<std::unique_ptr<ContainerSandbox>> LaunchContainer(const LaunchSpec& spec, const Host& host);
 
 }  // namespace casemate::container

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <set>
 
 #include "base/file.h"
@@ -135,7 +136,7 @@ void PlanEtc(RootBuilder& root) {
     if (auto bytes = ReadFile(std::string("/") + path, kCopiedFileMax)) root.File(path, *std::move(bytes));
   }
   for (const char* path : kBoundFolders) {
-    if (FileExists(path)) root.Bind(path, path, kSealed, true);
+    if (FileExists(path)) root.Bind(std::filesystem::canonical(path), path, kSealed, true);
   }
   // The time zone, when it is a link into /usr as systemd makes it (localtime(5)).
   std::array<char, 256> target{};

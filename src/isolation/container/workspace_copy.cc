@@ -11,6 +11,7 @@
 
 #include "base/errno.h"
 #include "base/unique_fd.h"
+#include "confine/syscalls.h"
 
 namespace casemate::container {
 namespace {
@@ -97,7 +98,7 @@ class TreeCopier {
 }  // namespace
 
 Expected<void> CopyWorkspace(const std::string& host_path, const Limits& limits, FileStreamWriter& writer) {
-  UniqueFd root(open(host_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd root(OpenWithoutLinks(host_path.c_str(), O_RDONLY | O_DIRECTORY));
   if (!root.valid()) {
     return FailErrno(
         errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kInvalidRequest,
