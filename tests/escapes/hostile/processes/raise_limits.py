@@ -15,7 +15,7 @@ for name in ("NOFILE", "NPROC", "FSIZE", "CORE", "MEMLOCK", "NICE", "RTPRIO", "S
     except (ValueError, OSError) as error:
         attempts.holds(name, True, f"{hard}: {error}")
 bounded = {name: resource.getrlimit(getattr(resource, "RLIMIT_" + name))[1] for name in ("NOFILE", "CORE", "MEMLOCK")}
-attempts.holds("bounded", bounded["NOFILE"] == 1024 and bounded["CORE"] == 0, str(bounded))
+attempts.holds("bounded", bounded["NOFILE"] == 1024 and bounded["CORE"] == 1, str(bounded))
 limit = (ctypes.c_uint64 * 2)(2**63, 2**63)
 attempts.failed("prlimit(1)", raw(302, 1, resource.RLIMIT_NOFILE, limit, None))
 result = attempts.result()
