@@ -50,6 +50,9 @@ struct ExecutionRequest {
   std::string stdin_bytes;  // given to the program's stdin, then end of file
   int stdin_fd = -1;        // or: a descriptor to read stdin from while it runs (not owned)
 
+  // False: stdout and stderr go to the event sink alone, so that memory does not grow with them.
+  bool keep_streams = true;
+
   std::vector<InputFile> files;
   std::optional<Workspace> workspace;
   std::vector<HostMount> mounts;

@@ -33,6 +33,8 @@ struct BindMount {
   std::string target;            // relative to the new root
   std::uint64_t attributes = 0;  // MOUNT_ATTR_*
   bool recursive = false;
+  // The caller's own path: a symbolic link in it is refused (it was resolved when it was checked).
+  bool given = false;
   UniqueFd tree;
 };
 
@@ -45,7 +47,7 @@ struct ScratchView {
 };
 struct ScratchPlan {
   std::string options;  // of mount(2): size, nr_inodes, mode, uid, gid
-  std::vector<ScratchView> views;
+  std::vector<ScratchView> views;  // the last is seen at /tmp
 };
 
 struct IdPlan {

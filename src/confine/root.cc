@@ -15,7 +15,7 @@ namespace {
 // Where the new root is put together: /tmp is on every host (FHS 3.18), and the mount covers it in this
 // mount namespace alone.
 constexpr const char* kBuildPlace = "/tmp";
-constexpr const char* kScratchPlace = ".scratch";
+constexpr const char* kScratchPlace = "tmp";
 constexpr unsigned long kQuiet = MS_NOSUID | MS_NODEV;
 
 StepResult Failed(LaunchStep step) { return {step, errno}; }
@@ -67,10 +67,10 @@ StepResult AttachBinds(int root, const ConfinementPlan& plan) {
   return {};
 }
 
-// One tmpfs, seen in several places with the flags that each needs, and in none as a whole.
+// One tmpfs, seen in several places with the flags that each needs, and in none as a whole: it is mounted
+// where its last view, /tmp, then covers it. Unmounting it instead would wait for an RCU grace period.
 StepResult MountScratch(int root, const ConfinementPlan& plan, RootHandles& handles) {
   constexpr LaunchStep kStep = LaunchStep::kScratch;
-  if (mkdirat(root, kScratchPlace, 0700) != 0) return Failed(kStep);
   if (mount("tmpfs", kScratchPlace, "tmpfs", kQuiet, plan.scratch.options.c_str()) != 0) return Failed(kStep);
   handles.scratch = openat(root, kScratchPlace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (handles.scratch < 0) return Failed(kStep);
@@ -89,9 +89,6 @@ StepResult MountScratch(int root, const ConfinementPlan& plan, RootHandles& hand
       return Failed(kStep);
     }
     close(tree);
-  }
-  if (umount2(kScratchPlace, MNT_DETACH) != 0 || unlinkat(root, kScratchPlace, AT_REMOVEDIR) != 0) {
-    return Failed(kStep);
   }
   return {};
 }
@@ -115,16 +112,17 @@ StepResult Seal() {
 
 }  // namespace
 
-int OpenDetached(const char* source, std::uint64_t attributes, bool recursive) {
-  const unsigned recurse = recursive ? AT_RECURSIVE : 0U;
-  const int place = OpenWithoutLinks(source, O_PATH);
-  if (place < 0) return -errno;
-  const int tree = OpenTree(place, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recurse);
-  const int open_errno = errno;
-  close(place);
-  if (tree < 0) return -open_errno;
+int OpenDetached(const BindMount& bind) {
+  const unsigned recurse = bind.recursive ? AT_RECURSIVE : 0U;
+  const UniqueFd place(bind.given ? OpenWithoutLinks(bind.source.c_str(), O_PATH) : -1);
+  if (bind.given && !place.valid()) return -errno;
+  const int tree =
+      bind.given ? OpenTree(place.get(), "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recurse)
+                 : OpenTree(AT_FDCWD, bind.source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recurse);
+  if (tree < 0) return -errno;
+  if (bind.attributes == 0) return tree;
   mount_attr change{};
-  change.attr_set = attributes;
+  change.attr_set = bind.attributes;
   // Nothing that is mounted on the host later may appear inside.
   change.propagation = MS_PRIVATE;
   if (MountSetattr(tree, "", AT_EMPTY_PATH | recurse, change) != 0) {
@@ -138,7 +136,7 @@ int OpenDetached(const char* source, std::uint64_t attributes, bool recursive) {
 StepResult OpenBindSources(std::vector<BindMount>& binds) {
   for (BindMount& bind : binds) {
     if (bind.tree.valid()) continue;
-    const int tree = OpenDetached(bind.source.c_str(), bind.attributes, bind.recursive);
+    const int tree = OpenDetached(bind);
     if (tree < 0) return {LaunchStep::kBindMounts, -tree};
     bind.tree = UniqueFd(tree);
   }

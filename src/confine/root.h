@@ -23,8 +23,8 @@ struct RootHandles {
 StepResult OpenBindSources(std::vector<BindMount>& binds);
 StepResult BuildRoot(const ConfinementPlan& plan, RootHandles& handles);
 
-// open_tree(2) with `attributes` set on the copy: a detached mount, or -errno (-ELOOP when `source` has a
-// symbolic link anywhere: it was resolved when it was checked, so a link that is there now is a trap).
-int OpenDetached(const char* source, std::uint64_t attributes, bool recursive);
+// open_tree(2) of the source with its attributes set on the copy: a detached mount, or -errno (-ELOOP when a
+// given path has a symbolic link in it).
+int OpenDetached(const BindMount& bind);
 
 }  // namespace casemate

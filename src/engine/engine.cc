@@ -104,9 +104,10 @@ class FlowEngine : public Engine {
 
     EventRelay relay(checked->policy.limits, sink);
     relay.Emit(StartedEvent{result.id});
-    Outcome outcome =
-        Supervise(**sandbox, checked->policy.limits,
-                  {launch->request_bytes, request.stdin_bytes, request.stdin_fd, cancel_fd}, relay);
+    Outcome outcome = Supervise(
+        **sandbox, checked->policy.limits,
+        {launch->request_bytes, request.stdin_bytes, request.stdin_fd, cancel_fd, request.keep_streams},
+        relay);
     watch.Mark("run");
 
     const std::size_t denials_told = outcome.denials.size();

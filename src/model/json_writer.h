@@ -15,6 +15,8 @@ namespace casemate {
 // Begin with its End and gives each value of an object its Key.
 class JsonWriter {
  public:
+  void Reserve(std::size_t bytes) { text_.reserve(bytes); }
+
   void BeginObject() { Open('{'); }
   void EndObject() { Close('}'); }
   void BeginArray() { Open('['); }

@@ -14,7 +14,7 @@ std::string_view CappedStream::Take(std::string_view bytes) {
   const std::int64_t room = std::max<std::int64_t>(0, bytes_max_ - seen_);
   seen_ += static_cast<std::int64_t>(bytes.size());
   const std::string_view kept = bytes.substr(0, static_cast<std::size_t>(room));
-  text_ += kept;
+  if (keep_) text_ += kept;
   return kept;
 }
 

@@ -9,9 +9,10 @@ namespace casemate {
 // The reading end of one stream of the sandbox: keeps the first `bytes_max` bytes, counts all.
 class CappedStream {
  public:
-  explicit CappedStream(std::int64_t bytes_max) : bytes_max_(bytes_max) {}
+  // `keep` false: it only counts.
+  CappedStream(std::int64_t bytes_max, bool keep) : bytes_max_(bytes_max), keep_(keep) {}
 
-  // Takes `bytes` and returns the part of them that is kept.
+  // Takes `bytes` and returns the part of them that is within the limit.
   std::string_view Take(std::string_view bytes);
 
   bool over() const { return seen_ > bytes_max_; }
@@ -20,6 +21,7 @@ class CappedStream {
 
  private:
   std::int64_t bytes_max_;
+  bool keep_;
   std::int64_t seen_ = 0;
   std::string text_;
 };

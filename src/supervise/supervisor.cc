@@ -34,8 +34,8 @@ class Watch {
         start_us_(sandbox.started_at_us()),
         deadline_(Deadline::AtUs(start_us_ + limits.wall_time_ms * 1000)),
         next_tick_us_(start_us_ + kTickUs),
-        stdout_(limits.stdout_bytes_max),
-        stderr_(limits.stderr_bytes_max),
+        stdout_(limits.stdout_bytes_max, input.keep_streams),
+        stderr_(limits.stderr_bytes_max, input.keep_streams),
         request_(input.request_bytes, -1),
         stdin_(input.stdin_bytes, input.stdin_fd),
         cancel_fd_(input.cancel_fd) {}

@@ -27,6 +27,7 @@ struct RunInput {
   std::string_view stdin_bytes;    // for Channel::kStdin, before stdin_fd's
   int stdin_fd = -1;               // not owned; -1 for none
   int cancel_fd = -1;              // not owned; ends the run when it becomes readable
+  bool keep_streams = true;        // Outcome has the texts; the observer sees them in any case
 };
 
 // All that is known of a run from outside.

@@ -27,6 +27,8 @@ class ContainerBackend : public Backend {
     }
     auto sandbox = LaunchContainer(spec, host);
     if (!sandbox) return std::unexpected(sandbox.error());
+    // While the program starts, and nobody waits for it.
+    std::call_once(cleaned_, [&host] { (void)RemoveStaleCgroups(host.cgroups); });
     return std::unique_ptr<Sandbox>(*std::move(sandbox));
   }
 
@@ -37,12 +39,12 @@ class ContainerBackend : public Backend {
       host_.cgroups = CgroupHost::Discover(true);
       host_.ids = FindIdSource();
       host_.landlock_abi = LandlockAbi();
-      (void)RemoveStaleCgroups(host_.cgroups);
     });
     return host_;
   }
 
   std::once_flag found_;
+  std::once_flag cleaned_;
   Host host_;
 };
 

@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/errno.h"
 #include "base/file.h"
@@ -56,13 +56,6 @@ Expected<UniqueFd> MakeMappingNamespace(uid_t owner, gid_t group, uid_t program)
   return space;
 }
 
-// The caller's own folders, as opposed to the environment's and ours.
-bool IsGiven(const LaunchSpec& spec, const BindMount& bind) {
-  if (spec.workspace && bind.source == spec.workspace->host_path) return true;
-  return std::ranges::any_of(spec.mounts,
-                             [&bind](const HostMount& mount) { return mount.host_path == bind.source; });
-}
-
 Expected<void> MapOwner(BindMount& bind, uid_t program) {
   struct stat info {};
   if (fstat(bind.tree.get(), &info) != 0) {
@@ -104,16 +97,17 @@ Expected<void> CheckReadableByStrangers(const BindMount& bind) {
 
 }  // namespace
 
-Expected<void> OpenHostMounts(const LaunchSpec& spec, const IdSource& ids, const IdLease& lease,
-                              ConfinementPlan& plan) {
+Expected<void> OpenHostMounts(const IdSource& ids, const IdLease& lease, ConfinementPlan& plan) {
   for (BindMount& bind : plan.binds) {
-    const bool given = IsGiven(spec, bind);
-    if (given) {
+    if (bind.given) {
       if (auto readable = CheckReadable(bind); !readable) return readable;
     }
-    const int tree = OpenDetached(bind.source.c_str(), bind.attributes, bind.recursive && !given);
+    // An id map holds for one mount, not for what is mounted below it.
+    const bool recursive = std::exchange(bind.recursive, bind.recursive && !bind.given);
+    const int tree = OpenDetached(bind);
     if (tree == -EPERM) {
-      if (given && ids.kind == IdSource::Kind::kNewuidmap) {
+      bind.recursive = recursive;
+      if (bind.given && ids.kind == IdSource::Kind::kNewuidmap) {
         if (auto readable = CheckReadableByStrangers(bind); !readable) return readable;
       }
       continue;
@@ -123,7 +117,7 @@ Expected<void> OpenHostMounts(const LaunchSpec& spec, const IdSource& ids, const
                        "open_tree " + bind.source, -tree);
     }
     bind.tree = UniqueFd(tree);
-    if (given && ids.kind == IdSource::Kind::kDirect) {
+    if (bind.given && ids.kind == IdSource::Kind::kDirect) {
       if (auto mapped = MapOwner(bind, lease.base() + 1); !mapped) return mapped;
     }
   }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "casemate/backend.h"
 #include "casemate/error.h"
 #include "confine/id_pool.h"
 #include "confine/plan.h"
@@ -12,7 +11,6 @@ namespace casemate::container {
 // MOUNT_ATTR_IDMAP): their owner's files appear as the program's own inside, and what the program writes
 // belongs to that owner outside. For an ordinary user it only checks that the folders can be used; the child
 // opens them (confine/root.h).
-Expected<void> OpenHostMounts(const LaunchSpec& spec, const IdSource& ids, const IdLease& lease,
-                              ConfinementPlan& plan);
+Expected<void> OpenHostMounts(const IdSource& ids, const IdLease& lease, ConfinementPlan& plan);
 
 }  // namespace casemate::container

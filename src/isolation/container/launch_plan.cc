@@ -26,12 +26,13 @@ void PlanScratch(const LaunchSpec& spec, ConfinementPlan& plan) {
   // The views' own folders are not the program's files.
   plan.scratch.options =
       fmt::format("mode=755,size={},nr_inodes={}", limits.tmp_bytes, limits.tmp_files_max + 4);
-  plan.scratch.views.push_back({"tmp", "tmp", kNoExec, 01777});
   plan.scratch.views.push_back({"shm", "dev/shm", kNoExec, 01777});
-  plan.landlock.writable = {"/tmp", "/dev/shm"};
   if (!spec.workspace || spec.workspace->mode == WorkspaceMode::kCopy) {
     plan.scratch.views.push_back({"workspace", "workspace", kExec, 0755});
   }
+  // Last: it covers the file system's own root (confine/root.cc).
+  plan.scratch.views.push_back({"tmp", "tmp", kNoExec, 01777});
+  plan.landlock.writable = {"/tmp", "/dev/shm"};
   if (!spec.workspace || spec.workspace->mode != WorkspaceMode::kReadOnly) {
     plan.landlock.writable.emplace_back(kWorkspace);
   }

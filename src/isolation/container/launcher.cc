@@ -172,7 +172,7 @@ class Launcher {
     parts().ids = *std::move(lease);
     parts().limits = spec_.policy.limits;
     parts().change_ids = plan_->ids.change_ids;
-    if (auto opened = OpenHostMounts(spec_, ids_, parts().ids, *plan_); !opened) return opened;
+    if (auto opened = OpenHostMounts(ids_, parts().ids, *plan_); !opened) return opened;
     auto cgroup = Cgroup::Create(host_.cgroups, spec_.policy.limits);
     if (!cgroup) return std::unexpected(cgroup.error());
     parts().cgroup = *std::move(cgroup);

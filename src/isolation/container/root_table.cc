@@ -96,8 +96,10 @@ class RootBuilder {
       plan_.root_entries.push_back({RootEntry::Kind::kSymlink, path, std::move(target), 0});
     }
   }
-  // `source` is absolute and is seen at `inside`. False when something is there already.
-  bool Bind(const std::string& source, std::string_view inside, std::uint64_t attributes, bool folder) {
+  // `source` is absolute and is seen at `inside`; `given` by the caller. False when something is there
+  // already.
+  bool Bind(const std::string& source, std::string_view inside, std::uint64_t attributes, bool folder,
+            bool given = false) {
     const std::string target(inside.substr(1));
     if (!bound_.insert(target).second) return false;
     if (folder) {
@@ -105,7 +107,7 @@ class RootBuilder {
     } else {
       File(target, "");
     }
-    plan_.binds.push_back({source, target, attributes, folder, UniqueFd()});
+    plan_.binds.push_back({source, target, attributes, folder, given, UniqueFd()});
     return true;
   }
 
@@ -148,7 +150,7 @@ void PlanEtc(RootBuilder& root) {
 
 void PlanDev(RootBuilder& root) {
   for (const char* device : kDevices) {
-    root.Bind(device, device, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
+    root.Bind(device, device, 0, false);  // a single device node: nothing below it to flag
   }
   for (const Link& link : kDeviceLinks) root.Symlink(link.path, link.target);
 }
@@ -201,7 +203,7 @@ Expected<void> PlanRoot(const LaunchSpec& spec, ConfinementPlan& plan) {
   if (spec.workspace && spec.workspace->mode != WorkspaceMode::kCopy) {
     const bool writable = spec.workspace->mode == WorkspaceMode::kReadWrite;
     root.Bind(spec.workspace->host_path, kWorkspace,
-              writable ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV : kSealed, true);
+              writable ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV : kSealed, true, true);
   }
   for (const HostMount& mount : spec.mounts) {
     if (auto allowed = CheckMountTarget(mount.inside_path); !allowed) return allowed;
@@ -213,9 +215,9 @@ Expected<void> PlanRoot(const LaunchSpec& spec, ConfinementPlan& plan) {
     const bool clashes = std::ranges::any_of(spec.environment.read_only_paths, [&mount](const auto& path) {
       return IsBelow(path, mount.inside_path) || IsBelow(mount.inside_path, path);
     });
-    if (clashes ||
-        !root.Bind(mount.host_path, mount.inside_path,
-                   mount.writable ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV : kSealed, S_ISDIR(info.st_mode))) {
+    if (clashes || !root.Bind(mount.host_path, mount.inside_path,
+                              mount.writable ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV : kSealed,
+                              S_ISDIR(info.st_mode), true)) {
       return Fail(
           ErrorCode::kInvalidRequest,
           fmt::format("cannot mount at {}: something else is mounted there; use another path such as /data",

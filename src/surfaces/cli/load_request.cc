@@ -84,6 +84,8 @@ Expected<ExecutionRequest> LoadRequest(const RunOptions& options, int stdin_fd) 
     request.files.push_back({name, *std::move(bytes)});
   }
   if (options.forward_stdin) request.stdin_fd = stdin_fd;
+  // Without --json they have been shown as they came.
+  request.keep_streams = options.json;
   return request;
 }
 
