@@ -5,7 +5,6 @@ CASEMATE_TEST_PYTHON names another interpreter; tests of a library that it lacks
 """
 
 import base64
-import fcntl
 import json
 import os
 import pathlib
@@ -137,7 +136,8 @@ class Program(unittest.TestCase):
         self.assertEqual(run.out, "é ['main.py', '-x']\n")
         self.assertEqual(run.result, {"got": {"a": [1, True, None, "\U0001f600"]}, "name": "__main__"})
         self.assertEqual(run.kinds, "SRTZ")
-        self.assertEqual(set(json.loads(run.text("T"))), {"python." + step for step in ("prepare", "compile", "run", "report")})
+        steps = {"python." + step for step in ("prepare", "compile", "run", "report")}
+        self.assertEqual(set(json.loads(run.text("T"))), steps)
 
     def test_no_input_is_none(self):
         self.assertIs(Run("result = INPUT_DATA is None").result, True)

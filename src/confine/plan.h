@@ -46,7 +46,7 @@ struct ScratchView {
   mode_t mode = 0700;
 };
 struct ScratchPlan {
-  std::string options;  // of mount(2): size, nr_inodes, mode, uid, gid
+  std::string options;             // of mount(2): size, nr_inodes, mode, uid, gid
   std::vector<ScratchView> views;  // the last is seen at /tmp
 };
 

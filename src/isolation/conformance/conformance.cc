@@ -5,9 +5,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <thread>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -264,6 +267,26 @@ void ManyRunsLeaveNothing(Suite& suite) {
   EXPECT_EQ(count_fds(), before);
 }
 
+// A run's pipes and sockets must not stay open in another run that starts at the same time.
+void RunsSideBySide(Suite& suite) {
+  constexpr int kThreads = 4;
+  constexpr int kRunsEach = 8;
+  std::vector<std::thread> threads;
+  std::atomic<int> fine{0};
+  const std::int64_t start = MonotonicUs();
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&suite, &fine, thread] {
+      for (int i = 0; i < kRunsEach; ++i) {
+        const std::string mark = fmt::format("{}-{}", thread, i);
+        fine += suite.RunShell("echo " + mark).stdout_text == mark + "\n" ? 1 : 0;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(fine, kThreads * kRunsEach);
+  EXPECT_LT(MonotonicUs() - start, 20'000'000);
+}
+
 constexpr std::array kTests = {
     Case{"AnswersEveryClause", AnswersEveryClause},
     Case{"RefusesWhatIsRequiredAndMissing", RefusesWhatIsRequiredAndMissing},
@@ -284,6 +307,7 @@ constexpr std::array kTests = {
     Case{"WorkspaceModes", WorkspaceModes},
     Case{"RefusesAMissingCommand", RefusesAMissingCommand},
     Case{"ManyRunsLeaveNothing", ManyRunsLeaveNothing},
+    Case{"RunsSideBySide", RunsSideBySide},
 };
 
 class Bound : public Suite {
