@@ -5,7 +5,7 @@
 # The interpreter is named: tools/setup has given that one pandas and matplotlib.
 run:
 	@./dev build release --target casemate
-	build/casemate run --python /usr/bin/python3 --file degrees_women_usa.csv=examples/data/degrees_women_usa.csv \
+	build/casemate run --python /usr/bin/python3 --timeout 2m --file degrees_women_usa.csv=examples/data/degrees_women_usa.csv \
 	  --output-dir build/example --force examples/data_analysis.py
 
 test:
