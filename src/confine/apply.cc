@@ -309,8 +309,10 @@ void RunInit(ConfinementPlan& plan) {
   // vfork(2): no page table is copied for a process that is about to execute something else. Init sleeps
   // until then; the two share memory, and nothing but this code runs in it. Credentials, filters and
   // descriptors are each its own.
-  const pid_t program = vfork();  // NOLINT(clang-analyzer-security.insecureAPI.vfork)
+  // NOLINTNEXTLINE(clang-analyzer-security.insecureAPI.vfork,bugprone-unsafe-functions,cert-msc*): as above
+  const pid_t program = vfork();
   if (program < 0) GiveUp(plan.socket, LaunchStep::kForkProgram, errno);
+  // NOLINTNEXTLINE(clang-analyzer-unix.Vfork): system calls alone follow, and RunProgram never returns
   if (program == 0) RunProgram(plan, argv.data(), env.data());
   BecomeReaper(plan);
 }

@@ -120,7 +120,6 @@ int OpenDetached(const BindMount& bind) {
       bind.given ? OpenTree(place.get(), "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recurse)
                  : OpenTree(AT_FDCWD, bind.source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recurse);
   if (tree < 0) return -errno;
-  if (bind.attributes == 0) return tree;
   mount_attr change{};
   change.attr_set = bind.attributes;
   // Nothing that is mounted on the host later may appear inside.

@@ -150,7 +150,7 @@ void PlanEtc(RootBuilder& root) {
 
 void PlanDev(RootBuilder& root) {
   for (const char* device : kDevices) {
-    root.Bind(device, device, 0, false);  // a single device node: nothing below it to flag
+    root.Bind(device, device, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
   }
   for (const Link& link : kDeviceLinks) root.Symlink(link.path, link.target);
 }
