@@ -30,6 +30,7 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -116,6 +117,14 @@ void ResetSignals() {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+// A caller's raised priority is not the program's. A lowered one stays: it was meant for all of the caller's
+// work.
+void TakeOrdinaryPriority() {
+  errno = 0;
+  const int nice = getpriority(PRIO_PROCESS, 0);
+  if (errno == 0 && nice < 0) setpriority(PRIO_PROCESS, 0, 0);
 }
 
 int EnterCgroups(const std::vector<int>& tasks) {
@@ -252,6 +261,7 @@ void EnterNamespaces(ConfinementPlan& plan) {
   Require(socket, LaunchStep::kParentDeathSignal, DieWithTheEngine(plan.lifeline));
   ResetSignals();
   Require(socket, LaunchStep::kEnterCgroup, EnterCgroups(plan.cgroup_tasks));
+  TakeOrdinaryPriority();
   // While /proc/self is still the caller's own, which it is not once the process is not dumpable.
   OfferToOomKiller(plan.oom_score_adj);
   if (plan.unshare_cgroup)

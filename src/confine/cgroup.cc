@@ -254,7 +254,8 @@ bool Cgroup::Remove(std::int64_t wait_ms) {
   }
 }
 
-CgroupGarbage RemoveStaleCgroups(const CgroupHost& host) {
+CgroupGarbage RemoveStaleCgroups(const CgroupHost& host, std::int64_t wait_ms) {
+  const Deadline deadline = Deadline::After(wait_ms);
   CgroupGarbage garbage;
   std::vector<std::string> parents;
   for (const CgroupController controller : kCgroupControllers) {
@@ -276,10 +277,11 @@ CgroupGarbage RemoveStaleCgroups(const CgroupHost& host) {
     closedir(folder);
     for (const std::string& path : stale) {
       (void)WriteControl(path + "/cgroup.kill", 1);
-      if (rmdir(path.c_str()) == 0) {
+      while (rmdir(path.c_str()) != 0 && errno == EBUSY && !deadline.Passed()) usleep(1000);
+      if (!FileExists(path)) {
         garbage.removed.push_back(path);
-      } else if (errno != ENOENT) {
-        garbage.kept.push_back(path + ": " + ErrnoName(errno));
+      } else {
+        garbage.kept.push_back(path + ": a process is still in it");
       }
     }
   }

@@ -66,11 +66,12 @@ class Cgroup {
 };
 
 // Cgroups that a dead engine left below `host`'s places: those whose name has the pid and start time of a
-// process that is no more (in this pid namespace). Removed; what could not be is named in `kept`.
+// process that is no more (in this pid namespace). Removed, if need be after up to `wait_ms` for members that
+// are still dying; what could not be is named in `kept`.
 struct CgroupGarbage {
   std::vector<std::string> removed;
   std::vector<std::string> kept;
 };
-CgroupGarbage RemoveStaleCgroups(const CgroupHost& host);
+CgroupGarbage RemoveStaleCgroups(const CgroupHost& host, std::int64_t wait_ms);
 
 }  // namespace casemate

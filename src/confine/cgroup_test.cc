@@ -154,7 +154,7 @@ TEST_F(StaleCgroupsTest, GoWhenTheirEngineIsDeadAndNoOthers) {
   const std::string of_another_namespace = Make("1", dead, "12345");
   const std::string of_a_person = place_ + "/casemate-notes";
   ASSERT_EQ(mkdir(of_a_person.c_str(), 0755), 0);
-  const CgroupGarbage garbage = RemoveStaleCgroups(host_);
+  const CgroupGarbage garbage = RemoveStaleCgroups(host_, 0);
   EXPECT_THAT(garbage.removed, UnorderedElementsAre(of_the_dead, of_a_namesake));
   EXPECT_THAT(garbage.kept, IsEmpty());
   EXPECT_FALSE(FileExists(of_the_dead));
@@ -167,7 +167,7 @@ TEST_F(StaleCgroupsTest, GoWhenTheirEngineIsDeadAndNoOthers) {
 TEST_F(StaleCgroupsTest, AreNamedWhenTheyCannotBeRemoved) {
   const std::string folder = Make(space_, getpid(), "1");
   ASSERT_EQ(mkdir((folder + "/member").c_str(), 0755), 0);
-  const CgroupGarbage garbage = RemoveStaleCgroups(host_);
+  const CgroupGarbage garbage = RemoveStaleCgroups(host_, 0);
   EXPECT_THAT(garbage.removed, IsEmpty());
   EXPECT_THAT(garbage.kept, ElementsAre(folder + ": ENOTEMPTY"));
 }
@@ -175,7 +175,7 @@ TEST_F(StaleCgroupsTest, AreNamedWhenTheyCannotBeRemoved) {
 TEST_F(CgroupTest, ALiveEnginesOwnAreKept) {
   auto live = Cgroup::Create(host_, Limits{});
   ASSERT_TRUE(live) << live.error().message;
-  RemoveStaleCgroups(host_);
+  RemoveStaleCgroups(host_, 0);
   EXPECT_THAT(live->folders(), Not(IsEmpty()));
   for (const std::string& folder : live->folders()) EXPECT_TRUE(FileExists(folder)) << folder;
 }

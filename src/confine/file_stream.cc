@@ -84,7 +84,7 @@ class Receiver {
     return fchown(file_.get(), owner_, owner_) == 0 ? 0 : -errno;
   }
 
-  int Link(char* payload, std::size_t size) {
+  int Link(char* payload, std::size_t size) const {
     const std::size_t length = strnlen(payload, size);
     if (length >= size) return -EPROTO;
     char* path = payload + length + 1;

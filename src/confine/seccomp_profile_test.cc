@@ -176,7 +176,7 @@ CommandResult CompileProfile(const FaultyProfile& profile) {
     return {.exit_code = -1, .out = {}, .err = "write"};
   }
   const auto result = RunCommand({CASEMATE_SECCOMP_COMPILER, allowed, refusals, folder});
-  RunCommand({"/bin/rm", "-r", folder});
+  (void)RunCommand({"/bin/rm", "-r", folder});
   return result.value_or(CommandResult{.exit_code = -1, .out = {}, .err = "run"});
 }
 

@@ -1,5 +1,6 @@
 #include "confine/tree_sampler.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -39,7 +40,7 @@ class TreeSamplerTest : public testing::Test {
  protected:
   // A child, busy itself, with a busy child of its own.
   TreeSamplerTest() {
-    EXPECT_EQ(pipe(pipe_.data()), 0);
+    EXPECT_EQ(pipe2(pipe_.data(), O_CLOEXEC), 0);
     child_ = fork();
     if (child_ == 0) {
       setpgid(0, 0);

@@ -12,7 +12,7 @@ namespace {
 
 // `value` in the field's own unit, with a readable form where that helps: "1024 (1 KiB)".
 std::string Show(const LimitField& field, double value) {
-  const std::string exact = fmt::format("{}", value);
+  std::string exact = fmt::format("{}", value);
   if (field.unit == LimitUnit::kCount || field.unit == LimitUnit::kCpus) return exact;
   if (value < 1000 || value != std::floor(value) || value > 1e15) return exact;
   return fmt::format("{:.0f} ({})", value, FormatLimit(field, value));

@@ -12,6 +12,9 @@
 namespace casemate::container {
 namespace {
 
+// What a killed engine's sandbox may take to die.
+constexpr std::int64_t kDyingMs = 2000;
+
 class ContainerBackend : public Backend {
  public:
   explicit ContainerBackend(std::string lock_folder) { host_.lock_folder = std::move(lock_folder); }
@@ -28,7 +31,7 @@ class ContainerBackend : public Backend {
     auto sandbox = LaunchContainer(spec, host);
     if (!sandbox) return std::unexpected(sandbox.error());
     // While the program starts, and nobody waits for it.
-    std::call_once(cleaned_, [&host] { (void)RemoveStaleCgroups(host.cgroups); });
+    std::call_once(cleaned_, [&host] { (void)RemoveStaleCgroups(host.cgroups, 0); });
     return std::unique_ptr<Sandbox>(*std::move(sandbox));
   }
 
@@ -55,7 +58,7 @@ std::unique_ptr<Backend> MakeContainerBackend(std::string lock_folder) {
 }
 
 Garbage CollectContainerGarbage() {
-  CgroupGarbage garbage = RemoveStaleCgroups(CgroupHost::Discover(false));
+  CgroupGarbage garbage = RemoveStaleCgroups(CgroupHost::Discover(false), kDyingMs);
   return {std::move(garbage.removed), std::move(garbage.kept)};
 }
 
