@@ -277,11 +277,12 @@ CgroupGarbage RemoveStaleCgroups(const CgroupHost& host, std::int64_t wait_ms) {
     closedir(folder);
     for (const std::string& path : stale) {
       (void)WriteControl(path + "/cgroup.kill", 1);
-      while (rmdir(path.c_str()) != 0 && errno == EBUSY && !deadline.Passed()) usleep(1000);
-      if (!FileExists(path)) {
+      int err = rmdir(path.c_str()) == 0 ? 0 : errno;
+      for (; err == EBUSY && !deadline.Passed(); err = rmdir(path.c_str()) == 0 ? 0 : errno) usleep(1000);
+      if (err == 0) {
         garbage.removed.push_back(path);
-      } else {
-        garbage.kept.push_back(path + ": a process is still in it");
+      } else if (err != ENOENT) {
+        garbage.kept.push_back(path + ": " + ErrnoName(err));
       }
     }
   }

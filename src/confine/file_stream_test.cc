@@ -109,14 +109,15 @@ TEST_F(FileStreamTest, RefusesAnAbsolutePath) {
 TEST_F(FileStreamTest, WritesThroughNoLink) {
   ASSERT_TRUE(WriteFileAtomically(folder_ + "/target", "old", 0600));
   std::filesystem::create_symlink(folder_ + "/target", Path("file"));
-  ASSERT_TRUE(Writer().File("file", false, "new"));
+  // The receiver may have hung up at the name already, before it is sent the bytes.
+  (void)Writer().File("file", false, "new");
   EXPECT_EQ(Received(), -ELOOP);
   EXPECT_EQ(ReadFile(folder_ + "/target", 10).value(), "old");
 }
 
 TEST_F(FileStreamTest, WritesThroughNoLinkedFolder) {
   std::filesystem::create_directory_symlink(folder_, Path("out"));
-  ASSERT_TRUE(Writer().File("out/file", false, "new"));
+  (void)Writer().File("out/file", false, "new");  // as above
   EXPECT_EQ(Received(), -ELOOP);
   EXPECT_FALSE(FileExists(folder_ + "/file"));
 }

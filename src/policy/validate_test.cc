@@ -47,7 +47,7 @@ TEST(Limits, EachHoldsItsBounds) {
                                std::numeric_limits<double>::infinity(), 1e300, -1e300}) {
       EXPECT_NE(Refusal(name, value), "") << name << " " << value;
     }
-    EXPECT_EQ(Refusal(name, field.min + 0.5) == "", !field.is_whole()) << name;
+    EXPECT_EQ(Refusal(name, field.min + 0.5).empty(), !field.is_whole()) << name;
 
     Limits limits;
     SetLimit(limits, field, field.min - (field.is_whole() ? 1 : 0.005));

@@ -154,7 +154,7 @@ void NothingOutlivesTheProgram(Suite& suite) {
 }
 
 void MemoryIsBounded(Suite& suite) {
-  LaunchSpec spec = suite.Shell("head -c 300m /dev/zero | tail -c 200m | wc -c; echo survived");
+  LaunchSpec spec = suite.Shell("head -c 300m /dev/zero | tail -c 200m | wc -c; sleep 1; echo survived");
   spec.policy.limits.memory_bytes = 64 * kMiB;
   const Outcome outcome = suite.Run(spec).outcome;
   EXPECT_THAT(outcome.stdout_text, Not(HasSubstr("survived")));

@@ -313,6 +313,7 @@ TEST_F(CliTest, ProgramsWordsCannotDriveTheTerminal) {
   body_ = [](const ExecutionRequest&, EventSink*, int) {
     ExecutionResult result = Ok();
     result.result = *ParseJson(
+        // NOLINTNEXTLINE(misc-misleading-bidirectional): what is tested
         "\"\xc2\x9b"
         "31m\xe2\x80\xae\"");
     result.denials = {{"path", "/x\x1b]0;owned\x07\n", 1, "\x1b[2J"}};

@@ -51,9 +51,12 @@ int WritePatiently(int fd, std::string_view bytes, int cancel_fd) {
 void StreamWriter::Append(int fd, std::string_view bytes) {
   if (bytes.empty()) return;
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (finished_ || broken_ != 0) return;
-    if (!pieces_.empty() && pieces_.back().fd == fd) {
+    // A reader that goes on reading holds the queue to a few MiB; one that stands still costs the caller, who
+    // also watches a deadline, no more than this.
+    if (pieces_.size() >= kPiecesMax) taken_.wait_for(lock, kPatience);
+    if (!pieces_.empty() && pieces_.back().fd == fd && pieces_.back().bytes.size() < kPieceBytes) {
       pieces_.back().bytes += bytes;
     } else {
       pieces_.push_back({fd, std::string(bytes)});
@@ -88,12 +91,14 @@ void StreamWriter::Loop() {
     if (pieces_.empty()) return;
     const Piece piece = std::move(pieces_.front());
     pieces_.pop_front();
+    taken_.notify_one();
     lock.unlock();
     const int failed = WritePatiently(piece.fd, piece.bytes, cancel_fd_);
     lock.lock();
     if (failed == 0) continue;
     broken_ = failed;
     pieces_.clear();
+    taken_.notify_one();
     lock.unlock();
     on_broken_();
     return;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -33,12 +34,17 @@ class StreamWriter {
     int fd;
     std::string bytes;
   };
+  static constexpr std::size_t kPieceBytes = 64 * 1024;
+  static constexpr std::size_t kPiecesMax = 32;
+  static constexpr std::chrono::milliseconds kPatience{20};
+
   void Loop();
 
   const int cancel_fd_;
   const std::function<void()> on_broken_;
   std::mutex mutex_;
   std::condition_variable changed_;
+  std::condition_variable taken_;
   std::deque<Piece> pieces_;
   bool finished_ = false;
   int broken_ = 0;

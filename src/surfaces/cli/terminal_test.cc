@@ -23,6 +23,7 @@ TEST(EscapeForTerminalTest, NothingReachesTheTerminalsParser) {
                               "31m"),
             "\\x9b31m")
       << "CSI as one C1 character";
+  // NOLINTNEXTLINE(misc-misleading-bidirectional): what is tested
   EXPECT_EQ(EscapeForTerminal("\xe2\x80\xae"
                               "evil"),
             "\\u202eevil")
