@@ -93,6 +93,26 @@ void ExplainLimits(const Outcome& outcome, ExecutionResult& result) {
   }
 }
 
+// Whether so many bytes of tmpfs were in use, as the kernel counted from outside. A look may come too late to
+// see a file that is deleted at once; the memory's peak counts tmpfs too, and forgets nothing.
+bool WereInUse(std::int64_t bytes, const Usage& usage) {
+  constexpr std::int64_t kSmallestInterpreter = 2 * kMiB;
+  return usage.tmp_peak_bytes + 4096 >= bytes || usage.memory_peak_bytes >= bytes + kSmallestInterpreter;
+}
+
+// The disk limit that the program's own exception tells of: no space left (ENOSPC), or too large a file
+// (EFBIG: Python ignores SIGXFSZ). Believed only with the evidence of WereInUse.
+std::optional<Denial> DiskLimitMet(const ProgramFailure& failure, const Usage& usage, const Limits& limits) {
+  if (failure.errno_value == EFBIG && limits.file_bytes_max && WereInUse(*limits.file_bytes_max, usage)) {
+    return Denial{"limit", "file_bytes_max", 1, "write smaller files, or raise --file-size"};
+  }
+  const bool full = failure.errno_value == ENOSPC || (failure.errno_value == EFBIG && !limits.file_bytes_max);
+  if (full && WereInUse(limits.tmp_bytes, usage)) {
+    return Denial{"limit", "tmp_bytes", 1, "write less, or raise --tmp-size or --tmp-files"};
+  }
+  return std::nullopt;
+}
+
 void TakeError(const HarnessReport& report, const Limits& limits, ExecutionResult& result) {
   if (result.status == Status::kError && report.failure) {
     result.error = report.failure->error;
@@ -101,12 +121,9 @@ void TakeError(const HarnessReport& report, const Limits& limits, ExecutionResul
       // Believed when the memory in use was seen to be near its limit, from outside.
       if (result.usage.memory_peak_bytes > limits.memory_bytes / 4 * 3) result.status = Status::kMemoryLimit;
     }
-    // Python ignores SIGXFSZ and raises EFBIG: believed when the space in use had that size, seen from
-    // outside.
-    if (report.failure->errno_value == EFBIG && limits.file_bytes_max &&
-        result.usage.tmp_peak_bytes + 4096 >= *limits.file_bytes_max) {
+    if (const auto limit = DiskLimitMet(*report.failure, result.usage, limits)) {
       result.status = Status::kDiskLimit;
-      result.denials.push_back({"limit", "file_bytes_max", 1, "write smaller files, or raise --file-size"});
+      result.denials.push_back(*limit);
     }
   }
   StatusText text = ExplainStatus(result.status, limits);

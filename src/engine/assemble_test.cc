@@ -151,6 +151,18 @@ TEST_F(AssembleTest, BelievesATooLargeFileOnlyWhenItWasSeen) {
   EXPECT_NE(result.error->hint, "");
 }
 
+TEST_F(AssembleTest, BelievesInAFullDiskOnlyWhenSoMuchWasInUse) {
+  spec_.policy.limits.tmp_bytes = 16 * kMiB;
+  Fails("OSError", ENOSPC);
+  outcome_.usage.memory_peak_bytes = 12 * kMiB;
+  EXPECT_EQ(Run().status, Status::kError);
+  outcome_.usage.memory_peak_bytes = 23 * kMiB;  // the file was deleted before anyone looked
+  const ExecutionResult result = Run();
+  EXPECT_EQ(result.status, Status::kDiskLimit);
+  ASSERT_THAT(result.denials, SizeIs(1));
+  EXPECT_EQ(result.denials[0].what, "tmp_bytes");
+}
+
 // What the program says of itself never improves how it ended.
 TEST_F(AssembleTest, KeepsNoResultOfARunThatDidNotEndWell) {
   report_.result = ParseJson("1", {10, 1}).value();
