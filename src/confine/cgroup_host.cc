@@ -196,8 +196,10 @@ CgroupHost CgroupHost::DiscoverFrom(const std::string& root, std::string_view se
       highest = &place.parent;
     }
   }
+  if (highest == nullptr) return host;
+  const std::string shared = *highest;
   for (CgroupPlace& place : host.places_) {
-    if (place.version == 2) place.parent = std::string(*highest);
+    if (place.version == 2) place.parent = shared;
   }
   return host;
 }

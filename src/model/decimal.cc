@@ -67,6 +67,7 @@ bool Decimal::IsMultipleOf(const Decimal& divisor) const {
   if (exponent_ < divisor.exponent_) return false;
   std::uint64_t modulus = 0;
   for (const char c : divisor.digits_) modulus = modulus * 10 + static_cast<std::uint64_t>(c - '0');
+  if (modulus == 0) return false;  // a divisor of zeros alone has no digits
   std::uint64_t rest = 0;
   for (const char c : digits_) {
     const Wide digit = static_cast<unsigned char>(c - '0');

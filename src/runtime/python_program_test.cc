@@ -11,7 +11,6 @@ namespace casemate {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 
 constexpr FrameLimit kRequestLimits[] = {{FrameType::kOptions, 1 << 16},
                                          {FrameType::kCode, 1 << 16},

@@ -17,7 +17,7 @@
 
 namespace casemate::container {
 ContainerSandbox::~ContainerSandbox() {
-  Kill();
+  ContainerSandbox::Kill();
   Reap();
   parts_.scratch.reset();
   parts_.workspace.reset();

@@ -41,14 +41,14 @@ class FakeSandbox : public Sandbox {
       ends_[i] = std::move(pipe.engine);
       program[i] = std::move(pipe.program);
     }
-    if (!with_stdin) CloseChannel(Channel::kStdin);
+    if (!with_stdin) FakeSandbox::CloseChannel(Channel::kStdin);
     exited_.reset(eventfd(0, EFD_CLOEXEC));
     killed_.reset(eventfd(0, EFD_CLOEXEC));
     denial_.reset(eventfd(script_.denials.empty() ? 0 : 1, EFD_CLOEXEC | EFD_NONBLOCK));
     thread_ = std::thread([this, ends = std::move(program)]() mutable { Play(ends); });
   }
   ~FakeSandbox() override {
-    Kill();
+    FakeSandbox::Kill();
     for (UniqueFd& end : ends_) end.reset();
     thread_.join();
   }
