@@ -328,7 +328,6 @@ class Bound : public Suite {
 void Register(const Subject& subject) {
   const std::string name = "Conformance/" + subject.name;
   for (const Case& test : kTests) {
-    // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks): GoogleTest owns what it registers
     testing::RegisterTest(name.c_str(), test.name, nullptr, nullptr, __FILE__, __LINE__,
                           [subject, &test]() -> testing::Test* { return new Bound(subject, test); });
   }
