@@ -1,0 +1,188 @@
+#include "confine/steps.h"
+
+#include <fcntl.h>
+#include <linux/keyctl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+#include "confine/apply.h"
+#include "confine/syscalls.h"
+
+namespace casemate {
+namespace {
+
+// What the reaper (init/reaper.c) finds: the numbers are its contract.
+constexpr int kReaperLifeline = 3;
+constexpr int kReaperStatus = 4;
+constexpr int kFirstFreeDescriptor = 5;
+// Where descriptors wait while their final numbers are filled.
+constexpr int kParkingPlace = 2000;
+
+int MoveDescriptor(int from, int to) { return dup2(from, to) < 0 ? -errno : 0; }
+
+// The program may run already, so there is no launch to fail any more: whoever reads the status learns that
+// init gave up, and its end ends everything.
+void RequireOfInit(int status, int negative_errno) {
+  if (negative_errno >= 0) return;
+  (void)!write(status, &kInitFailedStatus, sizeof(kInitFailedStatus));
+  _exit(1);
+}
+
+}  // namespace
+
+// 0 or -errno.
+int Send(int socket, LaunchMessageKind kind, StepResult result, const int* fds, std::size_t fd_count) {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  LaunchMessage message{kind, result.step, result.err, 0,
+                        std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000};
+  iovec part{&message, sizeof(message)};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(2 * sizeof(int))> control{};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  if (fd_count > 0) {
+    header.msg_control = control.data();
+    header.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+    cmsghdr* attached = CMSG_FIRSTHDR(&header);
+    attached->cmsg_level = SOL_SOCKET;
+    attached->cmsg_type = SCM_RIGHTS;
+    attached->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+    std::memcpy(CMSG_DATA(attached), fds, fd_count * sizeof(int));
+  }
+  while (sendmsg(socket, &header, MSG_NOSIGNAL) < 0) {
+    if (errno != EINTR) return -errno;
+  }
+  return 0;
+}
+
+void GiveUp(int socket, LaunchStep step, int err) {
+  (void)Send(socket, LaunchMessageKind::kFailed, {step, err}, nullptr, 0);
+  _exit(1);
+}
+
+void Require(int socket, LaunchStep step, int negative_errno) {
+  if (negative_errno < 0) GiveUp(socket, step, -negative_errno);
+}
+
+void Require(int socket, const StepResult& result) {
+  if (result.err != 0) GiveUp(socket, result.step, result.err);
+}
+
+int ErrnoUnlessZero(long value) { return value == 0 ? 0 : -errno; }
+
+// PR_SET_PDEATHSIG is lost whenever ids change (prctl(2)), so it is set again; an engine that died before it
+// was set shows as the end of the lifeline.
+int DieWithTheEngine(int lifeline) {
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return -errno;
+  pollfd gone{lifeline, POLLIN, 0};
+  if (poll(&gone, 1, 0) != 0) return -EPIPE;
+  return 0;
+}
+
+void ResetSignals() {
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) sigaction(signal, &standard, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+// A caller's raised priority is not the program's. A lowered one stays: it was meant for all of the caller's
+// work.
+void TakeOrdinaryPriority() {
+  errno = 0;
+  const int nice = getpriority(PRIO_PROCESS, 0);
+  if (errno == 0 && nice < 0) setpriority(PRIO_PROCESS, 0, 0);
+}
+
+int EnterCgroups(std::span<const int> tasks) {
+  for (const int fd : tasks) {
+    if (write(fd, "0", 1) != 1) return -errno;
+  }
+  return 0;
+}
+
+// Prefer the sandbox to anything else when the whole host runs out of memory. Best effort: the limit that
+// matters is the cgroup's.
+void OfferToOomKiller(int score) {
+  const int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  std::array<char, 8> digits{};
+  std::size_t at = digits.size();
+  for (; score > 0; score /= 10) digits[--at] = static_cast<char>('0' + score % 10);
+  (void)!write(fd, digits.data() + at, digits.size() - at);
+  close(fd);
+}
+
+// Final numbers, all others closed. The sources are parked above every target first, so that no dup2
+// overwrites one that is still needed.
+int PlaceDescriptors(std::span<const DescriptorMove> moves, int& socket) {
+  std::array<int, 8> parked{};
+  if (moves.size() > parked.size()) return -E2BIG;
+  const int parked_socket = fcntl(socket, F_DUPFD_CLOEXEC, kParkingPlace);
+  if (parked_socket < 0) return -errno;
+  socket = parked_socket;
+  for (std::size_t i = 0; i < moves.size(); ++i) {
+    parked[i] = fcntl(moves[i].from, F_DUPFD_CLOEXEC, kParkingPlace);
+    if (parked[i] < 0) return -errno;
+  }
+  if (CloseRange(0, kParkingPlace - 1, 0) != 0) return -errno;
+  for (std::size_t i = 0; i < moves.size(); ++i) {
+    if (const int failed = MoveDescriptor(parked[i], moves[i].to); failed != 0) return failed;
+  }
+  const auto last = static_cast<unsigned>(socket);
+  if (CloseRange(kParkingPlace, last - 1, 0) != 0 && errno != EINVAL) return -errno;
+  return CloseRange(last + 1, ~0U, 0) == 0 ? 0 : -errno;
+}
+
+int SetResourceLimits(std::span<const ResourceLimit> limits) {
+  for (const ResourceLimit& limit : limits) {
+    if (setrlimit(static_cast<__rlimit_resource>(limit.resource), &limit.value) != 0) return -errno;
+  }
+  return 0;
+}
+
+// setsid(2) gives up any terminal; an anonymous session keyring replaces the caller's (keyrings(7)). ENOSYS
+// and EPERM mean that the kernel or a container around us has no keyrings to reach.
+int NewSession() {
+  if (setsid() < 0) return -errno;
+  if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 && errno != ENOSYS && errno != EPERM) {
+    return -errno;
+  }
+  return 0;
+}
+
+void BecomeReaper(const ReaperDescriptors& fds) {
+  RequireOfInit(fds.exit_status, DieWithTheEngine(fds.lifeline));
+  // Parked first: any of the three may already have one of the final numbers.
+  const int lifeline = fcntl(fds.lifeline, F_DUPFD, kParkingPlace);
+  const int status = fcntl(fds.exit_status, F_DUPFD, kParkingPlace);
+  const int binary = fcntl(fds.init_binary, F_DUPFD_CLOEXEC, kParkingPlace);
+  if (lifeline < 0 || status < 0 || binary < 0) RequireOfInit(fds.exit_status, -errno);
+  RequireOfInit(status, MoveDescriptor(lifeline, kReaperLifeline));
+  RequireOfInit(status, MoveDescriptor(status, kReaperStatus));
+  close(lifeline);
+  close(status);
+  CloseRange(0, 2, 0);
+  CloseRange(kFirstFreeDescriptor, kParkingPlace - 1, 0);
+  char name[] = "init";                  // NOLINT(modernize-avoid-c-arrays): execve's interface
+  char* const argv[] = {name, nullptr};  // NOLINT(modernize-avoid-c-arrays)
+  char* const env[] = {nullptr};         // NOLINT(modernize-avoid-c-arrays)
+  syscall(SYS_execveat, binary, "", argv, env, AT_EMPTY_PATH);
+  RequireOfInit(kReaperStatus, -errno);
+  _exit(1);
+}
+
+}  // namespace casemate
