@@ -13,6 +13,7 @@
 #include "casemate/policy.h"
 #include "casemate/request.h"
 #include "casemate/result.h"
+#include "casemate/warm.h"
 
 namespace casemate {
 
@@ -87,6 +88,10 @@ class Sandbox {
   virtual int ChannelFd(Channel channel) const = 0;
   virtual void CloseChannel(Channel channel) = 0;
 
+  // Bytes to send on Channel::kRequest before the request's own; valid as long as the sandbox. Empty for a
+  // sandbox that was started for its program.
+  virtual std::string_view request_prefix() const { return {}; }
+
   // When the program was executed, as MonotonicUs().
   virtual std::int64_t started_at_us() const = 0;
 
@@ -129,6 +134,10 @@ class Backend {
   // Answers every clause of `policy` for this host: what holds it, or a refusal (kUnavailable) that names
   // the clause and the remedy.
   virtual Expected<EnforcementReport> Admit(const Policy& policy) = 0;
+  // Keeps cells of this environment warm from now on, where the tier can; `root_files` are the harness's.
+  virtual void KeepWarm(const EnvironmentView& /*environment*/, const std::vector<RootFile>& /*root_files*/) {
+  }
+  virtual std::vector<PoolStatus> Pools() const { return {}; }
   // Starts the program. On an error nothing was started and nothing is left.
   virtual Expected<std::unique_ptr<Sandbox>> Launch(const LaunchSpec& spec) = 0;
 };

@@ -6,6 +6,7 @@
 #include "casemate/event.h"
 #include "casemate/request.h"
 #include "casemate/result.h"
+#include "casemate/warm.h"
 
 namespace casemate {
 
@@ -20,12 +21,16 @@ class Engine {
   // it becomes readable, ends the run with kCancelled; it is not read from and not closed.
   virtual ExecutionResult Execute(const ExecutionRequest& request, EventSink* sink = nullptr,
                                   int cancel_fd = -1) = 0;
+
+  // What is warm at this moment; empty for an engine that keeps nothing warm. Any thread.
+  virtual std::vector<PoolStatus> Pools() const { return {}; }
 };
 
 // Where the engine keeps what it learns of the host, and what it may use of it.
 struct EngineOptions {
   std::string state_dir;  // "" means $CASEMATE_STATE_DIR or the XDG state folder
   std::string python;     // the host interpreter; "" means $CASEMATE_PYTHON or python3 in PATH
+  WarmOptions warm;
 };
 
 Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options);

@@ -10,6 +10,7 @@ Started as `python3 -I -S harness.pyc REQUEST_FD RESULT_FD`. Order of events:
                                           <-  'E' what it raised | 'R' its result | 'X' why there is none
                                           <-  'T' timings, 'Z' nothing more follows from the harness
                                               threads are joined, atexit runs, as Python does
+                                          <-  'Q' in a warm cell (zygote.py): may be ended, with this exit code
 
 A frame is a type byte, a little-endian 32-bit length and the payload. Displays made by atexit handlers
 come after 'Z'. Only the process that the engine started reports: a forked child finds the channel closed.
@@ -43,9 +44,10 @@ def _read_request(fd):
         data += chunk
 
 
-def _open_channel(fd):
-    """A function that sends one frame. Frames of several threads, or of a signal handler that runs in the
-    middle of one, never mix; once the descriptor is gone they are dropped."""
+def _open_channel(fd, hold_start=False):
+    """A function that sends one frame, and others behind it. Frames of several threads, or of a signal handler
+    that runs in the middle of one, never mix; once the descriptor is gone they are dropped. With `hold_start`
+    the frame 'S' travels with the next one: each write wakes the engine."""
     import _thread
 
     posix.set_inheritable(fd, False)
@@ -61,16 +63,21 @@ def _open_channel(fd):
 
     posix.register_at_fork(after_in_child=close)
 
-    def send(kind, payload=b""):
+    def send(kind, payload=b"", tail=()):
         nonlocal writing, is_open
         if not is_open:
             return
-        queue.append(kind + len(payload).to_bytes(4, "little") + payload)
+        queue.append(b"".join([kind, len(payload).to_bytes(4, "little"), payload,
+                               *(part for also, more in tail for part in (also, len(more).to_bytes(4, "little"), more))]))
+        if hold_start and kind == b"S":
+            return
         with lock:
             if writing:
                 return
             writing = True
             try:
+                if len(queue) > 1:
+                    queue[:] = [b"".join(queue)]
                 while queue:
                     written = posix.write(fd, queue[0])
                     queue[0] = queue[0][written:]
@@ -228,7 +235,10 @@ def _prepare(options, frames, part, send):
     sys.argv = list(options["argv"])
     sys.orig_argv = [sys.executable, *sys.argv]
     sys.path[:] = ["/workspace", *(options["sys_path"] or sys.path)]
-    sys.meta_path.insert(0, _PyplotHook(lambda pyplot: shower().take_over_show(pyplot)))
+    if "matplotlib.pyplot" in sys.modules:  # a warm cell's
+        shower().take_over_show(sys.modules["matplotlib.pyplot"])
+    else:
+        sys.meta_path.insert(0, _PyplotHook(lambda pyplot: shower().take_over_show(pyplot)))
     try:
         # A killed program keeps the lines that it printed.
         sys.stdout.reconfigure(line_buffering=True)
@@ -244,8 +254,7 @@ def _prepare(options, frames, part, send):
 
 
 def _main():
-    clock = time.perf_counter_ns
-    begin = clock()
+    begin = time.perf_counter_ns()
     folder, _, name = sys.argv[0].rpartition("/")
     frames = _read_request(int(sys.argv[1]))
     send = _open_channel(int(sys.argv[2]))
@@ -253,6 +262,15 @@ def _main():
     # The engine's own JSON, without null, true and false, is a Python literal; the JSON module would
     # cost more than all the rest of this start.
     options = eval(frames[b"o"], {"__builtins__": {}})
+    status, _, tail = _execute(begin, options, frames, send, part)
+    send(*tail[0], tail[1:])
+    return status
+
+
+def _execute(begin, options, frames, send, part):
+    """Runs the program to the end of its main module. What it ended with, its module's namespace, and the frames
+    that are still to be sent."""
+    clock = time.perf_counter_ns
     namespace, shower = _prepare(options, frames, part, send)
     compiled, shown = [], []
     marks = [("python.prepare", begin), ("python.compile", clock())]
@@ -277,16 +295,14 @@ def _main():
         status = part("errors").report(error, send, part("result_json"), _run)
     elif error is not None and not isinstance(error.code, (int, type(None))):
         part("errors").tell(error, "", send, part("result_json"))
-    _report_values(error, shown, namespace, options, send, part, shower)
+    tail = _report_values(error, shown, namespace, options, part, shower)
     marks.append(("", clock()))
     steps = ",".join(f'"{step}":{(end - start) // 1000}' for (step, start), (_, end) in zip(marks, marks[1:]))
-    send(b"T", f"{{{steps}}}".encode())
-    send(b"Z")
-    return status
+    return status, namespace, [*tail, (b"T", f"{{{steps}}}".encode()), (b"Z", b"")]
 
 
-def _report_values(error, shown, namespace, options, send, part, shower):
-    """Displays, also of a program that failed: what it drew until then helps to see why. A result only of
+def _report_values(error, shown, namespace, options, part, shower):
+    """Shows displays and returns the result's frame, if any. Displays also of a program that failed: what it drew until then helps to see why. A result only of
     one that ended as it meant to: the value of `result` when its last statement has run."""
     result = namespace.get("result")
     ended = error is None or isinstance(error, SystemExit)
@@ -297,8 +313,8 @@ def _report_values(error, shown, namespace, options, send, part, shower):
     if ended and "pandas" in sys.modules and (not shown or shown[0] is not result):
         _run([lambda: shower().show_table(result)])
     if ended and "result" in namespace:
-        send(*part("result_json").result_frame(result, options["result_bytes_max"],
-                                               options["result_depth_max"]))
+        return [part("result_json").result_frame(result, options["result_bytes_max"], options["result_depth_max"])]
+    return []
 
 
 def _end(error):
@@ -312,4 +328,5 @@ def _end(error):
     raise SystemExit(1)
 
 
-_end(_main())
+if __name__ == "__main__":
+    _end(_main())

@@ -82,6 +82,10 @@ int AwaitGo(int socket) {
   Require(socket, LaunchStep::kNoNewPrivileges, SetNoNewPrivileges());
   Require(socket, LaunchStep::kLandlock, RestrictWithLandlock(plan.landlock));
   Require(socket, LaunchStep::kVerify, VerifyPrivilegesGone(plan.ids.program_uid));
+  if (plan.seccomp.empty()) {
+    Require(socket, LaunchStep::kReportListener, Send(socket, LaunchMessageKind::kListener, {}, nullptr, 0));
+    Exec(plan, argv, env, socket);
+  }
   const int listener = InstallSeccompFilter(plan.seccomp, true);
   Require(socket, LaunchStep::kSeccomp, listener);
   Require(socket, LaunchStep::kReportListener, Send(socket, LaunchMessageKind::kListener, {}, &listener, 1));
@@ -159,7 +163,7 @@ void RunInit(ConfinementPlan& plan) {
   if (program == 0) RunProgram(plan, argv.data(), env.data());
   // The program's copy alone stays: the engine sees its end when the program has been executed.
   close(plan.socket);
-  BecomeReaper({plan.lifeline, plan.exit_status, plan.init_binary});
+  BecomeReaper({plan.lifeline, plan.exit_status, plan.init_binary, true});
 }
 
 }  // namespace casemate

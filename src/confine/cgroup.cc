@@ -203,6 +203,39 @@ Cgroup::~Cgroup() {
   if (!Remove(0)) Leftovers::Add(std::move(folders_));
 }
 
+Expected<std::vector<UniqueFd>> Cgroup::OpenEntrances() const {
+  std::vector<UniqueFd> entrances;
+  for (const std::string& folder : folders_) {
+    const bool threads = FileExists(folder + "/tasks");
+    auto fd = OpenFile(folder + (threads ? "/tasks" : "/cgroup.procs"), O_WRONLY);
+    if (!fd) return std::unexpected(fd.error());
+    entrances.push_back(*std::move(fd));
+  }
+  return entrances;
+}
+
+bool Cgroup::Renew() {
+  // What a last user leaves charged for a while (page cache, objects of the kernel) would be the next one's
+  // loss.
+  constexpr std::int64_t kResidueMax = kMiB / 2;
+  for (std::size_t i = 0; i < version_of_.size(); ++i) {
+    if (version_of_[i] == 2) return false;
+  }
+  const std::string& pids = FolderOf(CgroupController::kPids);
+  if (!pids.empty() && ReadCount(pids + "/pids.current") != 0) return false;
+  const std::string& memory = FolderOf(CgroupController::kMemory);
+  if (!memory.empty() && (ReadCount(memory + "/memory.usage_in_bytes") > kResidueMax ||
+                          !WriteControl(memory + "/memory.max_usage_in_bytes", 0))) {
+    return false;
+  }
+  const std::string& cpu = FolderOf(CgroupController::kCpuacct);
+  if (!cpu.empty() && !WriteControl(cpu + "/cpuacct.usage", 0)) return false;
+  before_.memory_kills += last_.memory_kills;
+  before_.process_refusals += last_.process_refusals;
+  last_ = {};
+  return true;
+}
+
 void Cgroup::CloseEntrances() {
   clone_fd_.reset();
   task_fds_.clear();
@@ -218,12 +251,12 @@ CgroupReading Cgroup::Read() {
     last_.memory_peak_bytes = std::max(
         {last_.memory_peak_bytes, ReadCount(memory + "/memory.peak"), ReadCount(memory + "/memory.current")});
   } else if (version(CgroupController::kMemory) == 1) {
-    last_.memory_kills = ReadKey(memory + "/memory.oom_control", "oom_kill");
+    last_.memory_kills = ReadKey(memory + "/memory.oom_control", "oom_kill") - before_.memory_kills;
     last_.memory_peak_bytes = ReadCount(memory + "/memory.max_usage_in_bytes");
   }
   if (version(CgroupController::kPids) != 0) {
     const std::string& pids = FolderOf(CgroupController::kPids);
-    last_.process_refusals = ReadKey(pids + "/pids.events", "max");
+    last_.process_refusals = ReadKey(pids + "/pids.events", "max") - before_.process_refusals;
     last_.processes_peak =
         std::max({last_.processes_peak, ReadCount(pids + "/pids.peak"), ReadCount(pids + "/pids.current")});
   }

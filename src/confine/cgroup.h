@@ -39,6 +39,16 @@ class Cgroup {
   int clone_fd() const { return clone_fd_.get(); }
   // The child writes "0" to each before it does anything else.
   const std::vector<UniqueFd>& task_fds() const { return task_fds_; }
+  // Entrances for a child that is not born into the cgroup: `tasks` (version 1) or `cgroup.procs` (version 2)
+  // of each folder, to be written like task_fds().
+  Expected<std::vector<UniqueFd>> OpenEntrances() const;
+  // Writes other limits than those of Create().
+  Expected<void> ChangeLimits(const CgroupHost& host, const Limits& limits) {
+    return WriteLimits(host, limits);
+  }
+  // Makes an empty cgroup as good as new: no member, counters at zero or counted from here on. False where
+  // that cannot be had (version 2, a member that is still dying, memory that is still charged).
+  bool Renew();
   // Frees the descriptors of the two above once the child is in.
   void CloseEntrances();
 
@@ -63,6 +73,7 @@ class Cgroup {
   UniqueFd clone_fd_;
   std::vector<UniqueFd> task_fds_;
   CgroupReading last_;
+  CgroupReading before_;  // counts of earlier users
 };
 
 // Cgroups that a dead engine left below `host`'s places: those whose name has the pid and start time of a

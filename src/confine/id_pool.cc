@@ -22,7 +22,6 @@ namespace {
 
 // systemd's UIDS-GIDS document lists 0x70000000 to 0x7FFFFFFF as used by nobody.
 constexpr IdRange kUnusedRange{0x70000000U, 0x00100000U};
-constexpr uid_t kIdsPerSandbox = 2;
 constexpr uid_t kSlotsMax = 32'768;  // no host runs more at once; keeps the lock file's offsets small
 
 template <std::size_t N>
@@ -89,9 +88,20 @@ Expected<void> WriteMapFile(pid_t pid, std::string_view file, const std::string&
   return {};
 }
 
-Expected<void> RunMapTool(const std::string& tool, pid_t pid, uid_t base) {
-  auto run = RunCommand({tool, std::to_string(pid), "0", std::to_string(base), "1",
-                         std::to_string(kProgramId), std::to_string(base + 1), "1"});
+// Each extent: first id inside, first id outside, count.
+std::vector<std::array<uid_t, 3>> Extents(uid_t base, uid_t pairs) {
+  std::vector<std::array<uid_t, 3>> extents = {{0, base, 1}, {kProgramId, base + 1, 1}};
+  if (pairs > 1) extents.push_back({kCellIds, base + kIdsPerSandbox, (pairs - 1) * kIdsPerSandbox});
+  return extents;
+}
+
+Expected<void> RunMapTool(const std::string& tool, pid_t pid,
+                          const std::vector<std::array<uid_t, 3>>& extents) {
+  std::vector<std::string> words = {tool, std::to_string(pid)};
+  for (const auto& extent : extents) {
+    for (const uid_t number : extent) words.push_back(std::to_string(number));
+  }
+  auto run = RunCommand(words);
   if (!run) return std::unexpected(run.error());
   if (run->exit_code != 0) {
     return Fail(ErrorCode::kUnavailable,
@@ -173,12 +183,13 @@ IdSource FindIdSource() {
   return source;
 }
 
-Expected<IdLease> LeaseIds(const IdSource& source, const std::string& lock_folder) {
+Expected<IdLease> LeaseIds(const IdSource& source, const std::string& lock_folder, uid_t pairs) {
   if (source.kind == IdSource::Kind::kSingle) return IdLease();
   const std::string path = lock_folder + "/ids.lock";
   auto fd = OpenFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
   if (!fd) return std::unexpected(fd.error());
-  const uid_t slots = std::min(source.range.count / kIdsPerSandbox, kSlotsMax);
+  const uid_t all = std::min(source.range.count / kIdsPerSandbox, kSlotsMax);
+  const uid_t slots = all >= pairs ? all - pairs + 1 : 0;
   if (slots == 0) return Fail(ErrorCode::kInternal, "there are no user ids to lease");
   // Starting anywhere spares engines that run side by side a walk over each other's slots.
   timespec now{};
@@ -186,13 +197,13 @@ Expected<IdLease> LeaseIds(const IdSource& source, const std::string& lock_folde
   const auto start = static_cast<uid_t>(static_cast<std::uint64_t>(now.tv_nsec) / 64 +
                                         static_cast<std::uint64_t>(getpid())) %
                      slots;
-  for (uid_t i = 0; i < slots; ++i) {
+  for (uid_t i = 0; i < slots; i += pairs) {
     const uid_t slot = (start + i) % slots;
     struct flock lock {};
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
     lock.l_start = static_cast<off_t>(slot);
-    lock.l_len = 1;
+    lock.l_len = static_cast<off_t>(pairs);
     if (fcntl(fd->get(), F_OFD_SETLK, &lock) == 0) {
       return IdLease(*std::move(fd), source.range.first + slot * kIdsPerSandbox);
     }
@@ -203,16 +214,19 @@ Expected<IdLease> LeaseIds(const IdSource& source, const std::string& lock_folde
                   slots));
 }
 
-Expected<void> WriteIdMaps(pid_t pid, const IdSource& source, const IdLease& lease) {
+Expected<void> WriteIdMaps(pid_t pid, const IdSource& source, const IdLease& lease, uid_t pairs) {
+  const auto extents = Extents(lease.base(), pairs);
   switch (source.kind) {
     case IdSource::Kind::kDirect: {
-      const std::string map = fmt::format("0 {} 1\n{} {} 1\n", lease.base(), kProgramId, lease.base() + 1);
+      std::string map;
+      for (const auto& [inside, outside, count] : extents)
+        map += fmt::format("{} {} {}\n", inside, outside, count);
       auto done = WriteMapFile(pid, "gid_map", map);
       return done ? WriteMapFile(pid, "uid_map", map) : done;
     }
     case IdSource::Kind::kNewuidmap: {
-      auto done = RunMapTool("/usr/bin/newgidmap", pid, lease.base());
-      return done ? RunMapTool("/usr/bin/newuidmap", pid, lease.base()) : done;
+      auto done = RunMapTool("/usr/bin/newgidmap", pid, extents);
+      return done ? RunMapTool("/usr/bin/newuidmap", pid, extents) : done;
     }
     case IdSource::Kind::kSingle: {
       // user_namespaces(7): without CAP_SETGID outside, setgroups must be given up first.

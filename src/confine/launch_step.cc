@@ -66,6 +66,10 @@ std::string_view LaunchStepName(LaunchStep step) {
       return "hand over the system call listener";
     case LaunchStep::kExecProgram:
       return "execute the program";
+    case LaunchStep::kEnterNamespaces:
+      return "enter its prepared namespaces";
+    case LaunchStep::kForkCell:
+      return "fork from the zygote";
   }
   return "";
 }

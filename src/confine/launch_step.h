@@ -39,6 +39,8 @@ enum class LaunchStep : std::int32_t {
   kSeccomp,
   kReportListener,
   kExecProgram,
+  kEnterNamespaces,
+  kForkCell,
 };
 
 // What the step does, as it reads after "cannot": "mount the new root", ...
@@ -50,6 +52,7 @@ enum class LaunchMessageKind : std::int32_t {
   kMounted,   // descriptors attached: the scratch file system, /workspace; files may be sent now
   kListener,  // descriptor attached: the seccomp listener; the next step is exec
   kFailed,    // `step` and `err` say why; nothing follows
+  kCloned,    // of a cell alone; descriptor attached: a pidfd of its init
 };
 struct LaunchMessage {
   LaunchMessageKind kind;

@@ -67,32 +67,6 @@ StepResult AttachBinds(int root, const ConfinementPlan& plan) {
   return {};
 }
 
-// One tmpfs, seen in several places with the flags that each needs, and in none as a whole: it is mounted
-// where its last view, /tmp, then covers it. Unmounting it instead would wait for an RCU grace period.
-StepResult MountScratch(int root, const ConfinementPlan& plan, RootHandles& handles) {
-  constexpr LaunchStep kStep = LaunchStep::kScratch;
-  if (mount("tmpfs", kScratchPlace, "tmpfs", kQuiet, plan.scratch.options.c_str()) != 0) return Failed(kStep);
-  handles.scratch = openat(root, kScratchPlace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (handles.scratch < 0) return Failed(kStep);
-  for (const ScratchView& view : plan.scratch.views) {
-    if (mkdirat(handles.scratch, view.name.c_str(), view.mode) != 0 ||
-        fchmodat(handles.scratch, view.name.c_str(), view.mode, 0) != 0 ||
-        fchownat(handles.scratch, view.name.c_str(), plan.ids.program_uid, plan.ids.program_uid, 0) != 0) {
-      return Failed(kStep);
-    }
-    const int tree = OpenTree(handles.scratch, view.name.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-    if (tree < 0) return Failed(kStep);
-    mount_attr attributes{};
-    attributes.attr_set = view.attributes;
-    if (MountSetattr(tree, "", AT_EMPTY_PATH, attributes) != 0 ||
-        MoveMount(tree, "", root, view.target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) {
-      return Failed(kStep);
-    }
-    close(tree);
-  }
-  return {};
-}
-
 // pivot_root(2), "pivot_root(".", ".")": the old root ends up under the new one and is detached from there.
 StepResult Pivot(int root) {
   if (fchdir(root) != 0 || PivotRoot(".", ".") != 0 || umount2(".", MNT_DETACH) != 0 || chdir("/") != 0) {
@@ -111,6 +85,37 @@ StepResult Seal() {
 }
 
 }  // namespace
+
+// One tmpfs, seen in several places with the flags that each needs, and in none as a whole: it is mounted
+// where its last view, /tmp, then covers it. Unmounting it instead would wait for an RCU grace period.
+StepResult MountScratch(int root, const ScratchPlan& scratch, uid_t owner, RootHandles& handles) {
+  constexpr LaunchStep kStep = LaunchStep::kScratch;
+  if (mount("tmpfs", kScratchPlace, "tmpfs", kQuiet, scratch.options.c_str()) != 0) return Failed(kStep);
+  handles.scratch = openat(root, kScratchPlace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (handles.scratch < 0) return Failed(kStep);
+  for (const ScratchView& view : scratch.views) {
+    if (mkdirat(handles.scratch, view.name.c_str(), view.mode) != 0 ||
+        fchmodat(handles.scratch, view.name.c_str(), view.mode, 0) != 0 ||
+        fchownat(handles.scratch, view.name.c_str(), owner, owner, 0) != 0) {
+      return Failed(kStep);
+    }
+    const int tree = OpenTree(handles.scratch, view.name.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (tree < 0) return Failed(kStep);
+    mount_attr attributes{};
+    attributes.attr_set = view.attributes;
+    if (MountSetattr(tree, "", AT_EMPTY_PATH, attributes) != 0 ||
+        MoveMount(tree, "", root, view.target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+      return Failed(kStep);
+    }
+    close(tree);
+  }
+  return {};
+}
+
+StepResult MountProc(const char* options) {
+  if (mount("proc", "proc", "proc", kQuiet | MS_NOEXEC, options) != 0) return Failed(LaunchStep::kProc);
+  return {};
+}
 
 int OpenDetached(const BindMount& bind) {
   const unsigned recurse = bind.recursive ? AT_RECURSIVE : 0U;
@@ -151,11 +156,9 @@ StepResult BuildRoot(const ConfinementPlan& plan, RootHandles& handles) {
   if (root < 0) return Failed(LaunchStep::kNewRoot);
   StepResult result = MakeEntries(root, plan);
   if (result.err == 0) result = AttachBinds(root, plan);
-  if (result.err == 0) result = MountScratch(root, plan, handles);
+  if (result.err == 0) result = MountScratch(root, plan.scratch, plan.ids.program_uid, handles);
   // Before the pivot: the kernel allows a new proc only while one is fully visible in this mount namespace.
-  if (result.err == 0 && mount("proc", "proc", "proc", kQuiet | MS_NOEXEC, plan.proc_options.c_str()) != 0) {
-    result = Failed(LaunchStep::kProc);
-  }
+  if (result.err == 0) result = MountProc(plan.proc_options.c_str());
   if (result.err == 0) result = Pivot(root);
   if (result.err == 0) result = Seal();
   close(root);

@@ -23,6 +23,11 @@ struct RootHandles {
 StepResult OpenBindSources(std::vector<BindMount>& binds);
 StepResult BuildRoot(const ConfinementPlan& plan, RootHandles& handles);
 
+// Two parts of BuildRoot that a cell (cell.cc) makes for itself below the root that it has from its zygote;
+// the working directory is that root. `owner` gets the views' folders.
+StepResult MountScratch(int root, const ScratchPlan& scratch, uid_t owner, RootHandles& handles);
+StepResult MountProc(const char* options);
+
 // open_tree(2) of the source with its attributes set on the copy: a detached mount, or -errno (-ELOOP when a
 // given path has a symbolic link in it).
 int OpenDetached(const BindMount& bind);

@@ -16,6 +16,8 @@ add_custom_command(
   COMMENT "Compiling the seccomp profile"
   VERBATIM)
 target_sources(confine PRIVATE ${seccomp_sources})
+# zygote/inside compiles them too.
+set_property(TARGET confine PROPERTY SECCOMP_SOURCES ${seccomp_sources})
 
 if(TARGET confine_test)
   # The tests read the profile itself, and run the compiler on faulty ones.

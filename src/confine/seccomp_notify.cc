@@ -1,6 +1,7 @@
 #include "confine/seccomp_notify.h"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -16,11 +17,12 @@
 
 #include "confine/seccomp_filter.h"
 
-// What may be answered with SECCOMP_USER_NOTIF_FLAG_CONTINUE: connect, and nothing else. The kernel reads the
-// address again after such an answer, and another thread may have changed it in between; so an answer must
-// never be the wall. Here it is not: the wall is the empty network namespace, where every connect to a
-// network address fails and where the Unix sockets are the sandbox's own. Whichever address the kernel finds,
-// it may be tried. The same holds for an address that cannot be read: the kernel answers EFAULT itself.
+// What may be answered with SECCOMP_USER_NOTIF_FLAG_CONTINUE: socket, whose arguments are all in registers
+// and cannot change after the look, and connect. For connect the kernel reads the address again after such an
+// answer, and another thread may have changed it in between; so an answer must never be the wall. Here it is
+// not: the wall is the empty network namespace, where every connect to a network address fails and where the
+// Unix sockets are the sandbox's own. Whichever address the kernel finds, it may be tried. The same holds for
+// an address that cannot be read: the kernel answers EFAULT itself.
 
 namespace casemate {
 namespace {
@@ -44,6 +46,16 @@ std::string DescribeArgument(const SeccompFamily& family, std::uint32_t value) {
     if (matches) names += (names.empty() ? "" : "|") + std::string(known.name);
   }
   return names.empty() ? fmt::format("{:#x}", value) : names;
+}
+
+// TCP and UDP, over IPv4 and IPv6. No other protocol: SCTP and its like load modules of the kernel.
+bool MakesNetworkSocket(const seccomp_data& data) {
+  const auto family = static_cast<int>(data.args[0]);
+  const int type = static_cast<int>(data.args[1]) & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+  const auto protocol = static_cast<int>(data.args[2]);
+  if (family != AF_INET && family != AF_INET6) return false;
+  return (type == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP)) ||
+         (type == SOCK_DGRAM && (protocol == 0 || protocol == IPPROTO_UDP));
 }
 
 // The memory of the calling thread at `address`, as much of it as there is.
@@ -92,6 +104,7 @@ std::vector<Denial> SeccompListener::Take() {
     if (!TakeOne(denials)) break;
     if (refusals_ < kRefusalsMax && continued_ < kContinuedMax) continue;
     listener_.reset();
+    met_network_ = true;  // as far as anybody can tell from here on
     denials.push_back(
         {"limit", "refused_calls", 1,
          fmt::format("After {} refused calls no more are reported or told apart; they fail with "
@@ -126,6 +139,11 @@ bool SeccompListener::TakeOne(std::vector<Denial>& denials) {
 void SeccompListener::Answer(const seccomp_notif& call, std::vector<Denial>& denials) {
   const int nr = call.data.nr;
   if (nr == ContainerSeccompTables().connect_number) return AnswerConnect(call, denials);
+  if (nr == ContainerSeccompTables().socket_number && MakesNetworkSocket(call.data)) {
+    met_network_ = true;
+    ++continued_;
+    return Continue(call.id);
+  }
   const SeccompFamily& family = FamilyOf(nr);
   ++refusals_;
   Send(call.id, SyscallName(nr).empty() ? ENOSYS : family.answer);

@@ -38,6 +38,9 @@ class SeccompListener {
   // Readable when Take() has something to do; -1 once it is closed.
   int fd() const { return listener_.get(); }
 
+  // Whether a socket of a network family may have been made: one was asked for, or the listener was closed early.
+  bool met_network() const { return met_network_; }
+
   // Answers what is waiting, at most kBatchMax calls (fd() stays readable when there are more), and returns
   // what was refused since the last Take(), added up by (kind, what): the caller adds up across calls. Closes
   // itself when the sandbox's last process is gone.
@@ -59,6 +62,7 @@ class SeccompListener {
   std::set<std::pair<std::string, std::string>> told_;
   int refusals_ = 0;
   int continued_ = 0;
+  bool met_network_ = false;
 };
 
 // What a report says about a refused call: "mount", "ioctl TIOCSTI", "socket AF_PACKET", "system call 999".

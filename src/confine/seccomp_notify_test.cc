@@ -212,6 +212,25 @@ TEST(SeccompListenerTest, NetworkAttemptsAreNamed) {
   EXPECT_EQ(child.denials()["network:connect 192.0.2.1:443"].count, 2);
 }
 
+TEST(SeccompListenerTest, NotesWhetherANetworkSocketWasMade) {
+  ConfinedChild local([](int) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0) return 1;
+    return Wants(socket(AF_INET, SOCK_RAW, 1), EPERM) == 0 || errno == EAFNOSUPPORT ? 0 : 2;
+  });
+  EXPECT_EQ(Exit(local.Serve()), 0);
+  EXPECT_FALSE(local.listener().met_network());
+  for (const int type : {SOCK_STREAM, SOCK_DGRAM}) {
+    for (const int family : {AF_INET, AF_INET6}) {
+      ConfinedChild networked(
+          [family, type](int) { return socket(family, type | SOCK_CLOEXEC, 0) >= 0 ? 0 : 1; });
+      EXPECT_EQ(Exit(networked.Serve()), 0);
+      EXPECT_TRUE(networked.listener().met_network());
+      EXPECT_THAT(networked.Names(), testing::IsEmpty());
+    }
+  }
+}
+
 TEST(SeccompListenerTest, UnixConnectsWorkAtEverySizeOfAddress) {
   char folder[] = "/tmp/seccomp_notify_test.XXXXXX";
   ASSERT_NE(mkdtemp(folder), nullptr);

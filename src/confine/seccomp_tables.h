@@ -33,6 +33,7 @@ struct SeccompTables {
   std::span<const std::uint8_t> family_of;      // by number; 0 is the family of what no other names
   std::span<const SeccompFamily> families;
   int connect_number;
+  int socket_number;
 };
 
 // Written by tools/seccomp at build time, for every architecture on every host (so that tests cover both).

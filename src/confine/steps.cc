@@ -165,7 +165,7 @@ int NewSession() {
 }
 
 void BecomeReaper(const ReaperDescriptors& fds) {
-  RequireOfInit(fds.exit_status, DieWithTheEngine(fds.lifeline));
+  if (fds.child_of_engine) RequireOfInit(fds.exit_status, DieWithTheEngine(fds.lifeline));
   // Parked first: any of the three may already have one of the final numbers.
   const int lifeline = fcntl(fds.lifeline, F_DUPFD, kParkingPlace);
   const int status = fcntl(fds.exit_status, F_DUPFD, kParkingPlace);

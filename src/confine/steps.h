@@ -44,6 +44,8 @@ struct ReaperDescriptors {
   int lifeline;     // read end: at its end when the engine is gone
   int exit_status;  // write end: takes the program's wait status
   int init_binary;
+  // A cell's parent is its usher, whose end is no reason to die: the lifeline alone tells.
+  bool child_of_engine;
 };
 [[noreturn]] void BecomeReaper(const ReaperDescriptors& fds);
 

@@ -10,6 +10,7 @@
 #include "engine/diagnose.h"
 #include "engine/flow.h"
 #include "isolation/container/container_backend.h"
+#include "runtime/harness_bytecode.h"
 
 namespace casemate {
 namespace {
@@ -48,14 +49,22 @@ EngineParts ComposeParts(const EngineOptions& options) {
   parts.state_dir = FindStateDir(options.state_dir);
   parts.environment.python = options.python;
   parts.environment.state_dir = parts.state_dir;
-  parts.backends.push_back(container::MakeContainerBackend(FindLockFolder()));
+  parts.backends.push_back(container::MakeContainerBackend(FindLockFolder(), options.warm));
   return parts;
 }
 
 }  // namespace
 
 Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options) {
-  return MakeEngineOf(ComposeParts(options));
+  EngineParts parts = ComposeParts(options);
+  if (options.warm.enabled) {
+    auto environment = FindHostEnvironment(parts.environment);
+    if (!environment) return std::unexpected(environment.error());
+    auto files = ZygoteFiles(*environment, parts.state_dir);
+    if (!files) return std::unexpected(files.error());
+    for (const auto& backend : parts.backends) backend->KeepWarm(*environment, *files);
+  }
+  return MakeEngineOf(std::move(parts));
 }
 
 DoctorReport Diagnose(const EngineOptions& options) { return DiagnoseParts(ComposeParts(options)); }

@@ -49,6 +49,7 @@ class EventRelay : public RunObserver {
     const auto& displays = decoder_.report().displays;
     for (; displays_told_ < displays.size(); ++displays_told_) Emit(DisplayEvent{&displays[displays_told_]});
   }
+  std::optional<int> exit_code_told() const override { return decoder_.report().exit_code; }
   HarnessReport TakeReport() {
     decoder_.Finish();
     return decoder_.TakeReport();
@@ -66,6 +67,14 @@ class EventRelay : public RunObserver {
 class FlowEngine : public Engine {
  public:
   explicit FlowEngine(EngineParts parts) : parts_(std::move(parts)) {}
+
+  std::vector<PoolStatus> Pools() const override {
+    std::vector<PoolStatus> all;
+    for (const auto& backend : parts_.backends) {
+      for (PoolStatus& pool : backend->Pools()) all.push_back(std::move(pool));
+    }
+    return all;
+  }
 
   ExecutionResult Execute(const ExecutionRequest& request, EventSink* sink, int cancel_fd) override {
     ExecutionResult result;
@@ -102,12 +111,14 @@ class FlowEngine : public Engine {
     if (!sandbox) return std::unexpected(sandbox.error());
     watch.Take((*sandbox)->StartTimings());
 
+    launch->request_bytes.insert(0, (*sandbox)->request_prefix());
+
     EventRelay relay(checked->policy.limits, sink);
     relay.Emit(StartedEvent{result.id});
-    Outcome outcome = Supervise(
-        **sandbox, checked->policy.limits,
-        {launch->request_bytes, request.stdin_bytes, request.stdin_fd, cancel_fd, request.keep_streams},
-        relay);
+    Outcome outcome = Supervise(**sandbox, checked->policy.limits,
+                                {launch->request_bytes, request.stdin_bytes, request.stdin_fd, cancel_fd,
+                                 request.keep_streams, !request.collect.empty()},
+                                relay);
     watch.Mark("run");
 
     const std::size_t denials_told = outcome.denials.size();

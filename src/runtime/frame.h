@@ -24,6 +24,7 @@ enum class FrameType : char {
   kError = 'E',
   kTimings = 'T',
   kEnd = 'Z',
+  kExit = 'Q',  // of a warm cell: its program has ended with this code, and may be killed
 };
 
 struct Frame {

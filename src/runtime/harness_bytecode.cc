@@ -20,7 +20,8 @@ std::string_view HarnessSource(std::string_view path);
 
 namespace {
 
-constexpr std::array<std::string_view, 4> kNames = {"harness", "errors", "result_json", "displays"};
+// The last is a zygote's alone.
+constexpr std::array<std::string_view, 5> kNames = {"harness", "errors", "result_json", "displays", "zygote"};
 constexpr std::size_t kBytecodeMax = 1 << 20;
 constexpr std::size_t kDigestBytes = 64;
 constexpr std::size_t kPycHeaderBytes = 16;
@@ -97,10 +98,7 @@ std::optional<std::string> Compile(const std::string& python) {
   return std::move(run->out);
 }
 
-}  // namespace
-
-Expected<std::vector<RootFile>> HarnessFiles(const EnvironmentView& environment,
-                                             const std::string& state_dir) {
+Expected<std::vector<RootFile>> AllFiles(const EnvironmentView& environment, const std::string& state_dir) {
   if (environment.python.empty()) {
     return Fail(
         ErrorCode::kUnavailable,
@@ -122,6 +120,20 @@ Expected<std::vector<RootFile>> HarnessFiles(const EnvironmentView& environment,
   // A failure to keep it costs the next run its time, and this one nothing.
   (void)WriteFileAtomically(path, Sha256Hex(*blocks) + *blocks, 0600);
   return std::move(*files);
+}
+
+}  // namespace
+
+Expected<std::vector<RootFile>> HarnessFiles(const EnvironmentView& environment,
+                                             const std::string& state_dir) {
+  auto files = AllFiles(environment, state_dir);
+  if (files) files->pop_back();
+  return files;
+}
+
+Expected<std::vector<RootFile>> ZygoteFiles(const EnvironmentView& environment,
+                                            const std::string& state_dir) {
+  return AllFiles(environment, state_dir);
 }
 
 }  // namespace casemate

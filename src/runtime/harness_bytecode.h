@@ -15,4 +15,7 @@ namespace casemate {
 Expected<std::vector<RootFile>> HarnessFiles(const EnvironmentView& environment,
                                              const std::string& state_dir);
 
+// The same and, last, the fork server that keeps cells warm (runtime/python/zygote.py).
+Expected<std::vector<RootFile>> ZygoteFiles(const EnvironmentView& environment, const std::string& state_dir);
+
 }  // namespace casemate

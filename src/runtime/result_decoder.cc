@@ -40,6 +40,7 @@ std::vector<FrameLimit> FrameLimits(const Limits& limits) {
       {FrameType::kError, kErrorBytesMax},
       {FrameType::kTimings, kTimingsBytesMax},
       {FrameType::kEnd, 0},
+      {FrameType::kExit, 1},
   };
 }
 
@@ -130,6 +131,8 @@ void ResultDecoder::Take(const Frame& frame) {
     case FrameType::kEnd:
       report_.ended = true;
       return;
+    case FrameType::kExit:
+      return TakeExit(frame.payload);
     case FrameType::kDisplay:
       return TakeDisplay(frame.payload);
     case FrameType::kResult:
@@ -147,6 +150,13 @@ void ResultDecoder::Take(const Frame& frame) {
       break;  // the reader's limits let none of them through
   }
   Break("A frame of the request came through the result channel.");
+}
+
+// The one claim that is acted upon: it ends the program, which gives it no more than exit(2) would.
+void ResultDecoder::TakeExit(const std::string& payload) {
+  if (payload.size() != 1 || !report_.ended)
+    return Break("The program's end was told in a way that no harness does.");
+  report_.exit_code = static_cast<unsigned char>(payload.front());
 }
 
 void ResultDecoder::TakeDisplay(const std::string& payload) {

@@ -34,6 +34,7 @@ struct ProgramFailure {
 struct HarnessReport {
   bool started = false;  // the program's text was handed to the compiler
   bool ended = false;    // its main module ran to an end
+  std::optional<int> exit_code;  // 0 to 255: it has ended with this code, and asks to be killed
   std::optional<JsonText> result;
   std::optional<ResultInvalid> result_invalid;
   std::vector<Display> displays;
@@ -64,6 +65,7 @@ class ResultDecoder {
 
  private:
   void Take(const Frame& frame);
+  void TakeExit(const std::string& payload);
   void TakeDisplay(const std::string& payload);
   void TakeResult(const std::string& payload);
   void TakeInvalid(const std::string& payload);

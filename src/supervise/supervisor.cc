@@ -1,7 +1,8 @@
 // Theory of operation: one thread, one poll(2) loop. Every 10 ms it reads the kernel's counters; in between
-// it moves bytes. The first reason to end the run is kept and no later one overwrites it. When the pidfd of
-// the sandbox's init is readable, nothing of the sandbox lives any more: the pipes have no writer left, so
-// what is still in them is read to the end and cannot grow.
+// it moves bytes. A warm cell that tells its program's end is answered for at once, and dies behind our back.
+// The first reason to end the run is kept and no later one overwrites it. When the pidfd of the sandbox's
+// init is readable, nothing of the sandbox lives any more: the pipes have no writer left, so what is still in
+// them is read to the end and cannot grow.
 #include "supervise/supervisor.h"
 
 #include <fcntl.h>
@@ -38,7 +39,8 @@ class Watch {
         stderr_(limits.stderr_bytes_max, input.keep_streams),
         request_(input.request_bytes, -1),
         stdin_(input.stdin_bytes, input.stdin_fd),
-        cancel_fd_(input.cancel_fd) {}
+        cancel_fd_(input.cancel_fd),
+        until_gone_(input.until_gone) {}
 
   Outcome Run() {
     const SigpipeGuard guard;
@@ -96,7 +98,7 @@ class Watch {
     if (entries[kResult].revents != 0) ReadResult();
     if (entries[kRequestIn].revents != 0) Advance(request_, Channel::kRequest);
     if (entries[kStdinIn].revents != 0) Advance(stdin_, Channel::kStdin);
-    return entries[kExit].revents != 0;
+    return entries[kExit].revents != 0 || (told_exit_ && !until_gone_);
   }
 
   int WaitMs() const {
@@ -171,7 +173,14 @@ class Watch {
     // The program has something to tell, perhaps that it failed: look before it cleans up behind itself.
     if (MonotonicUs() - last_look_us_ > kLookUs) Look();
     observer_.OnResultBytes(piece);
+    if (!told_exit_ && !killed_for_) TakeExit();
     return true;
+  }
+
+  // All that the program itself has written is in the pipes by now: it told its end after that.
+  void TakeExit() {
+    told_exit_ = observer_.exit_code_told();
+    if (told_exit_) sandbox_.Kill();
   }
 
   void TakeDenials() {
@@ -206,7 +215,11 @@ class Watch {
     Outcome outcome;
     // The program's own deadline ends here: draining is ours.
     outcome.usage.wall_ms = (MonotonicUs() - start_us_ + 500) / 1000;
-    outcome.exit = sandbox_.Exit();
+    if (told_exit_) {
+      outcome.exit.exit_code = told_exit_;
+    } else {
+      outcome.exit = sandbox_.Exit();
+    }
     Drain(Channel::kStdout, &Watch::ReadStdout);
     Drain(Channel::kStderr, &Watch::ReadStderr);
     Drain(Channel::kResult, &Watch::ReadResult);
@@ -237,6 +250,8 @@ class Watch {
   Feeder request_;
   Feeder stdin_;
   int cancel_fd_;
+  bool until_gone_;
+  std::optional<int> told_exit_;
   std::optional<Status> killed_for_;
   std::vector<Denial> denials_;
   std::int64_t tmp_peak_ = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,9 @@ class RunObserver {
   // Bytes of the result channel, as hostile as they come.
   virtual void OnResultBytes(std::string_view bytes) = 0;
   virtual void OnDenial(const Denial& denial) = 0;  // at its first sight
+  // The exit code with which the program has ended by its own account; asked for after OnResultBytes. From
+  // then on it may be killed: what it could do by saying so, it can do by exiting.
+  virtual std::optional<int> exit_code_told() const { return std::nullopt; }
 };
 
 // What goes into a run.
@@ -28,6 +32,7 @@ struct RunInput {
   int stdin_fd = -1;               // not owned; -1 for none
   int cancel_fd = -1;              // not owned; ends the run when it becomes readable
   bool keep_streams = true;        // Outcome has the texts; the observer sees them in any case
+  bool until_gone = false;  // a program that tells its end is still waited for until nothing of it lives
 };
 
 // All that is known of a run from outside.

@@ -46,6 +46,7 @@ class Compiler {
     FillFamilies();
     BuildProgram();
     compiled_.connect_number = seccomp_syscall_resolve_name_arch(token_, "connect");
+    compiled_.socket_number = seccomp_syscall_resolve_name_arch(token_, "socket");
     return std::move(compiled_);
   }
 

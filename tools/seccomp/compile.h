@@ -19,6 +19,7 @@ struct Compiled {
   std::vector<std::uint8_t> family_of;  // by number: an index into `families`
   std::vector<Family> families;         // the profile's, then those of [newer]
   int connect_number = -1;
+  int socket_number = -1;
 };
 
 // Compiles the profile for one of its architectures, on any host. Faults go to `errors` as in LoadProfile.

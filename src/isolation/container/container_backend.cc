@@ -8,6 +8,7 @@
 #include "confine/landlock.h"
 #include "isolation/container/admission.h"
 #include "isolation/container/launcher.h"
+#include "isolation/container/warm_cells.h"
 
 namespace casemate::container {
 namespace {
@@ -17,7 +18,10 @@ constexpr std::int64_t kDyingMs = 2000;
 
 class ContainerBackend : public Backend {
  public:
-  explicit ContainerBackend(std::string lock_folder) { host_.lock_folder = std::move(lock_folder); }
+  ContainerBackend(std::string lock_folder, const WarmOptions& warm) {
+    host_.lock_folder = std::move(lock_folder);
+    if (warm.enabled) warm_ = std::make_unique<WarmCells>(host_, warm);
+  }
 
   Tier tier() const override { return Tier::kContainer; }
 
@@ -25,9 +29,12 @@ class ContainerBackend : public Backend {
 
   Expected<std::unique_ptr<Sandbox>> Launch(const LaunchSpec& spec) override {
     const Host& host = FindHost();
-    if (host.ids.kind != IdSource::Kind::kSingle) {
-      if (auto made = MakeFolders(host.lock_folder, 0700); !made) return std::unexpected(made.error());
+    std::string why_cold;
+    if (warm_) {
+      auto sandbox = warm_->Launch(spec, why_cold);
+      if (!sandbox || *sandbox) return sandbox;
     }
+    if (auto made = MakeLockFolder(); !made) return std::unexpected(made.error());
     auto sandbox = LaunchContainer(spec, host);
     if (!sandbox) return std::unexpected(sandbox.error());
     // While the program starts, and nobody waits for it.
@@ -35,7 +42,22 @@ class ContainerBackend : public Backend {
     return std::unique_ptr<Sandbox>(*std::move(sandbox));
   }
 
+  void KeepWarm(const EnvironmentView& environment, const std::vector<RootFile>& root_files) override {
+    if (!warm_) return;
+    FindHost();
+    if (MakeLockFolder()) warm_->Prepare(environment, root_files);
+  }
+
+  std::vector<PoolStatus> Pools() const override {
+    return warm_ ? warm_->status() : std::vector<PoolStatus>();
+  }
+
  private:
+  Expected<void> MakeLockFolder() const {
+    if (host_.ids.kind == IdSource::Kind::kSingle) return {};
+    return MakeFolders(host_.lock_folder, 0700);
+  }
+
   // Once, and only when a run comes: it may enable cgroup controllers.
   const Host& FindHost() {
     std::call_once(found_, [this] {
@@ -49,12 +71,13 @@ class ContainerBackend : public Backend {
   std::once_flag found_;
   std::once_flag cleaned_;
   Host host_;
+  std::unique_ptr<WarmCells> warm_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> MakeContainerBackend(std::string lock_folder) {
-  return std::make_unique<ContainerBackend>(std::move(lock_folder));
+std::unique_ptr<Backend> MakeContainerBackend(std::string lock_folder, const WarmOptions& warm) {
+  return std::make_unique<ContainerBackend>(std::move(lock_folder), warm);
 }
 
 Garbage CollectContainerGarbage() {

@@ -8,7 +8,7 @@
 namespace casemate::container {
 
 // The native container tier. `lock_folder` is a folder of this user's, made if missing (leases of user ids).
-std::unique_ptr<Backend> MakeContainerBackend(std::string lock_folder);
+std::unique_ptr<Backend> MakeContainerBackend(std::string lock_folder, const WarmOptions& warm = {});
 
 // Cgroups that killed engines left.
 struct Garbage {

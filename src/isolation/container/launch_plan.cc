@@ -14,37 +14,64 @@ namespace casemate::container {
 namespace {
 
 constexpr std::string_view kPath = "/usr/local/bin:/usr/bin:/bin";
-constexpr const char* kHostName = "sandbox";
 // Raised so that a host short of memory takes the sandbox before its own services.
 constexpr int kOomScoreAdj = 500;
 
 constexpr std::uint64_t kNoExec = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 constexpr std::uint64_t kExec = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 
-void PlanScratch(const LaunchSpec& spec, ConfinementPlan& plan) {
-  const Limits& limits = spec.policy.limits;
-  // The views' own folders are not the program's files.
-  plan.scratch.options =
-      fmt::format("mode=755,size={},nr_inodes={}", limits.tmp_bytes, limits.tmp_files_max + 4);
-  plan.scratch.views.push_back({"shm", "dev/shm", kNoExec, 01777});
-  if (!spec.workspace || spec.workspace->mode == WorkspaceMode::kCopy) {
-    plan.scratch.views.push_back({"workspace", "workspace", kExec, 0755});
-  }
-  // Last: it covers the file system's own root (confine/root.cc).
-  plan.scratch.views.push_back({"tmp", "tmp", kNoExec, 01777});
-  plan.landlock.writable = {"/tmp", "/dev/shm"};
-  if (!spec.workspace || spec.workspace->mode != WorkspaceMode::kReadOnly) {
-    plan.landlock.writable.emplace_back(kWorkspace);
-  }
-  for (const HostMount& mount : spec.mounts) {
-    if (mount.writable) plan.landlock.writable.push_back(mount.inside_path);
-  }
+std::string SearchPath(const EnvironmentView& environment) {
+  const std::size_t slash = environment.python.rfind('/');
+  if (slash == std::string::npos) return std::string(kPath);
+  const std::string folder = environment.python.substr(0, slash);
+  if ((":" + std::string(kPath) + ":").find(":" + folder + ":") != std::string::npos)
+    return std::string(kPath);
+  return folder + ":" + std::string(kPath);
 }
 
-void PlanResourceLimits(const LaunchSpec& spec, const Host& host, ConfinementPlan& plan) {
+std::vector<std::string> ExecCandidates(const std::string& command, std::string_view search_path,
+                                        const std::string& working_dir) {
+  if (command.starts_with('/')) return {command};
+  if (command.find('/') != std::string::npos) return {working_dir + "/" + command};
+  std::vector<std::string> candidates;
+  while (!search_path.empty()) {
+    const std::size_t end = std::min(search_path.find(':'), search_path.size());
+    if (end > 0) candidates.push_back(std::string(search_path.substr(0, end)) + "/" + command);
+    search_path.remove_prefix(std::min(end + 1, search_path.size()));
+  }
+  return candidates;
+}
+
+}  // namespace
+
+ScratchPlan PlanScratch(const Limits& limits, bool own_workspace, bool code) {
+  ScratchPlan scratch;
+  scratch.views.push_back({"shm", "dev/shm", kNoExec, 01777});
+  if (own_workspace) scratch.views.push_back({"workspace", "workspace", kExec, 0755});
+  if (code) scratch.views.push_back({"code", "code", kNoExec | MOUNT_ATTR_RDONLY, 0755});
+  // Last: it covers the file system's own root (confine/root.cc).
+  scratch.views.push_back({"tmp", "tmp", kNoExec, 01777});
+  // Our own folders, and the program's text, are not the program's files.
+  const auto own = code ? kWarmScratchFolders : static_cast<std::int64_t>(scratch.views.size() + 1);
+  scratch.options =
+      fmt::format("mode=755,size={},nr_inodes={}", limits.tmp_bytes, limits.tmp_files_max + own);
+  return scratch;
+}
+
+std::vector<std::string> WritablePaths(const LaunchSpec& spec) {
+  std::vector<std::string> paths = {"/tmp", "/dev/shm"};
+  if (!spec.workspace || spec.workspace->mode != WorkspaceMode::kReadOnly) paths.emplace_back(kWorkspace);
+  for (const HostMount& mount : spec.mounts) {
+    if (mount.writable) paths.push_back(mount.inside_path);
+  }
+  return paths;
+}
+
+std::vector<ResourceLimit> ResourceLimits(const LaunchSpec& spec, const Host& host) {
+  std::vector<ResourceLimit> all;
   const Limits& limits = spec.policy.limits;
-  const auto set = [&plan](int resource, std::int64_t soft, std::int64_t hard) {
-    plan.resource_limits.push_back({resource, {static_cast<rlim_t>(soft), static_cast<rlim_t>(hard)}});
+  const auto set = [&all](int resource, std::int64_t soft, std::int64_t hard) {
+    all.push_back({resource, {static_cast<rlim_t>(soft), static_cast<rlim_t>(hard)}});
   };
   // 1, not 0: core(5) ignores the limit for a handler after "|" in core_pattern, and only 1 keeps that from
   // being started, on the host, with root's rights, for each crash in a sandbox.
@@ -67,39 +94,15 @@ void PlanResourceLimits(const LaunchSpec& spec, const Host& host, ConfinementPla
   if (host.cgroups.place(CgroupController::kMemory).version == 0) {
     set(RLIMIT_DATA, limits.memory_bytes, limits.memory_bytes);
   }
+  return all;
 }
 
-std::string SearchPath(const EnvironmentView& environment) {
-  const std::size_t slash = environment.python.rfind('/');
-  if (slash == std::string::npos) return std::string(kPath);
-  const std::string folder = environment.python.substr(0, slash);
-  if ((":" + std::string(kPath) + ":").find(":" + folder + ":") != std::string::npos)
-    return std::string(kPath);
-  return folder + ":" + std::string(kPath);
-}
-
-// The few variables that every program gets; the request's own come on top.
-std::map<std::string, std::string> Environment(const LaunchSpec& spec) {
+std::map<std::string, std::string> ProgramEnvironment(const LaunchSpec& spec) {
   std::map<std::string, std::string> env{
       {"PATH", SearchPath(spec.environment)}, {"HOME", "/tmp"}, {"LANG", "C.UTF-8"}, {"TMPDIR", "/tmp"}};
   for (const auto& [name, value] : spec.env) env[name] = value;
   return env;
 }
-
-std::vector<std::string> ExecCandidates(const std::string& command, std::string_view search_path,
-                                        const std::string& working_dir) {
-  if (command.starts_with('/')) return {command};
-  if (command.find('/') != std::string::npos) return {working_dir + "/" + command};
-  std::vector<std::string> candidates;
-  while (!search_path.empty()) {
-    const std::size_t end = std::min(search_path.find(':'), search_path.size());
-    if (end > 0) candidates.push_back(std::string(search_path.substr(0, end)) + "/" + command);
-    search_path.remove_prefix(std::min(end + 1, search_path.size()));
-  }
-  return candidates;
-}
-
-}  // namespace
 
 IdSource IdsFor(const Host& host, const Policy& policy) {
   if (!policy.writes_host_folder || host.ids.kind != IdSource::Kind::kNewuidmap) return host.ids;
@@ -115,17 +118,19 @@ Expected<std::unique_ptr<ConfinementPlan>> MakePlan(const LaunchSpec& spec, cons
   const bool single = ids.kind == IdSource::Kind::kSingle;
   plan->ids = {0, kProgramId, !single, !single};
   if (auto done = PlanRoot(spec, *plan); !done) return std::unexpected(done.error());
-  PlanScratch(spec, *plan);
-  PlanResourceLimits(spec, host, *plan);
+  const bool own_workspace = !spec.workspace || spec.workspace->mode == WorkspaceMode::kCopy;
+  plan->scratch = PlanScratch(spec.policy.limits, own_workspace, false);
+  plan->landlock.writable = WritablePaths(spec);
+  plan->resource_limits = ResourceLimits(spec, host);
   plan->landlock.abi = host.landlock_abi;
-  plan->proc_options = "subset=pid,hidepid=invisible";
+  plan->proc_options = kProcOptions;
   plan->host_name = kHostName;
   plan->working_dir = spec.working_dir;
   plan->expects_files =
       !spec.files.empty() || (spec.workspace && spec.workspace->mode == WorkspaceMode::kCopy);
   plan->oom_score_adj = kOomScoreAdj;
   plan->seccomp = ContainerSeccompFilter();
-  const auto env = Environment(spec);
+  const auto env = ProgramEnvironment(spec);
   plan->exec_candidates = ExecCandidates(spec.argv.front(), env.at("PATH"), spec.working_dir);
   plan->argv = spec.argv;
   for (const auto& [name, value] : env) plan->env.push_back(name + "=" + value);

@@ -40,8 +40,10 @@
 #include "confine/launch_step.h"
 #include "confine/root.h"
 #include "confine/syscalls.h"
+#include "isolation/container/channels.h"
 #include "isolation/container/host_mounts.h"
 #include "isolation/container/workspace_copy.h"
+#include "zygote/cell_message.h"
 
 namespace casemate::container {
 namespace {
@@ -49,20 +51,6 @@ namespace {
 constexpr std::int64_t kLaunchTimeoutMs = 10'000;
 // What apply.cc parks descriptors above, and some room.
 constexpr rlim_t kDescriptorsNeeded = 2100;
-
-struct PipePair {
-  UniqueFd read_end;
-  UniqueFd write_end;
-};
-
-Expected<PipePair> MakePipe() {
-  std::array<int, 2> fds{};
-  if (pipe2(fds.data(), O_CLOEXEC) != 0) {
-    return FailErrno(ErrorCode::kInternal, "out of file descriptors; raise the limit with ulimit -n",
-                     "pipe2");
-  }
-  return PipePair{UniqueFd(fds[0]), UniqueFd(fds[1])};
-}
 
 // The program inherits descriptors by number up to kResultFd, and the child parks its own above that.
 Expected<void> RaiseDescriptorLimit() {
@@ -127,11 +115,15 @@ std::unexpected<Error> StepError(const LaunchMessage& message, const LaunchSpec&
 
 class Launcher {
  public:
-  Launcher(const LaunchSpec& spec, const Host& host)
-      : spec_(spec), host_(host), ids_(IdsFor(host, spec.policy)), start_us_(MonotonicUs()) {}
+  Launcher(const LaunchSpec& spec, const Host& host, const ZygoteLaunch* zygote)
+      : spec_(spec),
+        host_(host),
+        zygote_(zygote),
+        ids_(IdsFor(host, spec.policy)),
+        start_us_(MonotonicUs()) {}
 
   Expected<std::unique_ptr<ContainerSandbox>> Run() {
-    for (auto step : {&Launcher::Prepare, &Launcher::MakeChannels, &Launcher::Clone, &Launcher::GiveIds,
+    for (auto step : {&Launcher::Prepare, &Launcher::OpenChannels, &Launcher::Clone, &Launcher::GiveIds,
                       &Launcher::Converse}) {
       if (auto done = (this->*step)(); !done) return std::unexpected(ExplainFailure(done.error()));
     }
@@ -145,8 +137,8 @@ class Launcher {
     if (seen.code != ErrorCode::kInternal || parts().init < 0) return seen;
     LaunchMessage message{};
     std::array<UniqueFd, 2> fds;
-    for (auto more = Receive(message, fds, MSG_DONTWAIT); more && *more;
-         more = Receive(message, fds, MSG_DONTWAIT)) {
+    for (auto more = ReceiveLaunchMessage(ends_.ours.get(), message, fds, MSG_DONTWAIT); more && *more;
+         more = ReceiveLaunchMessage(ends_.ours.get(), message, fds, MSG_DONTWAIT)) {
       if (message.kind == LaunchMessageKind::kFailed) return StepError(message, spec_).error();
     }
     if (parts().cgroup && parts().cgroup->Read().memory_kills > 0) {
@@ -167,7 +159,8 @@ class Launcher {
     auto plan = MakePlan(spec_, host_, ids_);
     if (!plan) return std::unexpected(plan.error());
     plan_ = *std::move(plan);
-    auto lease = LeaseIds(ids_, host_.lock_folder);
+    if (zygote_ != nullptr) KeepPowersOfZygote();
+    auto lease = LeaseIds(ids_, host_.lock_folder, IdPairs());
     if (!lease) return std::unexpected(lease.error());
     parts().ids = *std::move(lease);
     parts().limits = spec_.policy.limits;
@@ -185,53 +178,29 @@ class Launcher {
     return {};
   }
 
-  // A pipe for one channel; the program's end becomes `number` inside.
-  Expected<void> AddChannel(Channel channel, int number, bool program_reads) {
-    auto pipe = MakePipe();
-    if (!pipe) return std::unexpected(pipe.error());
-    UniqueFd& inside = program_reads ? pipe->read_end : pipe->write_end;
-    UniqueFd& outside = program_reads ? pipe->write_end : pipe->read_end;
-    // The program is another user to the kernel: without this it could not open its own /dev/stdout. Only
-    // processes that hold the pipe have a path to it.
-    if (fcntl(outside.get(), F_SETFL, O_NONBLOCK) != 0 || fchmod(inside.get(), 0666) != 0) {
-      return FailErrno(ErrorCode::kInternal, "cannot set up a pipe", "fcntl");
-    }
-    plan_->descriptors.push_back({inside.get(), number});
-    child_fds_.push_back(std::move(inside));
-    parts().channels[static_cast<std::size_t>(channel)] = std::move(outside);
-    return {};
+  uid_t IdPairs() const { return zygote_ != nullptr ? zygote_->id_pairs : 1; }
+
+  // A zygote runs no foreign code. Its cells take their limits, their filter and Landlock when they are
+  // forked or sealed, and could not have more than it has.
+  void KeepPowersOfZygote() {
+    plan_->seccomp = {};
+    plan_->landlock.abi = 0;
+    std::erase_if(plan_->resource_limits,
+                  [](const ResourceLimit& limit) { return limit.resource != RLIMIT_CORE; });
   }
 
-  Expected<void> MakeChannels() {
-    Expected<void> done = AddChannel(Channel::kStdin, STDIN_FILENO, true);
-    if (done && !spec_.stdin_pipe) sandbox_->CloseChannel(Channel::kStdin);
-    if (done) done = AddChannel(Channel::kStdout, STDOUT_FILENO, false);
-    if (done) done = AddChannel(Channel::kStderr, STDERR_FILENO, false);
-    if (done && spec_.control_channel) done = AddChannel(Channel::kRequest, kRequestFd, true);
-    if (done && spec_.control_channel) done = AddChannel(Channel::kResult, kResultFd, false);
-    if (!done) return done;
-    auto lifeline = MakePipe();
-    auto status = MakePipe();
-    std::array<int, 2> ends{};
-    if (!lifeline || !status || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-      return FailErrno(ErrorCode::kInternal, "out of file descriptors; raise the limit with ulimit -n",
-                       "pipe2");
+  Expected<void> OpenChannels() {
+    auto ends = MakeChannels({spec_.stdin_pipe, spec_.control_channel, kLaunchTimeoutMs}, parts());
+    if (!ends) return std::unexpected(ends.error());
+    ends_ = *std::move(ends);
+    plan_->descriptors = ends_.moves;
+    plan_->socket = ends_.theirs.get();
+    plan_->lifeline = ends_.lifeline.get();
+    plan_->exit_status = ends_.exit_status.get();
+    if (zygote_ != nullptr) {
+      plan_->descriptors.push_back({zygote_->control_fd, kZygoteControlFd});
+      plan_->descriptors.push_back({init_binary_.get(), kZygoteInitFd});
     }
-    socket_.reset(ends[0]);
-    // After init's end its status is there or never comes; and files go in within the launch's own time.
-    const timeval patience{kLaunchTimeoutMs / 1000, 0};
-    if (fcntl(status->read_end.get(), F_SETFL, O_NONBLOCK) != 0 ||
-        setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) != 0) {
-      return FailErrno(ErrorCode::kInternal, "cannot set up the launch socket", "setsockopt");
-    }
-    parts().lifeline = std::move(lifeline->write_end);
-    parts().exit_status = std::move(status->read_end);
-    plan_->socket = ends[1];
-    plan_->lifeline = lifeline->read_end.get();
-    plan_->exit_status = status->write_end.get();
-    child_fds_.emplace_back(ends[1]);
-    child_fds_.push_back(std::move(lifeline->read_end));
-    child_fds_.push_back(std::move(status->write_end));
     return {};
   }
 
@@ -264,7 +233,11 @@ class Launcher {
     parts().init = pid;
     parts().pidfd.reset(pidfd);
     parts().cgroup->CloseEntrances();
-    child_fds_.clear();
+    ends_.moves.clear();
+    ends_.program.clear();
+    ends_.theirs.reset();
+    ends_.lifeline.reset();
+    ends_.exit_status.reset();
     init_binary_.reset();
     for (BindMount& bind : plan_->binds) bind.tree.reset();
     Mark("clone");
@@ -272,12 +245,12 @@ class Launcher {
   }
 
   Expected<void> GiveIds() {
-    if (auto written = WriteIdMaps(parts().init, ids_, parts().ids); !written) return written;
+    if (auto written = WriteIdMaps(parts().init, ids_, parts().ids, IdPairs()); !written) return written;
     // Kept for whoever has to enter later with the sandbox's ids (file_agent.h).
     auto user_namespace = OpenFile(fmt::format("/proc/{}/ns/user", parts().init), O_RDONLY);
     if (!user_namespace) return std::unexpected(user_namespace.error());
     parts().user_namespace = *std::move(user_namespace);
-    if (send(socket_.get(), &kLaunchGo, 1, MSG_NOSIGNAL) != 1) {
+    if (send(ends_.ours.get(), &kLaunchGo, 1, MSG_NOSIGNAL) != 1) {
       return FailErrno(ErrorCode::kInternal, "the sandbox died while it started", "send");
     }
     Mark("ids");
@@ -287,47 +260,20 @@ class Launcher {
   Expected<void> Converse() {
     const Deadline deadline = Deadline::After(kLaunchTimeoutMs);
     for (;;) {
-      pollfd ready{socket_.get(), POLLIN, 0};
+      pollfd ready{ends_.ours.get(), POLLIN, 0};
       const int count = poll(&ready, 1, static_cast<int>(deadline.RemainingMs()));
       if (count < 0 && errno == EINTR) continue;
       if (count <= 0) return Fail(ErrorCode::kInternal, "the sandbox did not start within ten seconds");
       LaunchMessage message{};
       std::array<UniqueFd, 2> fds;
-      auto more = Receive(message, fds);
+      auto more = ReceiveLaunchMessage(ends_.ours.get(), message, fds);
       if (!more) return std::unexpected(more.error());
       if (!*more) break;
       if (auto done = Take(message, fds); !done) return done;
     }
-    if (!parts().listener) return Fail(ErrorCode::kInternal, "the sandbox died while it started");
+    if (parts().started_at_us == 0) return Fail(ErrorCode::kInternal, "the sandbox died while it started");
     Mark("exec");
     return {};
-  }
-
-  // False at the end of the conversation.
-  Expected<bool> Receive(LaunchMessage& message, std::array<UniqueFd, 2>& fds, int flags = 0) {
-    iovec part{&message, sizeof(message)};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(2 * sizeof(int))> control{};
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    header.msg_control = control.data();
-    header.msg_controllen = control.size();
-    ssize_t count = 0;
-    do {
-      count = recvmsg(socket_.get(), &header, MSG_CMSG_CLOEXEC | flags);
-    } while (count < 0 && errno == EINTR);
-    if (count == 0) return false;
-    if (count < 0 && errno == ECONNRESET) return false;
-    if (count != sizeof(message))
-      return FailErrno(ErrorCode::kInternal, "the sandbox's start was garbled", "recvmsg");
-    const cmsghdr* attached = CMSG_FIRSTHDR(&header);
-    if (attached != nullptr && attached->cmsg_type == SCM_RIGHTS) {
-      const std::size_t fd_count = (attached->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-      std::array<int, 2> numbers{-1, -1};
-      std::memcpy(numbers.data(), CMSG_DATA(attached), fd_count * sizeof(int));
-      for (std::size_t i = 0; i < fd_count; ++i) fds[i].reset(numbers[i]);
-    }
-    return true;
   }
 
   Expected<void> Take(const LaunchMessage& message, std::array<UniqueFd, 2>& fds) {
@@ -342,8 +288,10 @@ class Launcher {
       case LaunchMessageKind::kListener:
         Mark("drop_privileges", message.at_us);
         parts().started_at_us = message.at_us;
-        parts().listener.emplace(std::move(fds[0]));
+        if (fds[0].valid()) parts().listener.emplace(std::move(fds[0]));
         return {};
+      case LaunchMessageKind::kCloned:
+        break;  // of a cell alone
       case LaunchMessageKind::kFailed:
         return StepError(message, spec_);
     }
@@ -351,7 +299,7 @@ class Launcher {
   }
 
   Expected<void> SendFiles() {
-    FileStreamWriter writer(socket_.get());
+    FileStreamWriter writer(ends_.ours.get());
     Expected<void> done;
     if (spec_.workspace && spec_.workspace->mode == WorkspaceMode::kCopy) {
       done = CopyWorkspace(spec_.workspace->host_path, spec_.policy.limits, writer);
@@ -366,19 +314,24 @@ class Launcher {
 
   const LaunchSpec& spec_;
   const Host& host_;
+  const ZygoteLaunch* zygote_;  // null for a program
   IdSource ids_;
   std::int64_t start_us_;
   std::unique_ptr<ContainerSandbox> sandbox_ = std::make_unique<ContainerSandbox>();
   std::unique_ptr<ConfinementPlan> plan_;
-  std::vector<UniqueFd> child_fds_;
+  ChannelEnds ends_;
   UniqueFd init_binary_;
-  UniqueFd socket_;
 };
 
 }  // namespace
 
 Expected<std::unique_ptr<ContainerSandbox>> LaunchContainer(const LaunchSpec& spec, const Host& host) {
-  return Launcher(spec, host).Run();
+  return Launcher(spec, host, nullptr).Run();
+}
+
+Expected<std::unique_ptr<ContainerSandbox>> LaunchZygote(const LaunchSpec& spec, const Host& host,
+                                                         const ZygoteLaunch& zygote) {
+  return Launcher(spec, host, &zygote).Run();
 }
 
 }  // namespace casemate::container

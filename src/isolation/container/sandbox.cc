@@ -1,5 +1,6 @@
 #include "isolation/container/sandbox.h"
 
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -18,6 +19,10 @@
 namespace casemate::container {
 ContainerSandbox::~ContainerSandbox() {
   ContainerSandbox::Kill();
+  if (burial_) {
+    burial_(std::move(parts_));
+    return;
+  }
   Reap();
   parts_.scratch.reset();
   parts_.workspace.reset();
@@ -35,6 +40,7 @@ void ContainerSandbox::CloseChannel(Channel channel) {
 void ContainerSandbox::Kill() noexcept {
   if (reaped_ || !parts_.pidfd.valid()) return;
   // The kernel kills everything in the pid namespace with its init (pid_namespaces(7)).
+  killed_ = true;
   PidfdSendSignal(parts_.pidfd.get(), SIGKILL);
   if (parts_.cgroup) parts_.cgroup->Kill();
 }
@@ -43,6 +49,12 @@ void ContainerSandbox::Reap() {
   if (reaped_ || !parts_.pidfd.valid()) return;
   siginfo_t info{};
   rusage usage{};
+  // A warm cell's init is no child of the engine: ECHILD, once it is gone.
+  if (burial_) {
+    pollfd gone{parts_.pidfd.get(), POLLIN, 0};
+    while (poll(&gone, 1, -1) < 0 && errno == EINTR) {
+    }
+  }
   // The raw call: the C library's waitid(2) has no rusage.
   while (syscall(SYS_waitid, P_PIDFD, parts_.pidfd.get(), &info, WEXITED, &usage) < 0 && errno == EINTR) {
   }
@@ -61,7 +73,8 @@ ExitReport ContainerSandbox::Exit() {
   ExitReport report;
   int status = 0;
   if (read(parts_.exit_status.get(), &status, sizeof(status)) != sizeof(status)) {
-    report.signal = SIGKILL;  // init itself was killed, and the program with it
+    report.signal = SIGKILL;                   // init itself was killed, and the program with it
+    report.init_failed = burial_ && !killed_;  // by the end of its zygote: no program can
   } else if (status == kInitFailedStatus) {
     report.signal = SIGKILL;
     report.init_failed = true;

@@ -3,8 +3,11 @@
 #include <sys/types.h>
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -12,6 +15,7 @@
 #include "confine/cgroup.h"
 #include "confine/id_pool.h"
 #include "confine/seccomp_notify.h"
+#include "isolation/container/cell_slot.h"
 
 namespace casemate::container {
 
@@ -34,7 +38,11 @@ class ContainerSandbox : public Sandbox {
     std::array<UniqueFd, 5> channels;  // by Channel
     std::vector<Timing> timings;
     std::int64_t started_at_us = 0;
+    std::shared_ptr<CellSlot> slot;  // of a warm cell
   };
+
+  // Takes what is left of a warm cell: its processes are being killed and may still live.
+  using Burial = std::function<void(Parts&&)>;
 
   ContainerSandbox() = default;
   ~ContainerSandbox() override;
@@ -42,6 +50,10 @@ class ContainerSandbox : public Sandbox {
   ContainerSandbox& operator=(const ContainerSandbox&) = delete;
 
   Parts& parts() { return parts_; }
+  // Makes this the sandbox of a warm cell.
+  void BecomeWarm(Burial burial) { burial_ = std::move(burial); }
+  void set_request_prefix(std::string bytes) { request_prefix_ = std::move(bytes); }
+  std::string_view request_prefix() const override { return request_prefix_; }
 
   int ChannelFd(Channel channel) const override;
   void CloseChannel(Channel channel) override;
@@ -61,7 +73,10 @@ class ContainerSandbox : public Sandbox {
   void ReadSampled();
 
   Parts parts_;
+  std::string request_prefix_;
+  Burial burial_;  // empty for a cold sandbox
   bool reaped_ = false;
+  bool killed_ = false;
   ResourceReading last_;
   std::int64_t refusals_ = 0;
 };

@@ -1,0 +1,275 @@
+"""A fork server: an interpreter that has imported what programs need, and has seen no program and no secret.
+
+Started as `python3 -I -S zygote.pyc REQUEST_FD RESULT_FD`, without any privilege, in a sandbox of its own.
+
+    engine                                   zygote
+    'o' options, 'g' on REQUEST_FD       ->  imports and rehearses
+                                         <-  'Y' what became of each module, on RESULT_FD
+    an order on the control socket       ->  forks a cell (src/confine/cell.cc)
+                                             cell: its own random state, a rehearsal
+                                         <-  end of the cell's launch socket: it waits
+    'l' settings, then as for harness.py ->  cell: seals itself, runs the program, asks to be ended
+
+A module is safe to share when its import leaves one thread, no child process and no descriptor: a thread does
+not survive the fork, and a cell keeps only its own descriptors. The first one that is not safe is named, and
+the engine starts another zygote without it.
+"""
+
+import gc
+import posix
+import sys
+import time
+
+_REQUEST, _RESULT, _CONTROL = 1100, 1101, 1102
+_NATIVE = "/casemate/casemate_cell.so"
+# One thread each: a library's pool of threads would not survive the fork. Cells get the variables of their run.
+_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+# What runs in the zygote and again in each waiting cell, so that a program's first steps find their pages and
+# caches there. By the module that must be loaded for it.
+_REHEARSALS = {
+    "json": "import json; json.loads(json.dumps({'a': [1, 2.5, None, 'text']}))",
+    "numpy": "import numpy; (numpy.arange(12.0).reshape(3, 4) @ numpy.ones((4, 2))).sum().item()",
+    "pandas": "import pandas\n"
+              "frame = pandas.DataFrame({'key': ['a', 'b', 'a'], 'value': [1, 2, 3]})\n"
+              "result = frame.groupby('key')['value'].sum().to_dict()",
+}
+# Once, in the zygote: what fills a cache and takes long.
+_PREPARATIONS = {
+    "matplotlib.pyplot": "import io, matplotlib.pyplot as plt\n"
+                         "figure = plt.figure(); figure.gca().plot([1, 2]); figure.savefig(io.BytesIO())\n"
+                         "plt.close('all')",
+}
+
+
+def _load(folder, name, suffix):
+    """A file of our own as a module outside sys.modules, whose name is not __main__."""
+    import _io
+    with _io.open(f"{folder}/{name}{suffix}", "rb") as file:
+        data = file.read()
+    if suffix == ".pyc":
+        import marshal
+        code = marshal.loads(memoryview(data)[16:])
+    else:
+        code = compile(data, f"{folder}/{name}{suffix}", "exec", 0, True)
+    module = type(sys)(f"casemate.{name}")
+    exec(code, module.__dict__)
+    return module
+
+
+def _load_native():
+    from _imp import create_dynamic, exec_dynamic
+    from importlib.machinery import ExtensionFileLoader, ModuleSpec
+    spec = ModuleSpec("casemate_cell", ExtensionFileLoader("casemate_cell", _NATIVE), origin=_NATIVE)
+    module = create_dynamic(spec)
+    exec_dynamic(module)
+    sys.modules.pop("casemate_cell", None)
+    return module
+
+
+def _traces():
+    """What an import may leave behind besides objects."""
+    threads = len(posix.listdir("/proc/self/task"))
+    descriptors = set(posix.listdir("/proc/self/fd"))
+    try:
+        children = posix.waitid(posix.P_ALL, 0, posix.WEXITED | posix.WNOHANG | posix.WNOWAIT) is not None or True
+    except ChildProcessError:
+        children = False
+    return threads, len(descriptors), children
+
+
+def _unsafe(before):
+    """Why the process may not be forked after an import; empty when it may."""
+    threads, descriptors, children = _traces()
+    if threads > before[0]:
+        return "starts threads, which do not survive a fork"
+    if descriptors > before[1]:
+        return "leaves files or sockets open"
+    if children:
+        return "starts a process"
+    return ""
+
+
+def _preload(names):
+    """What became of each module: "" for loaded, or why not. Stops at the first unsafe one."""
+    import importlib
+    outcome, before = {}, _traces()
+    for name in names:
+        try:
+            importlib.import_module(name)
+            outcome[name] = ""
+        except BaseException as error:
+            outcome[name] = f"cannot be imported: {type(error).__name__}: {error}"
+        reason = _unsafe(before)
+        if reason:
+            outcome[name] = reason
+            return outcome, name
+    return outcome, None
+
+
+def _scanner():
+    """Reads JSON like that of the engine's options: faster than the compiler, which eval() would need."""
+    try:
+        import _json
+
+        class Context:
+            strict, memo = True, {}
+            object_hook = object_pairs_hook = None
+            parse_float, parse_int, parse_constant = float, int, float
+
+        scan = _json.make_scanner(Context)
+        return lambda data: scan(data.decode(), 0)[0]
+    except ImportError:
+        import json
+        return json.loads
+
+
+class _Rehearsal:
+    """The way of a small program through a cell, without a trace."""
+
+    def __init__(self, harness, part, scan, options):
+        self._harness, self._part, self._scan, self._options = harness, part, scan, options
+        loaded = [text for name, text in _REHEARSALS.items() if name in sys.modules]
+        self._code = "\n".join(["x = {'a': 1}", *loaded, "result = x", "None"]).encode()
+
+    def run(self):
+        modules, path, finders = dict(sys.modules), list(sys.path), list(sys.meta_path)
+        argv, orig_argv = sys.argv, sys.orig_argv
+        frames = {b"c": self._code, b"i": b'{"a":[1,2.5,null,"text"]}'}
+        options = self._scan(self._options)
+        _, namespace, _ = self._harness._execute(time.perf_counter_ns(), options, frames, lambda *frame: None,
+                                                 self._part)
+        _let_go(namespace)
+        sys.modules["__main__"], sys.argv, sys.orig_argv = modules["__main__"], argv, orig_argv
+        sys.path[:], sys.meta_path[:] = path, finders
+
+
+def _renew():
+    """Gives this cell random state of its own. random itself is reseeded by its own hook after a fork, and what
+    asks for the process id (OpenSSL, tempfile) sees another one than the zygote's."""
+    modules = sys.modules
+    if "numpy.random" in modules:
+        modules["numpy.random"].seed()
+    if "_ssl" in modules:
+        modules["_ssl"].RAND_add(posix.urandom(32), 32.0)
+    if "multiprocessing.process" in modules:
+        modules["multiprocessing.process"].current_process().authkey = posix.urandom(32)
+    if "uuid" in modules:
+        modules["uuid"]._last_timestamp = None
+        modules["uuid"]._node = None
+
+
+def _set_environment(variables):
+    import os
+    for name in [name for name in os.environ if name not in variables]:
+        del os.environ[name]
+    os.environ.update(variables)
+    if "TZ" in variables:
+        time.tzset()
+
+
+def _exit_code(error):
+    """The exit code that Python gives for `error`, or None when the interpreter itself must find it."""
+    if error is None:
+        return 0
+    if isinstance(error, SystemExit):
+        return 0 if error.code is None else error.code & 0xFF if type(error.code) is int else None
+    return None if isinstance(error, KeyboardInterrupt) else 1
+
+
+def _wind_up(namespace):
+    """What an interpreter does at its end that a program can see: joins threads, runs atexit's functions, lets go
+    of the program's objects, writes out what is buffered."""
+    if "threading" in sys.modules:
+        sys.modules["threading"]._shutdown()
+    import atexit
+    atexit._run_exitfuncs()
+    _let_go(namespace)
+
+
+def _let_go(namespace):
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        if name in sys.__dict__:
+            setattr(sys, name, None)
+    for private in (True, False):
+        for name in list(namespace):
+            if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") is private:
+                namespace[name] = None
+    counts = gc.get_count()
+    gc.collect(2 if counts[2] or counts[1] > 8 else 1)
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def _live(harness, part, scan, native):
+    """A cell's life, from the arrival of its program."""
+    frames = harness._read_request(_REQUEST)
+    begin = time.perf_counter_ns()
+    settings = scan(frames.pop(b"l"))
+    failed = native.seal(settings["limits"], settings["writable"], settings["landlock_abi"], settings["code_name"],
+                         frames[b"c"])
+    if failed:
+        posix.write(2, f"casemate: the cell cannot be sealed: errno {-failed}\n".encode())
+        native.leave(125)
+    if "env" in settings:
+        _set_environment(settings["env"])
+    options = scan(frames[b"o"])
+    send = harness._open_channel(_RESULT, True)
+    sys.path_importer_cache.pop("/workspace", None)
+    gc.enable()
+    error, namespace, tail = harness._execute(begin, options, frames, send, part)
+    code = _exit_code(error)
+    try:
+        if code is not None:
+            _wind_up(namespace)
+            send(*tail[0], [*tail[1:], (b"Q", bytes([code]))])
+            native.leave(code)
+    except BaseException:
+        pass  # the interpreter's own end says it better
+    send(*tail[0], tail[1:])
+    harness._end(error)
+
+
+def _main():
+    folder, _, name = sys.argv[0].rpartition("/")
+    suffix = ".pyc" if name.endswith(".pyc") else ".py"
+    harness = _load(folder, "harness", suffix)
+    part = harness._part_loader(folder, suffix)
+    for name in ("errors", "result_json", "displays"):
+        part(name)
+    import os
+    options = eval(harness._read_request(_REQUEST)[b"o"], {"__builtins__": {}})
+    sys.path[:] = options["sys_path"] or sys.path
+    native = _load_native()
+    variables = dict(os.environ)
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    outcome, unsafe = _preload(options["preload"])
+    scan = _scanner()
+    rehearsal = _Rehearsal(harness, part, scan, options["harness"].encode())
+    if unsafe is None:
+        for module, text in _PREPARATIONS.items():
+            if module in sys.modules:
+                exec(text, {})
+        rehearsal.run()
+        rehearsal.run()
+    report = part("result_json").to_bytes({"modules": outcome, "unsafe": unsafe})
+    posix.write(_RESULT, b"Y" + len(report).to_bytes(4, "little") + report)
+    if unsafe is not None:
+        posix._exit(0)
+    _set_environment(variables)
+    posix.close(_RESULT)
+    native.configure(options["scratch"], options["proc"], options["host_name"], options["change_ids"], options["views"])
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    if options["settle"]:
+        native.settle()
+    native.serve(_CONTROL)
+    # From here on this is a cell.
+    _renew()
+    rehearsal.run()
+    native.ready()
+    _live(harness, part, scan, native)
+
+
+_main()

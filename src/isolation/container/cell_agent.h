@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "casemate/backend.h"
+#include "casemate/error.h"
+#include "confine/plan.h"
+
+namespace casemate::container {
+
+// What a waiting cell gets from outside before its program, because it has no power left to do it itself.
+struct CellChanges {
+  std::string scratch_size;  // in bytes; "" for what it has
+  std::string scratch_inodes;
+  std::vector<const BindMount*> binds;  // with detached trees
+  bool expects_files = false;           // a file stream follows
+};
+
+// Does them in a process that enters the cell's namespaces through `pidfd` of its init; files are made as the
+// program's own user, below the folder `workspace`. `send_files` is called with a socket when files are
+// expected. Blocks until all is done.
+Expected<void> ChangeCell(int pidfd, int workspace, bool change_ids, const CellChanges& changes,
+                          const std::function<Expected<void>(int socket)>& send_files);
+
+}  // namespace casemate::container

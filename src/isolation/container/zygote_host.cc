@@ -1,0 +1,499 @@
+// Theory of operation: one thread, the keeper, and one poll(2) loop.
+//
+//   zygote     started when there is none; its death ends what it had in stock, and the next one is started
+//   births     at most kBirthsMax at a time: an order is sent, and the cell's launch socket is read until its
+//   end stock      cells that wait. Takers that found none stand in a queue and are served first burials what
+//   is left of cells that were used: killed already; when the pidfd says that all is gone, the
+//              slot (cell_slot.h) is renewed and used again, or thrown away
+//
+// Takers and owners of running cells touch only `stock_`, `takers_` and `graves_`, under the mutex, and wake
+// the keeper through an eventfd.
+#include "isolation/container/zygote_host.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/errno.h"
+#include "confine/syscalls.h"
+#include "isolation/container/launcher.h"
+#include "isolation/container/zygote_start.h"
+#include "zygote/cell_message.h"
+
+namespace casemate::container {
+namespace {
+
+constexpr int kBirthsMax = 3;
+constexpr uid_t kSpacesAtOnce = 8;
+constexpr std::int64_t kBirthTimeoutMs = 10'000;
+constexpr std::int64_t kRestartDelayMs = 1000;
+constexpr std::int64_t kBurialRetryMs = 5;
+// A last member that lingers: then the slot is thrown away, and its cgroup removed later.
+constexpr std::int64_t kBurialPatienceMs = 2000;
+constexpr int kFailuresMax = 3;
+
+struct Cell {
+  ContainerSandbox::Parts parts;
+  std::shared_ptr<CellSlot> slot;
+  UniqueFd socket;  // while it is being born
+  std::vector<UniqueFd> unused;
+  Deadline deadline = Deadline::After(0);
+  std::int64_t step_us = 0;
+};
+
+struct Grave {
+  ContainerSandbox::Parts parts;
+  std::shared_ptr<CellSlot> slot;
+  bool gone = false;
+  std::int64_t since_us = 0;
+};
+
+struct Taker {
+  std::unique_ptr<Cell> cell;
+  std::optional<Error> error;
+  std::condition_variable served;
+};
+
+bool IsReadable(int fd) {
+  pollfd entry{fd, POLLIN, 0};
+  return poll(&entry, 1, 0) > 0;
+}
+
+Expected<void> SendOrder(int control, const ChannelEnds& ends, const CellSpaces& spaces,
+                         const std::vector<UniqueFd>& tasks) {
+  std::array<int, kCellDescriptorsMax> fds{};
+  std::size_t count = 0;
+  for (const int fd : {ends.theirs.get(), ends.lifeline.get(), ends.exit_status.get(), spaces.user.get(),
+                       spaces.network.get()}) {
+    fds[count++] = fd;
+  }
+  for (const DescriptorMove& move : ends.moves) fds[count++] = move.from;
+  for (const UniqueFd& task : tasks) fds[count++] = task.get();
+  CellMessage message{static_cast<std::uint32_t>(tasks.size())};
+  iovec part{&message, sizeof(message)};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(kCellDescriptorsMax * sizeof(int))> space{};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = space.data();
+  header.msg_controllen = CMSG_SPACE(count * sizeof(int));
+  cmsghdr* attached = CMSG_FIRSTHDR(&header);
+  attached->cmsg_level = SOL_SOCKET;
+  attached->cmsg_type = SCM_RIGHTS;
+  attached->cmsg_len = CMSG_LEN(count * sizeof(int));
+  std::memcpy(CMSG_DATA(attached), fds.data(), count * sizeof(int));
+  if (sendmsg(control, &header, MSG_NOSIGNAL) == static_cast<ssize_t>(sizeof(message))) return {};
+  return FailErrno(ErrorCode::kInternal, "the zygote does not listen", "sendmsg");
+}
+
+}  // namespace
+
+class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
+ public:
+  explicit Impl(Options options)
+      : options_(std::move(options)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+  void Start() {
+    keeper_ = std::thread([this] { Keep(); });
+  }
+
+  void Stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    Wake();
+    keeper_.join();
+  }
+
+  Expected<std::unique_ptr<ContainerSandbox>> Take(std::int64_t patience_ms);
+  Status status() const;
+
+ private:
+  void Wake() const { (void)!eventfd_write(wake_.get(), 1); }
+  std::unique_ptr<ContainerSandbox> Dress(std::unique_ptr<Cell> cell);
+  void Bury(ContainerSandbox::Parts&& parts, std::shared_ptr<CellSlot> slot);
+
+  // The keeper's.
+  void Keep();
+  void StartZygote();
+  void LoseZygote(std::string why);
+  void StartBirths();
+  Expected<std::unique_ptr<Cell>> Order();
+  Expected<std::shared_ptr<CellSlot>> FindSlot();
+  void Watch();
+  bool Attend(Cell& birth);
+  bool Attend(Grave& grave);
+  void Deliver(std::unique_ptr<Cell> cell);
+  void FailTakers(const Error& error);
+  int Missing() const;
+
+  const Options options_;
+  UniqueFd wake_;
+  std::thread keeper_;
+
+  mutable std::mutex mutex_;
+  bool stopping_ = false;
+  std::deque<std::unique_ptr<Cell>> stock_;
+  std::deque<Taker*> takers_;
+  std::vector<Grave> graves_;
+  Status status_;
+
+  std::optional<RunningZygote> zygote_;
+  std::int64_t restart_at_us_ = 0;
+  std::vector<std::unique_ptr<Cell>> births_;
+  std::vector<Grave> burials_;
+  std::vector<CellSpaces> spaces_;
+  uid_t next_space_ = 0;
+  std::deque<std::shared_ptr<CellSlot>> slots_;
+  int failures_ = 0;
+};
+
+// ---- Any thread. ----
+
+Expected<std::unique_ptr<ContainerSandbox>> ZygoteHost::Impl::Take(std::int64_t patience_ms) {
+  std::unique_lock lock(mutex_);
+  while (!stock_.empty()) {
+    std::unique_ptr<Cell> cell = std::move(stock_.front());
+    stock_.pop_front();
+    // Something outside may have ended it while it waited.
+    if (IsReadable(cell->parts.pidfd.get())) {
+      graves_.push_back({std::move(cell->parts), std::move(cell->slot)});
+      continue;
+    }
+    ++status_.taken;
+    ++status_.running;
+    lock.unlock();
+    Wake();
+    return Dress(std::move(cell));
+  }
+  Taker taker;
+  takers_.push_back(&taker);
+  ++status_.forked_on_demand;
+  Wake();
+  const bool served = taker.served.wait_for(lock, std::chrono::milliseconds(patience_ms),
+                                            [&taker] { return taker.cell != nullptr || taker.error; });
+  if (!served) {
+    std::erase(takers_, &taker);
+    return Fail(ErrorCode::kUnavailable, "no warm cell came free in time; try again, or run cold");
+  }
+  if (taker.error) return std::unexpected(*taker.error);
+  ++status_.taken;
+  ++status_.running;
+  lock.unlock();
+  return Dress(std::move(taker.cell));
+}
+
+std::unique_ptr<ContainerSandbox> ZygoteHost::Impl::Dress(std::unique_ptr<Cell> cell) {
+  auto sandbox = std::make_unique<ContainerSandbox>();
+  sandbox->parts() = std::move(cell->parts);
+  sandbox->parts().slot = cell->slot;
+  sandbox->BecomeWarm([self = shared_from_this(), slot = cell->slot](ContainerSandbox::Parts&& parts) {
+    self->Bury(std::move(parts), slot);
+  });
+  return sandbox;
+}
+
+void ZygoteHost::Impl::Bury(ContainerSandbox::Parts&& parts, std::shared_ptr<CellSlot> slot) {
+  {
+    const std::lock_guard lock(mutex_);
+    --status_.running;
+    graves_.push_back({std::move(parts), std::move(slot), false, MonotonicUs()});
+  }
+  Wake();
+}
+
+ZygoteHost::Status ZygoteHost::Impl::status() const {
+  const std::lock_guard lock(mutex_);
+  Status status = status_;
+  status.waiting = static_cast<int>(stock_.size());
+  return status;
+}
+
+// ---- The keeper. ----
+
+int ZygoteHost::Impl::Missing() const {
+  const std::lock_guard lock(mutex_);
+  return options_.cells_max + static_cast<int>(takers_.size()) -
+         static_cast<int>(stock_.size() + births_.size());
+}
+
+void ZygoteHost::Impl::Keep() {
+  for (;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      std::ranges::move(graves_, std::back_inserter(burials_));
+      graves_.clear();
+      if (stopping_) break;
+    }
+    if (!zygote_ && MonotonicUs() >= restart_at_us_) StartZygote();
+    if (zygote_) StartBirths();
+    Watch();
+  }
+  FailTakers({ErrorCode::kCancelled, "the engine is being stopped", ""});
+  // Their destructors end all that is left: the zygote's death is that of its cells.
+  const std::lock_guard lock(mutex_);
+  stock_.clear();
+  births_.clear();
+  zygote_.reset();
+}
+
+void ZygoteHost::Impl::StartZygote() {
+  auto started =
+      StartRunningZygote(options_.host, options_.environment, options_.root_files, options_.preload);
+  if (!started) {
+    restart_at_us_ = MonotonicUs() + kRestartDelayMs * 1000;
+    {
+      const std::lock_guard lock(mutex_);
+      status_.error = started.error().ToString();
+    }
+    FailTakers(started.error());
+    return;
+  }
+  zygote_ = *std::move(started);
+  failures_ = 0;
+  const std::lock_guard lock(mutex_);
+  status_.error.clear();
+  status_.modules = zygote_->modules;
+}
+
+// Its cells have died with it; those that run have told their owners.
+void ZygoteHost::Impl::LoseZygote(std::string why) {
+  zygote_.reset();
+  restart_at_us_ = MonotonicUs() + (failures_ > 0 ? kRestartDelayMs * 1000 : 0);
+  births_.clear();
+  // Their user namespaces are below the dead zygote's.
+  slots_.clear();
+  spaces_.clear();
+  next_space_ = 0;
+  const std::lock_guard lock(mutex_);
+  stock_.clear();
+  status_.error = std::move(why);
+}
+
+void ZygoteHost::Impl::FailTakers(const Error& error) {
+  const std::lock_guard lock(mutex_);
+  for (Taker* taker : takers_) {
+    taker->error = error;
+    taker->served.notify_one();
+  }
+  takers_.clear();
+}
+
+void ZygoteHost::Impl::StartBirths() {
+  while (zygote_ && static_cast<int>(births_.size()) < kBirthsMax && Missing() > 0) {
+    auto birth = Order();
+    if (birth) {
+      births_.push_back(*std::move(birth));
+      continue;
+    }
+    FailTakers(birth.error());
+    if (++failures_ >= kFailuresMax) LoseZygote(birth.error().ToString());
+    return;
+  }
+}
+
+Expected<std::shared_ptr<CellSlot>> ZygoteHost::Impl::FindSlot() {
+  if (!slots_.empty()) {
+    std::shared_ptr<CellSlot> slot = std::move(slots_.front());
+    slots_.pop_front();
+    return slot;
+  }
+  if (spaces_.empty()) {
+    const uid_t left = kZygoteIdPairs - 1 - next_space_;
+    if (left == 0) return Fail(ErrorCode::kUnavailable, "there are no ids left for more cells at once");
+    const uid_t count = std::min(left, kSpacesAtOnce);
+    auto made = MakeCellSpaces(
+        {zygote_->sandbox->parts().user_namespace.get(), zygote_->single_id, next_space_, count});
+    if (!made) return std::unexpected(made.error());
+    spaces_ = *std::move(made);
+    std::ranges::reverse(spaces_);
+  }
+  auto cgroup = Cgroup::Create(options_.host.cgroups, Limits());
+  if (!cgroup) return std::unexpected(cgroup.error());
+  auto slot = std::make_shared<CellSlot>();
+  slot->spaces = std::move(spaces_.back());
+  spaces_.pop_back();
+  slot->host_ids = zygote_->sandbox->parts().ids.base() + kIdsPerSandbox * (1 + next_space_++);
+  slot->cgroup = *std::move(cgroup);
+  auto entrances = slot->cgroup->OpenEntrances();
+  if (!entrances) return std::unexpected(entrances.error());
+  slot->entrances = *std::move(entrances);
+  slot->cgroup->CloseEntrances();
+  return slot;
+}
+
+Expected<std::unique_ptr<Cell>> ZygoteHost::Impl::Order() {
+  auto slot = FindSlot();
+  if (!slot) return std::unexpected(slot.error());
+  auto cell = std::make_unique<Cell>();
+  cell->step_us = MonotonicUs();
+  cell->slot = *std::move(slot);
+  auto ends = MakeChannels({true, true, kBirthTimeoutMs}, cell->parts);
+  if (!ends) return std::unexpected(ends.error());
+  if (auto sent = SendOrder(zygote_->control.get(), *ends, cell->slot->spaces, cell->slot->entrances);
+      !sent) {
+    return std::unexpected(sent.error());
+  }
+  cell->socket = std::move(ends->ours);
+  cell->deadline = Deadline::After(kBirthTimeoutMs);
+  cell->parts.limits = cell->slot->limits;
+  cell->parts.change_ids = !zygote_->single_id;
+  cell->parts.ids = IdLease(UniqueFd(), cell->slot->host_ids);
+  cell->parts.cgroup = std::exchange(cell->slot->cgroup, std::nullopt);
+  return cell;
+}
+
+// True when the birth is over, well or not.
+bool ZygoteHost::Impl::Attend(Cell& birth) {
+  ContainerSandbox::Parts& parts = birth.parts;
+  const auto mark = [&birth, &parts](std::string_view step, std::int64_t at_us) {
+    parts.timings.push_back({std::string(step), at_us - birth.step_us});
+    birth.step_us = at_us;
+  };
+  LaunchMessage message{};
+  std::array<UniqueFd, 2> fds;
+  auto more = ReceiveLaunchMessage(birth.socket.get(), message, fds, MSG_DONTWAIT);
+  if (more && !*more) {
+    mark("cell.rehearse", MonotonicUs());
+    return true;
+  }
+  if (!more || message.kind == LaunchMessageKind::kFailed) {
+    const std::lock_guard lock(mutex_);
+    status_.error =
+        more ? fmt::format("a cell could not {}: {}", LaunchStepName(message.step), ErrnoName(message.err))
+             : more.error().ToString();
+    return true;
+  }
+  switch (message.kind) {
+    case LaunchMessageKind::kCloned:
+      parts.pidfd = std::move(fds[0]);
+      break;
+    case LaunchMessageKind::kMounted:
+      mark("cell.mounts", message.at_us);
+      parts.scratch = std::move(fds[0]);
+      parts.workspace = std::move(fds[1]);
+      break;
+    case LaunchMessageKind::kListener:
+      mark("cell.drop_privileges", message.at_us);
+      parts.listener.emplace(std::move(fds[0]));
+      break;
+    case LaunchMessageKind::kReady:
+    case LaunchMessageKind::kFailed:
+      break;
+  }
+  return false;
+}
+
+bool ZygoteHost::Impl::Attend(Grave& grave) {
+  if (!grave.gone) {
+    grave.gone = !grave.parts.pidfd.valid() || IsReadable(grave.parts.pidfd.get());
+    if (!grave.gone) return false;
+    const bool touched = !grave.parts.listener || grave.parts.listener->met_network();
+    std::optional<Cgroup> cgroup = std::move(grave.parts.cgroup);
+    grave.parts = {};  // closes every descriptor: the last references to its mounts
+    grave.slot->cgroup = std::move(cgroup);
+    if (touched) grave.slot->spaces.network.reset();
+  }
+  CellSlot& slot = *grave.slot;
+  if (!slot.spaces.network.valid()) return true;
+  if (slot.cgroup && slot.cgroup->Renew()) {
+    slots_.push_back(std::move(grave.slot));
+    return true;
+  }
+  return MonotonicUs() - grave.since_us > kBurialPatienceMs * 1000;
+}
+
+void ZygoteHost::Impl::Deliver(std::unique_ptr<Cell> cell) {
+  ContainerSandbox::Parts& parts = cell->parts;
+  const bool whole =
+      parts.pidfd.valid() && parts.scratch.valid() && parts.workspace.valid() && parts.listener;
+  if (!whole) {
+    ++failures_;
+    Error error{ErrorCode::kInternal, "a warm cell could not be made", ""};
+    {
+      const std::lock_guard lock(mutex_);
+      if (!status_.error.empty()) error.cause = status_.error;
+    }
+    FailTakers(error);
+    if (parts.pidfd.valid()) PidfdSendSignal(parts.pidfd.get(), SIGKILL);
+    if (failures_ >= kFailuresMax) LoseZygote(error.ToString());
+    return;
+  }
+  failures_ = 0;
+  cell->socket.reset();
+  const std::lock_guard lock(mutex_);
+  if (takers_.empty()) {
+    stock_.push_back(std::move(cell));
+    return;
+  }
+  Taker* const first = takers_.front();
+  takers_.pop_front();
+  first->cell = std::move(cell);
+  first->served.notify_one();
+}
+
+void ZygoteHost::Impl::Watch() {
+  std::vector<pollfd> entries;
+  entries.push_back({wake_.get(), POLLIN, 0});
+  entries.push_back({zygote_ ? zygote_->sandbox->exit_fd() : -1, POLLIN, 0});
+  for (const auto& birth : births_) entries.push_back({birth->socket.get(), POLLIN, 0});
+  bool retry = false;
+  for (const Grave& grave : burials_) {
+    entries.push_back({grave.gone ? -1 : grave.parts.pidfd.get(), POLLIN, 0});
+    retry = retry || grave.gone || !grave.parts.pidfd.valid();
+  }
+  int wait_ms = -1;
+  if (!births_.empty()) wait_ms = static_cast<int>(births_.front()->deadline.RemainingMs());
+  if (!zygote_) {
+    const std::int64_t left_ms = (restart_at_us_ - MonotonicUs()) / 1000 + 1;
+    wait_ms = static_cast<int>(std::clamp<std::int64_t>(left_ms, 0, kRestartDelayMs));
+  }
+  if (retry) wait_ms = wait_ms < 0 ? kBurialRetryMs : std::min<int>(wait_ms, kBurialRetryMs);
+  if (poll(entries.data(), entries.size(), wait_ms) < 0) return;
+
+  if (entries[0].revents != 0) {
+    eventfd_t ignored = 0;
+    (void)!eventfd_read(wake_.get(), &ignored);
+  }
+  const std::size_t births = births_.size();
+  for (std::size_t i = 0; i < births; ++i) {
+    const bool late = births_[i]->deadline.Passed();
+    if (entries[2 + i].revents == 0 && !late) continue;
+    if (!late && !Attend(*births_[i])) continue;
+    if (late) births_[i]->parts.listener.reset();  // not whole, whatever it has
+    std::unique_ptr<Cell> cell = std::move(births_[i]);
+    Deliver(std::move(cell));
+    if (births_.empty()) break;  // the zygote was given up
+  }
+  std::erase(births_, nullptr);
+  std::erase_if(burials_, [this](Grave& grave) { return Attend(grave); });
+  if (entries[1].revents != 0) LoseZygote("the zygote has died");
+}
+
+// ---- The interface. ----
+
+ZygoteHost::ZygoteHost(Options options) : impl_(std::make_shared<Impl>(std::move(options))) {
+  impl_->Start();
+}
+ZygoteHost::~ZygoteHost() { impl_->Stop(); }
+
+Expected<std::unique_ptr<ContainerSandbox>> ZygoteHost::Take(std::int64_t patience_ms) {
+  return impl_->Take(patience_ms);
+}
+
+ZygoteHost::Status ZygoteHost::status() const { return impl_->status(); }
+
+}  // namespace casemate::container

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "casemate/backend.h"
+#include "casemate/engine.h"
+#include "isolation/container/cell_slot.h"
+#include "isolation/container/channels.h"
+#include "isolation/container/launch_plan.h"
+#include "isolation/container/sandbox.h"
+
+namespace casemate::container {
+
+// A zygote of one environment, the cells that wait, and those that are being born or buried. One thread of
+// its own does all of that; nothing but a look at the stock happens on a run's own thread.
+class ZygoteHost {
+ public:
+  struct Options {
+    Host host;
+    EnvironmentView environment;
+    std::vector<RootFile> root_files;  // zygote.pyc first
+    std::vector<std::string> preload;
+    int cells_max = 16;  // waiting ones
+  };
+  explicit ZygoteHost(Options options);
+  // Ends all cells that wait and the zygote; cells that run live on until their owners let go of them.
+  ~ZygoteHost();
+  ZygoteHost(const ZygoteHost&) = delete;
+  ZygoteHost& operator=(const ZygoteHost&) = delete;
+
+  // A waiting cell for one program, in the order of asking: at once when there is one in stock. Blocks for at
+  // most `patience_ms`; kUnavailable when there is none by then, or the zygote cannot be started.
+  Expected<std::unique_ptr<ContainerSandbox>> Take(std::int64_t patience_ms);
+
+  struct Status {
+    int waiting = 0;
+    int running = 0;
+    std::int64_t taken = 0;
+    std::int64_t forked_on_demand = 0;
+    std::map<std::string, std::string> modules;  // "" or why it is not warm
+    std::string error;                           // why there is no zygote
+  };
+  Status status() const;
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace casemate::container

@@ -1,0 +1,212 @@
+// The part of a zygote that Python cannot say: an extension module for the stable ABI (PEP 384), so that one
+// file serves every interpreter from 3.9 on. runtime/python/zygote.py is its only caller.
+#define Py_LIMITED_API 0x03090000
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <vector>
+
+#include "confine/cell.h"
+#include "confine/seccomp_filter.h"
+#include "zygote/cell_message.h"
+#include "zygote/inside/settle.h"
+
+namespace casemate {
+namespace {
+
+CellPlan plan;
+CellHandles handles;
+
+// The views of the scratch file system; the numbers of the channels: both as launch_plan.cc and launcher.cc
+// have them for a cold start.
+constexpr int kRequestNumber = 1100;
+constexpr int kResultNumber = 1101;
+
+class BlockedSignals {
+ public:
+  BlockedSignals() {
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before_);
+  }
+  ~BlockedSignals() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+  BlockedSignals(const BlockedSignals&) = delete;
+  BlockedSignals& operator=(const BlockedSignals&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+PyObject* Configure(PyObject* /*self*/, PyObject* args) {
+  const char* scratch = nullptr;
+  const char* proc = nullptr;
+  const char* host_name = nullptr;
+  PyObject* views = nullptr;
+  int change_ids = 0;
+  if (PyArg_ParseTuple(args, "sssiO", &scratch, &proc, &host_name, &change_ids, &views) == 0) return nullptr;
+  plan.scratch.options = scratch;
+  plan.proc_options = proc;
+  plan.host_name = host_name;
+  plan.ids.change_ids = change_ids != 0;
+  plan.ids.clear_groups = change_ids != 0;
+  plan.init_binary = kZygoteInitFd;
+  plan.seccomp = ContainerSeccompFilter();
+  for (Py_ssize_t i = 0; i < PyList_Size(views); ++i) {
+    const char* name = nullptr;
+    const char* target = nullptr;
+    unsigned long long attributes = 0;
+    unsigned mode = 0;
+    if (PyArg_ParseTuple(PyList_GetItem(views, i), "ssKI", &name, &target, &attributes, &mode) == 0)
+      return nullptr;
+    plan.scratch.views.push_back({name, target, attributes, mode});
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* Settle(PyObject* /*self*/, PyObject* /*args*/) {
+  const BlockedSignals blocked;
+  return PyLong_FromLongLong(SettleMemory());
+}
+
+struct Packet {
+  CellMessage message;
+  std::array<int, kCellDescriptorsMax> fds{};
+  std::size_t count = 0;
+  int operator[](CellDescriptor which) const { return fds[static_cast<std::size_t>(which)]; }
+};
+
+// False at the end of the conversation: the engine is gone.
+bool Receive(int control, Packet& packet) {
+  iovec part{&packet.message, sizeof(packet.message)};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(kCellDescriptorsMax * sizeof(int))> space{};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = space.data();
+  header.msg_controllen = space.size();
+  ssize_t got = 0;
+  do {
+    got = recvmsg(control, &header, MSG_CMSG_CLOEXEC);
+  } while (got < 0 && errno == EINTR);
+  if (got != static_cast<ssize_t>(sizeof(packet.message))) return false;
+  const cmsghdr* attached = CMSG_FIRSTHDR(&header);
+  if (attached == nullptr || attached->cmsg_type != SCM_RIGHTS) return false;
+  packet.count = (attached->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+  std::memcpy(packet.fds.data(), CMSG_DATA(attached), packet.count * sizeof(int));
+  return packet.message.cgroup_tasks <= kCellTasksMax &&
+         packet.count == static_cast<std::size_t>(CellDescriptor::kFirstTask) + packet.message.cgroup_tasks;
+}
+
+bool ForkFor(const Packet& packet) {
+  const std::array<DescriptorMove, 5> channels = {
+      DescriptorMove{packet[CellDescriptor::kStdin], 0}, DescriptorMove{packet[CellDescriptor::kStdout], 1},
+      DescriptorMove{packet[CellDescriptor::kStderr], 2},
+      DescriptorMove{packet[CellDescriptor::kRequest], kRequestNumber},
+      DescriptorMove{packet[CellDescriptor::kResult], kResultNumber}};
+  CellOrder order;
+  order.socket = packet[CellDescriptor::kSocket];
+  order.lifeline = packet[CellDescriptor::kLifeline];
+  order.exit_status = packet[CellDescriptor::kExitStatus];
+  order.user_namespace = packet[CellDescriptor::kUserNamespace];
+  order.network_namespace = packet[CellDescriptor::kNetworkNamespace];
+  order.cgroup_tasks =
+      std::span(packet.fds)
+          .subspan(static_cast<std::size_t>(CellDescriptor::kFirstTask), packet.message.cgroup_tasks);
+  order.channels = channels;
+  const BlockedSignals blocked;
+  return ForkCell(plan, order, handles);
+}
+
+// Forks cells on demand; returns in each of them, never in the zygote.
+PyObject* Serve(PyObject* /*self*/, PyObject* args) {
+  int control = -1;
+  if (PyArg_ParseTuple(args, "i", &control) == 0) return nullptr;
+  for (;;) {
+    Packet packet;
+    if (!Receive(control, packet)) _exit(0);
+    PyOS_BeforeFork();
+    if (ForkFor(packet)) {
+      PyOS_AfterFork_Child();
+      Py_RETURN_NONE;
+    }
+    PyOS_AfterFork_Parent();
+    for (std::size_t i = 0; i < packet.count; ++i) close(packet.fds[i]);
+  }
+}
+
+// The end of the launch conversation: the engine may use this cell.
+PyObject* Ready(PyObject* /*self*/, PyObject* /*args*/) {
+  close(handles.socket);
+  handles.socket = -1;
+  Py_RETURN_NONE;
+}
+
+// [resource, soft, hard]; true when it is anything else.
+bool ReadLimit(PyObject* list, int& resource, unsigned long long& soft, unsigned long long& hard) {
+  if (PyList_Size(list) != 3) return true;
+  resource = static_cast<int>(PyLong_AsLong(PyList_GetItem(list, 0)));
+  soft = PyLong_AsUnsignedLongLong(PyList_GetItem(list, 1));
+  hard = PyLong_AsUnsignedLongLong(PyList_GetItem(list, 2));
+  return PyErr_Occurred() != nullptr;
+}
+
+PyObject* Seal(PyObject* /*self*/, PyObject* args) {
+  CellSeal seal;
+  PyObject* limits = nullptr;
+  PyObject* writable = nullptr;
+  const char* code = nullptr;
+  Py_ssize_t code_bytes = 0;
+  if (PyArg_ParseTuple(args, "OOisy#", &limits, &writable, &seal.landlock.abi, &seal.code_name, &code,
+                       &code_bytes) == 0) {
+    return nullptr;
+  }
+  seal.code = {code, static_cast<std::size_t>(code_bytes)};
+  std::vector<ResourceLimit> values;
+  for (Py_ssize_t i = 0; i < PyList_Size(limits); ++i) {
+    ResourceLimit limit;
+    unsigned long long soft = 0;
+    unsigned long long hard = 0;
+    if (ReadLimit(PyList_GetItem(limits, i), limit.resource, soft, hard)) return nullptr;
+    limit.value = {static_cast<rlim_t>(soft), static_cast<rlim_t>(hard)};
+    values.push_back(limit);
+  }
+  for (Py_ssize_t i = 0; i < PyList_Size(writable); ++i) {
+    const char* path = nullptr;
+    if (PyArg_Parse(PyList_GetItem(writable, i), "s", &path) == 0) return nullptr;
+    seal.landlock.writable.emplace_back(path);
+  }
+  seal.limits = values;
+  return PyLong_FromLong(SealCell(seal, handles));
+}
+
+// _exit(2) from here, where the program cannot have replaced it.
+PyObject* Leave(PyObject* /*self*/, PyObject* args) {
+  int code = 0;
+  if (PyArg_ParseTuple(args, "i", &code) == 0) return nullptr;
+  _exit(code);
+}
+
+std::array<PyMethodDef, 7> methods = {{
+    {"configure", Configure, METH_VARARGS, nullptr},
+    {"settle", Settle, METH_NOARGS, nullptr},
+    {"serve", Serve, METH_VARARGS, nullptr},
+    {"ready", Ready, METH_NOARGS, nullptr},
+    {"seal", Seal, METH_VARARGS, nullptr},
+    {"leave", Leave, METH_VARARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+}};
+
+PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "casemate_cell", nullptr, -1, methods.data(), nullptr, nullptr, nullptr, nullptr};
+
+}  // namespace
+}  // namespace casemate
+
+PyMODINIT_FUNC PyInit_casemate_cell() { return PyModule_Create(&casemate::definition); }

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+
+namespace casemate {
+
+// Moves the writable private memory of this process into a memfd and maps it back, copy-on-write, at the same
+// addresses. From then on fork(2) has no anonymous page to copy an entry for, a child faults in only what it
+// touches, and what nobody writes is shared by all. The stack stays. Returns the bytes moved, or -errno with
+// the memory as it was. The process has one thread and all signals blocked.
+std::int64_t SettleMemory();
+
+}  // namespace casemate
