@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "casemate/error.h"
 #include "casemate/event.h"
@@ -9,6 +12,21 @@
 
 namespace casemate {
 
+// What on a run's cancel_fd ends it.
+enum class CancelWhen {
+  kReadable,  // it becomes readable (an eventfd, a pipe)
+  kHungUp,    // its other end closes, or stops sending (a connection, whose later bytes do not matter)
+};
+
+// What is kept warm for one kind of program.
+struct PoolStatus {
+  std::string environment;
+  std::string policy;
+  std::vector<std::string> preload;  // modules that its zygote has imported
+  int cells_ready = 0;
+  int cells_max = 0;
+};
+
 // Runs programs that nobody has read. Execute() may be called from several threads at once.
 class Engine {
  public:
@@ -16,16 +34,28 @@ class Engine {
 
   // Runs `request` to its end and returns what came of it. Never throws and has no error return: a
   // refusal (`rejected`, `unavailable`) and our own failure (`failed`) are results too, so that each
-  // caller handles one type. `sink` (may be null) sees the run as it happens. `cancel_fd` (or -1), when
-  // it becomes readable, ends the run with kCancelled; it is not read from and not closed.
+  // caller handles one type. `sink` (may be null) sees the run as it happens. `cancel_fd` (or -1) ends the
+  // run with kCancelled, as `cancel_when` says; it is not read from and not closed.
   virtual ExecutionResult Execute(const ExecutionRequest& request, EventSink* sink = nullptr,
-                                  int cancel_fd = -1) = 0;
+                                  int cancel_fd = -1, CancelWhen cancel_when = CancelWhen::kReadable) = 0;
+
+  // What is warm at this moment; empty for an engine that keeps nothing warm. Any thread.
+  virtual std::vector<PoolStatus> Pools() const { return {}; }
+};
+
+// What an engine that stays keeps ready.
+struct WarmOptions {
+  bool enabled = false;
+  std::vector<std::string> preload;       // modules to import before any program comes
+  int cells_max = 16;                     // waiting cells of one pool
+  std::int64_t idle_expiry_ms = 600'000;  // a pool that nobody asked for so long is given up
 };
 
 // Where the engine keeps what it learns of the host, and what it may use of it.
 struct EngineOptions {
   std::string state_dir;  // "" means $CASEMATE_STATE_DIR or the XDG state folder
   std::string python;     // the host interpreter; "" means $CASEMATE_PYTHON or python3 in PATH
+  WarmOptions warm;
 };
 
 Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options);

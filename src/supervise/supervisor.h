@@ -28,6 +28,7 @@ struct RunInput {
   int stdin_fd = -1;               // not owned; -1 for none
   int cancel_fd = -1;              // not owned; ends the run when it becomes readable
   bool keep_streams = true;        // Outcome has the texts; the observer sees them in any case
+  bool cancel_on_hang_up = false;  // cancel_fd ends the run when its other end closes or stops sending instead
 };
 
 // All that is known of a run from outside.
