@@ -92,8 +92,11 @@ Expected<std::optional<ExecutionResult>> RunResident(const RunOptions& options, 
   }
   auto result = http::RunAt(path, request, sink, cancel_fd);
   if (result) return *std::move(result);
-  if (named) return std::unexpected(std::move(result.error()));
-  return std::nullopt;
+  if (!named) return std::nullopt;
+  Error error = std::move(result.error());
+  // What is not there is the engine, and not the program.
+  if (error.code == ErrorCode::kNotFound) error.code = ErrorCode::kUnavailable;
+  return std::unexpected(std::move(error));
 }
 
 }  // namespace casemate
