@@ -22,6 +22,8 @@ function(casemate_dependency name)
 endfunction()
 
 casemate_dependency(boost_json HEADERS boost/json.hpp ARCHIVES libboost_json.a libboost_container.a)
+# Boost.Beast's HTTP parser; headers alone.
+casemate_dependency(boost_http HEADERS boost/beast/http/parser.hpp)
 casemate_dependency(re2 HEADERS re2/re2.h ARCHIVES libre2.a)
 casemate_dependency(tomlplusplus HEADERS toml++/toml.h)
 # Debian has no archive of fmt, and a shared library costs start-up time.

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "casemate/error.h"
 #include "casemate/event.h"
@@ -10,6 +13,12 @@
 
 namespace casemate {
 
+// What on a run's cancel_fd ends it.
+enum class CancelWhen {
+  kReadable,  // it becomes readable (an eventfd, a pipe)
+  kHungUp,    // its other end closes, or stops sending (a connection, whose later bytes do not matter)
+};
+
 // Runs programs that nobody has read. Execute() may be called from several threads at once.
 class Engine {
  public:
@@ -17,10 +26,10 @@ class Engine {
 
   // Runs `request` to its end and returns what came of it. Never throws and has no error return: a
   // refusal (`rejected`, `unavailable`) and our own failure (`failed`) are results too, so that each
-  // caller handles one type. `sink` (may be null) sees the run as it happens. `cancel_fd` (or -1), when
-  // it becomes readable, ends the run with kCancelled; it is not read from and not closed.
+  // caller handles one type. `sink` (may be null) sees the run as it happens. `cancel_fd` (or -1) ends the
+  // run with kCancelled, as `cancel_when` says; it is not read from and not closed.
   virtual ExecutionResult Execute(const ExecutionRequest& request, EventSink* sink = nullptr,
-                                  int cancel_fd = -1) = 0;
+                                  int cancel_fd = -1, CancelWhen cancel_when = CancelWhen::kReadable) = 0;
 
   // What is warm at this moment; empty for an engine that keeps nothing warm. Any thread.
   virtual std::vector<PoolStatus> Pools() const { return {}; }

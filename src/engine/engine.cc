@@ -76,19 +76,26 @@ class FlowEngine : public Engine {
     return all;
   }
 
-  ExecutionResult Execute(const ExecutionRequest& request, EventSink* sink, int cancel_fd) override {
+  ExecutionResult Execute(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
+                          CancelWhen cancel_when) override {
     ExecutionResult result;
     result.id = MakeId();
     result.policy = request.policy;
     result.environment = request.environment;
     result.code_sha256 = HashProgram(request);
-    if (auto done = Run(request, sink, cancel_fd, result); !done) AssembleRefusal(done.error(), result);
+    if (auto done = Run(request, sink, {cancel_fd, cancel_when}, result); !done)
+      AssembleRefusal(done.error(), result);
     if (sink != nullptr) EmitEnd(*sink, result);
     return result;
   }
 
  private:
-  Expected<void> Run(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
+  struct Cancel {
+    int fd;
+    CancelWhen when;
+  };
+
+  Expected<void> Run(const ExecutionRequest& request, EventSink* sink, Cancel cancel,
                      ExecutionResult& result) {
     Stopwatch watch(result);
     auto checked = CheckRequest(request);
@@ -115,10 +122,11 @@ class FlowEngine : public Engine {
 
     EventRelay relay(checked->policy.limits, sink);
     relay.Emit(StartedEvent{result.id});
-    Outcome outcome = Supervise(**sandbox, checked->policy.limits,
-                                {launch->request_bytes, request.stdin_bytes, request.stdin_fd, cancel_fd,
-                                 request.keep_streams, !request.collect.empty()},
-                                relay);
+    Outcome outcome =
+        Supervise(**sandbox, checked->policy.limits,
+                  {launch->request_bytes, request.stdin_bytes, request.stdin_fd, cancel.fd,
+                   request.keep_streams, !request.collect.empty(), cancel.when == CancelWhen::kHungUp},
+                  relay);
     watch.Mark("run");
 
     const std::size_t denials_told = outcome.denials.size();

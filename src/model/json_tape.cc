@@ -78,6 +78,29 @@ std::string_view JsonTape::raw(Index node) const {
   return text_.substr(start, ScalarEnd(text_, start) - start);
 }
 
+std::string_view JsonTape::text(Index node) const {
+  if (kind(node) != Kind::kArray && kind(node) != Kind::kObject) return raw(node);
+  const std::size_t start = nodes_[node].start;
+  std::size_t depth = 0;
+  for (std::size_t at = start;; ++at) {
+    switch (text_[at]) {
+      case '"':
+        at = ScalarEnd(text_, at) - 1;
+        break;
+      case '[':
+      case '{':
+        ++depth;
+        break;
+      case ']':
+      case '}':
+        if (--depth == 0) return text_.substr(start, at + 1 - start);
+        break;
+      default:
+        break;
+    }
+  }
+}
+
 std::size_t JsonTape::span(Index node) const {
   const Index next = nodes_[node].next;
   return (next < nodes_.size() ? nodes_[next].start : text_.size()) - nodes_[node].start;

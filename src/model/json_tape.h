@@ -25,6 +25,8 @@ class JsonTape {
   std::size_t size(Index node) const { return nodes_[node].size; }
   // The text of a value that is no array and no object; of a string with its quotes and escapes.
   std::string_view raw(Index node) const;
+  // The text of any value, to the letter. Takes time linear in it.
+  std::string_view text(Index node) const;
   // Bytes from the value's start to the next value's, for counting work.
   std::size_t span(Index node) const;
   // A string's content.

@@ -16,11 +16,7 @@ void WriteTruncated(JsonWriter& writer, const Truncated& truncated) {
 
 void WriteDisplays(JsonWriter& writer, const std::vector<Display>& displays) {
   writer.BeginArray();
-  for (const Display& display : displays) {
-    writer.BeginObject();
-    for (const auto& [mime, data] : display.data) writer.Field(mime, data);
-    writer.EndObject();
-  }
+  for (const Display& display : displays) WriteDisplay(writer, display);
   writer.EndArray();
 }
 
@@ -37,26 +33,9 @@ void WriteFiles(JsonWriter& writer, const std::vector<OutputFile>& files) {
   writer.EndArray();
 }
 
-void WriteError(JsonWriter& writer, const std::optional<ProgramError>& error) {
-  if (!error) return writer.Null();
-  writer.BeginObject();
-  writer.Field("type", error->type);
-  writer.Field("message", error->message);
-  writer.Field("traceback", error->traceback);
-  writer.Field("hint", error->hint);
-  writer.EndObject();
-}
-
 void WriteDenials(JsonWriter& writer, const std::vector<Denial>& denials) {
   writer.BeginArray();
-  for (const Denial& denial : denials) {
-    writer.BeginObject();
-    writer.Field("kind", denial.kind);
-    writer.Field("what", denial.what);
-    writer.Field("count", denial.count);
-    writer.Field("remedy", denial.remedy);
-    writer.EndObject();
-  }
+  for (const Denial& denial : denials) WriteDenial(writer, denial);
   writer.EndArray();
 }
 
@@ -84,6 +63,30 @@ void WriteTimings(JsonWriter& writer, const std::vector<Timing>& timings) {
 }
 
 }  // namespace
+
+void WriteDisplay(JsonWriter& writer, const Display& display) {
+  writer.BeginObject();
+  for (const auto& [mime, data] : display.data) writer.Field(mime, data);
+  writer.EndObject();
+}
+
+void WriteError(JsonWriter& writer, const ProgramError& error) {
+  writer.BeginObject();
+  writer.Field("type", error.type);
+  writer.Field("message", error.message);
+  writer.Field("traceback", error.traceback);
+  writer.Field("hint", error.hint);
+  writer.EndObject();
+}
+
+void WriteDenial(JsonWriter& writer, const Denial& denial) {
+  writer.BeginObject();
+  writer.Field("kind", denial.kind);
+  writer.Field("what", denial.what);
+  writer.Field("count", denial.count);
+  writer.Field("remedy", denial.remedy);
+  writer.EndObject();
+}
 
 void WriteEnforcement(JsonWriter& writer, const EnforcementReport& report) {
   writer.BeginObject();
@@ -117,11 +120,7 @@ std::string EncodeEnforcement(const EnforcementReport& report) {
   return std::move(writer).Take();
 }
 
-std::string EncodeResult(const ExecutionResult& result) {
-  JsonWriter writer;
-  // The longest that the streams can become, \u0000 for each byte: room that is not touched costs nothing,
-  // but growing by copying holds the text twice.
-  writer.Reserve(6 * (result.stdout_text.size() + result.stderr_text.size()) + 65536);
+void WriteResult(JsonWriter& writer, const ExecutionResult& result) {
   writer.BeginObject();
   writer.Field("id", result.id);
   writer.Field("status", StatusName(result.status));
@@ -142,7 +141,11 @@ std::string EncodeResult(const ExecutionResult& result) {
   writer.Key("files");
   WriteFiles(writer, result.files);
   writer.Key("error");
-  WriteError(writer, result.error);
+  if (result.error) {
+    WriteError(writer, *result.error);
+  } else {
+    writer.Null();
+  }
   writer.Key("denials");
   WriteDenials(writer, result.denials);
   writer.Key("usage");
@@ -155,6 +158,14 @@ std::string EncodeResult(const ExecutionResult& result) {
   writer.Field("environment", result.environment);
   writer.Field("code_sha256", result.code_sha256);
   writer.EndObject();
+}
+
+std::string EncodeResult(const ExecutionResult& result) {
+  JsonWriter writer;
+  // The longest that the streams can become, \u0000 for each byte: room that is not touched costs nothing,
+  // but growing by copying holds the text twice.
+  writer.Reserve(6 * (result.stdout_text.size() + result.stderr_text.size()) + 65536);
+  WriteResult(writer, result);
   return std::move(writer).Take();
 }
 

@@ -39,6 +39,11 @@ TEST(ResultJson, AFullResult) {
   result.environment = "host";
   result.code_sha256 = "ab";
   const std::string text = EncodeResult(result);
+  const auto decoded = DecodeResult(text);
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  EXPECT_EQ(EncodeResult(*decoded), text);
+  EXPECT_EQ(decoded->files[0].bytes, "\x01\x02\xff");
+  EXPECT_EQ(decoded->signal, 9);
   const auto parsed = ParseJson(text);
   ASSERT_TRUE(parsed) << text;
   EXPECT_EQ(parsed->text(), text);
@@ -55,6 +60,27 @@ TEST(ResultJson, AFullResult) {
        R"({"tier":"process","enforced":[{"guarantee":"memory","mechanism":"rlimit"}],)"
        R"("not_enforced":[{"guarantee":"network","reason":"no netns","fallback":"seccomp","remedy":"sysctl"}]})"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  }
+}
+
+TEST(ResultJson, AnEmptyResultComesBack) {
+  const std::string text = EncodeResult({});
+  const auto decoded = DecodeResult(text);
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  EXPECT_FALSE(decoded->result || decoded->error || decoded->exit_code || decoded->signal);
+  EXPECT_EQ(EncodeResult(*decoded), text);
+}
+
+TEST(ResultJson, OnlyAResultObjectIsOne) {
+  EXPECT_TRUE(DecodeResult(R"({"id":"","status":"ok","of a newer engine":[]})"));
+  for (const char* text :
+       {"", "[]", "{}", R"({"id":""})", R"({"status":"ok"})", R"({"id":"","status":"fine"})",
+        R"({"id":"","status":"ok","files":[{"content_base64":"?"}]})",
+        R"({"id":"","status":"ok","isolation":{"tier":"x"}})",
+        R"({"id":"","status":"ok","usage":{"wall_ms":1.5}})"}) {
+    const auto decoded = DecodeResult(text);
+    ASSERT_FALSE(decoded) << text;
+    EXPECT_EQ(decoded.error().code, ErrorCode::kInvalidRequest);
   }
 }
 

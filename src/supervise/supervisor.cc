@@ -40,7 +40,9 @@ class Watch {
         request_(input.request_bytes, -1),
         stdin_(input.stdin_bytes, input.stdin_fd),
         cancel_fd_(input.cancel_fd),
-        until_gone_(input.until_gone) {}
+        until_gone_(input.until_gone),
+        // POLLHUP and POLLERR are always told.
+        cancel_events_(static_cast<short>(input.cancel_on_hang_up ? POLLRDHUP : POLLIN)) {}
 
   Outcome Run() {
     const SigpipeGuard guard;
@@ -74,7 +76,7 @@ class Watch {
   std::array<pollfd, kSlots> Entries() const {
     std::array<pollfd, kSlots> entries{};
     entries[kExit] = {sandbox_.exit_fd(), POLLIN, 0};
-    entries[kCancel] = {killed_for_ ? -1 : cancel_fd_, POLLIN, 0};
+    entries[kCancel] = {killed_for_ ? -1 : cancel_fd_, cancel_events_, 0};
     entries[kDenial] = {sandbox_.denial_fd(), POLLIN, 0};
     entries[kOut] = {sandbox_.ChannelFd(Channel::kStdout), POLLIN, 0};
     entries[kErr] = {sandbox_.ChannelFd(Channel::kStderr), POLLIN, 0};
@@ -251,6 +253,7 @@ class Watch {
   Feeder stdin_;
   int cancel_fd_;
   bool until_gone_;
+  short cancel_events_;
   std::optional<int> told_exit_;
   std::optional<Status> killed_for_;
   std::vector<Denial> denials_;

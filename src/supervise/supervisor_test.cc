@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 
 #include "base/clock.h"
@@ -89,6 +91,28 @@ TEST_F(SupervisorTest, EndsAtTheDeadline) {
 TEST_F(SupervisorTest, EndsWhenCancelled) {
   const UniqueFd cancel(eventfd(1, EFD_CLOEXEC));
   EXPECT_EQ(Run({.runs_for_ever = true}, {.cancel_fd = cancel.get()}).status, Status::kCancelled);
+}
+
+TEST_F(SupervisorTest, EndsWhenAPeerHangsUpAndNotWhenItSends) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+  const UniqueFd ours(ends[0]);
+  UniqueFd peer(ends[1]);
+  ASSERT_EQ(write(peer.get(), "next", 4), 4);
+  const RunInput input{.cancel_fd = ours.get(), .cancel_on_hang_up = true};
+  EXPECT_EQ(Run({.stdout_text = "out"}, input).status, Status::kOk);
+  peer.reset();
+  EXPECT_EQ(Run({.runs_for_ever = true}, input).status, Status::kCancelled);
+}
+
+TEST_F(SupervisorTest, EndsWhenAPeerStopsSending) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+  const UniqueFd ours(ends[0]);
+  const UniqueFd peer(ends[1]);
+  shutdown(peer.get(), SHUT_WR);
+  EXPECT_EQ(Run({.runs_for_ever = true}, {.cancel_fd = ours.get(), .cancel_on_hang_up = true}).status,
+            Status::kCancelled);
 }
 
 TEST_F(SupervisorTest, FeedsBytesAndThenADescriptor) {

@@ -20,6 +20,9 @@ SLOW = float(os.environ.get("CASEMATE_TEST_SLOW", "1"))
 # Sanitizers multiply memory; bounds on the supervisor's own memory say nothing then.
 SANITIZED = os.environ.get("CASEMATE_TEST_SANITIZED", "") == "1"
 
+# An engine that is resident on this host is none of the tests' unless they are told so.
+os.environ.setdefault("CASEMATE_SOCKET", "")
+
 STATUSES = {
     "ok",
     "error",

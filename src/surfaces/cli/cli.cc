@@ -10,6 +10,7 @@
 #include "surfaces/cli/exit_code.h"
 #include "surfaces/cli/report.h"
 #include "surfaces/cli/run_command.h"
+#include "surfaces/cli/serve_command.h"
 #include "surfaces/cli/stream_writer.h"
 #include "surfaces/cli/summary.h"
 
@@ -22,6 +23,7 @@ constexpr std::string_view kHelp =
     "  run FILE [ARGS...]      run a Python program; \"casemate run --help\" lists all ways and flags\n"
     "  run -c CODE [ARGS...]   run Python code\n"
     "  run -- COMMAND ARGS...  run any command\n"
+    "  serve                   stay, and run programs for others; \"casemate serve --help\" lists its flags\n"
     "  doctor [--json]         what this host can enforce, and how to mend what it cannot\n"
     "  gc [--json]             remove what killed runs have left behind\n"
     "  version                 print the version\n"
@@ -29,7 +31,7 @@ constexpr std::string_view kHelp =
     "doctor and gc also take --python PATH and --state-dir DIR.\n\n"
     "Exit codes of run:\n";
 
-constexpr std::array<std::string_view, 5> kCommands = {"run", "doctor", "gc", "version", "help"};
+constexpr std::array<std::string_view, 6> kCommands = {"run", "serve", "doctor", "gc", "version", "help"};
 
 std::string HelpText() {
   std::string text(kHelp);
@@ -102,6 +104,7 @@ int CliMain(const std::vector<std::string>& words, const CliServices& services, 
   if (words.empty()) return Refuse("no command is given: \"casemate help\" lists them", streams);
   const std::string& command = words[0];
   if (command == "run") return RunCommandLine({words.begin() + 1, words.end()}, services, streams);
+  if (command == "serve") return ServeCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "version" || command == "--version") {
     return Print("casemate " CASEMATE_VERSION "\n", kExitOk, streams);
   }

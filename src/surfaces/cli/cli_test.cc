@@ -32,7 +32,8 @@ using Body = std::function<ExecutionResult(const ExecutionRequest&, EventSink*, 
 class FakeEngine : public Engine {
  public:
   explicit FakeEngine(Body body) : body_(std::move(body)) {}
-  ExecutionResult Execute(const ExecutionRequest& request, EventSink* sink, int cancel_fd) override {
+  ExecutionResult Execute(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
+                          CancelWhen /*cancel_when*/) override {
     return body_(request, sink, cancel_fd);
   }
 
@@ -59,6 +60,7 @@ class CliTest : public ::testing::Test {
     char name[] = "/tmp/casemate-cli-XXXXXX";
     ASSERT_NE(::mkdtemp(name), nullptr);
     folder_ = name;
+    ::setenv("CASEMATE_SOCKET", "", 1);  // no engine of this host
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 

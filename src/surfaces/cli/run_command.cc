@@ -10,12 +10,14 @@
 #include "surfaces/cli/exit_code.h"
 #include "surfaces/cli/load_request.h"
 #include "surfaces/cli/output_folder.h"
+#include "surfaces/cli/resident.h"
 #include "surfaces/cli/run_options.h"
 #include "surfaces/cli/signals.h"
 #include "surfaces/cli/stream_writer.h"
 #include "surfaces/cli/summary.h"
 
-// words -> options -> request -> engine -> (stdout and stderr as they come) -> files, summary, exit code
+// words -> options -> request -> engine (a resident one, or one made here) -> (stdout and stderr as they
+// come) -> files, summary, exit code
 //
 // Without --json the program's streams are forwarded by a writer thread while it runs, and the summary is
 // written once all of them are out. With --json nothing but the result object goes to stdout.
@@ -77,7 +79,18 @@ class Forwarder : public EventSink {
   const CliStreams& streams_;
 };
 
-int Run(const RunOptions& options, const ExecutionRequest& request, const CliServices& services,
+// By the resident engine where that can be, otherwise by one that is made for this run.
+Expected<ExecutionResult> Execute(const RunOptions& options, ExecutionRequest request,
+                                  const CliServices& services, EventSink* sink, int cancel_fd) {
+  auto resident = RunResident(options, request, sink, cancel_fd);
+  if (!resident) return std::unexpected(std::move(resident.error()));
+  if (*resident) return **std::move(resident);
+  auto engine = services.make_engine(options.engine);
+  if (!engine) return std::unexpected(std::move(engine.error()));
+  return (*engine)->Execute(request, sink, cancel_fd);
+}
+
+int Run(const RunOptions& options, ExecutionRequest request, const CliServices& services,
         const CliStreams& streams, const Style& style) {
   std::optional<OutputFolder> folder;
   if (!options.output_dir.empty()) {
@@ -85,15 +98,14 @@ int Run(const RunOptions& options, const ExecutionRequest& request, const CliSer
     if (!opened) return Refuse(opened.error(), options.json, streams, style);
     folder = *std::move(opened);
   }
-  auto engine = services.make_engine(options.engine);
-  if (!engine) return Refuse(engine.error(), options.json, streams, style);
-
   CancelSignals signals;
   StreamWriter writer(signals.fd(), CancelSignals::Cancel);
   Forwarder forwarder(writer, streams);
-  const ExecutionResult result =
-      (*engine)->Execute(request, options.json ? nullptr : &forwarder, signals.fd());
+  const auto executed =
+      Execute(options, std::move(request), services, options.json ? nullptr : &forwarder, signals.fd());
   int failed = writer.Finish();
+  if (!executed) return Refuse(executed.error(), options.json, streams, style);
+  const ExecutionResult& result = *executed;
 
   const WrittenOutput written = folder ? WriteOutput(result, *folder) : WrittenOutput{};
   if (options.json) {
@@ -115,9 +127,9 @@ int RunCommandLine(const std::vector<std::string>& words, const CliServices& ser
   if (options->help) {
     return ExitAfterWrite(kExitOk, WritePatiently(streams.out, RunHelp(), -1), streams, style);
   }
-  const auto request = LoadRequest(*options, streams.in);
+  auto request = LoadRequest(*options, streams.in);
   if (!request) return Refuse(request.error(), options->json, streams, style);
-  return Run(*options, *request, services, streams, style);
+  return Run(*options, *std::move(request), services, streams, style);
 }
 
 }  // namespace casemate

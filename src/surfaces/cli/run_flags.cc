@@ -317,6 +317,21 @@ constexpr std::array kFlags = {
               return {};
             },
             "where what was learnt of the host is kept"},
+    RunFlag{"engine", '\0', "SOCKET", "",
+            [](RunOptions& o, std::string_view v) -> Applied {
+              if (v.empty()) return Refuse("the socket's path is empty");
+              o.engine_socket = v;
+              o.no_engine = false;
+              return {};
+            },
+            "the resident engine that must run it (whichever answers)"},
+    RunFlag{"no-engine", '\0', "", "",
+            [](RunOptions& o, std::string_view) -> Applied {
+              o.engine_socket.clear();
+              o.no_engine = true;
+              return {};
+            },
+            "run it here, resident engine or not"},
     RunFlag{"json", '\0', "", "",
             [](RunOptions& o, std::string_view) -> Applied {
               o.json = true;

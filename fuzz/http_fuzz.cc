@@ -1,0 +1,44 @@
+// link: surfaces_http model base
+// What a peer sends on a connection: the server reads all of it, answers, and ends.
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+
+#include "surfaces/http/connection.h"
+
+namespace {
+
+class InstantEngine : public casemate::Engine {
+ public:
+  casemate::ExecutionResult Execute(const casemate::ExecutionRequest& /*request*/, casemate::EventSink* sink,
+                                    int /*cancel_fd*/, casemate::CancelWhen /*cancel_when*/) override {
+    casemate::ExecutionResult result;
+    result.status = casemate::Status::kOk;
+    if (sink != nullptr) sink->OnEvent(casemate::FinishedEvent{&result});
+    return result;
+  }
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  constexpr std::size_t kBytesMax = 100'000;  // what the socket holds while nobody reads
+  if (size > kBytesMax) return -1;
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) std::abort();
+  if (::write(ends[1], data, size) != static_cast<ssize_t>(size)) std::abort();
+  ::shutdown(ends[1], SHUT_WR);
+  InstantEngine engine;
+  casemate::http::Handler handler(engine, "0");
+  std::atomic<bool> busy = false;
+  // Nobody reads the answers either.
+  casemate::http::ServeConnection(ends[0], handler, {.body_bytes_max = 10'000, .write_ms = 0}, busy);
+  if (busy) std::abort();
+  ::close(ends[0]);
+  ::close(ends[1]);
+  return 0;
+}

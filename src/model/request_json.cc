@@ -1,0 +1,232 @@
+#include "model/request_json.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "model/base64.h"
+#include "model/json.h"
+#include "model/json_fields.h"
+
+namespace casemate {
+namespace {
+
+using Done = Expected<void>;
+
+std::unexpected<Error> Refuse(std::string message) {
+  return Fail(ErrorCode::kInvalidRequest, std::move(message));
+}
+
+// Puts what was read into `place`, or gives the error on.
+template <typename T, typename Place>
+Done Put(Expected<T> value, Place& place) {
+  if (!value) return std::unexpected(std::move(value.error()));
+  place = *std::move(value);
+  return {};
+}
+
+template <std::string ExecutionRequest::*kMember>
+Done ReadText(const JsonField& field, ExecutionRequest& request) {
+  return Put(field.String(), request.*kMember);
+}
+
+template <std::vector<std::string> ExecutionRequest::*kMember>
+Done ReadTexts(const JsonField& field, ExecutionRequest& request) {
+  return Put(field.Strings(), request.*kMember);
+}
+
+template <std::optional<std::string> ExecutionRequest::*kMember>
+Done ReadJson(const JsonField& field, ExecutionRequest& request) {
+  request.*kMember = std::string(field.text());
+  return {};
+}
+
+template <bool ExecutionRequest::*kMember>
+Done ReadBool(const JsonField& field, ExecutionRequest& request) {
+  return Put(field.Bool(), request.*kMember);
+}
+
+Expected<std::string> ReadBase64(const JsonField& field) {
+  auto text = field.String();
+  if (!text) return text;
+  auto bytes = DecodeBase64(*text);
+  if (!bytes) {
+    return Refuse(fmt::format("\"{}\" must be base64 with padding and without line breaks", field.name()));
+  }
+  return *std::move(bytes);
+}
+
+// The engine does not know the caller's working folder, and the kernel ends a path at a NUL.
+Done ReadPath(const JsonField& field, std::string& place) {
+  auto path = field.String();
+  if (!path) return std::unexpected(std::move(path.error()));
+  if (!path->starts_with('/') || path->find('\0') != std::string::npos) {
+    return Refuse(fmt::format("\"{}\" must be an absolute path, without NUL", field.name()));
+  }
+  place = *std::move(path);
+  return {};
+}
+
+Done UnknownField(const JsonField& field, std::string_view known) {
+  return Refuse(fmt::format("there is no field \"{}\"; known are {}", field.name(), known));
+}
+
+Done ReadCode(const JsonField& field, ExecutionRequest& request) { return Put(field.String(), request.code); }
+
+Done ReadStdinBase64(const JsonField& field, ExecutionRequest& request) {
+  return Put(ReadBase64(field), request.stdin_bytes);
+}
+
+Done ReadFiles(const JsonField& field, ExecutionRequest& request) {
+  return field.ForEachMember([&request](const std::string& name, const JsonField& content) -> Done {
+    InputFile& file = request.files.emplace_back();
+    file.name = name;
+    if (content.kind() == JsonTape::Kind::kString) return Put(content.String(), file.bytes);
+    if (content.kind() != JsonTape::Kind::kObject) return content.Refuse("a text or {\"base64\": ...}");
+    bool given = false;
+    auto done = content.ForEachMember([&](const std::string& key, const JsonField& value) -> Done {
+      if (key != "base64") return UnknownField(value, "base64");
+      given = true;
+      return Put(ReadBase64(value), file.bytes);
+    });
+    if (done && !given) return Refuse(fmt::format("\"{}\" needs \"base64\"", content.name()));
+    return done;
+  });
+}
+
+Done ReadWorkspace(const JsonField& field, ExecutionRequest& request) {
+  Workspace workspace;
+  auto done = field.ForEachMember([&workspace](const std::string& key, const JsonField& value) -> Done {
+    if (key == "path") return ReadPath(value, workspace.host_path);
+    if (key != "mode") return UnknownField(value, "path and mode");
+    const auto text = value.String();
+    if (!text) return std::unexpected(text.error());
+    const auto mode = ParseWorkspaceMode(*text);
+    if (!mode) return Refuse(fmt::format("\"{}\" must be \"ro\", \"copy\" or \"rw\"", value.name()));
+    workspace.mode = *mode;
+    return {};
+  });
+  if (!done) return done;
+  if (workspace.host_path.empty()) return Refuse("\"workspace\" needs \"path\"");
+  request.workspace = std::move(workspace);
+  return {};
+}
+
+Done ReadMount(const JsonField& field, HostMount& mount) {
+  auto done = field.ForEachMember([&mount](const std::string& key, const JsonField& value) -> Done {
+    if (key == "path") return ReadPath(value, mount.host_path);
+    if (key == "inside") return ReadPath(value, mount.inside_path);
+    if (key != "mode") return UnknownField(value, "path, inside and mode");
+    const auto mode = value.String();
+    if (!mode) return std::unexpected(mode.error());
+    if (*mode != "ro" && *mode != "rw") {
+      return Refuse(fmt::format("\"{}\" must be \"ro\" or \"rw\"", value.name()));
+    }
+    mount.writable = *mode == "rw";
+    return {};
+  });
+  if (!done) return done;
+  if (mount.host_path.empty() || mount.inside_path.empty()) {
+    return Refuse(fmt::format("\"{}\" needs \"path\" and \"inside\"", field.name()));
+  }
+  return {};
+}
+
+Done ReadMounts(const JsonField& field, ExecutionRequest& request) {
+  return field.ForEachElement([&request](const JsonField& element) -> Done {
+    return ReadMount(element, request.mounts.emplace_back());
+  });
+}
+
+Done ReadEnv(const JsonField& field, ExecutionRequest& request) {
+  return Put(field.StringMap(), request.env);
+}
+
+Done ReadLimits(const JsonField& field, ExecutionRequest& request) {
+  return field.ForEachMember([&request](const std::string& name, const JsonField& value) -> Done {
+    return Put(value.Number(), request.limits[name]);
+  });
+}
+
+Done ReadTier(const JsonField& field, bool allow_auto, std::optional<Tier>& place) {
+  const auto name = field.String();
+  if (!name) return std::unexpected(name.error());
+  if (allow_auto && *name == "auto") return {};
+  place = ParseTier(*name);
+  if (place) return {};
+  return Refuse(
+      fmt::format("\"{}\" must be {}\"process\", \"container\", \"docker\", \"gvisor\" or \"microvm\"",
+                  field.name(), allow_auto ? "\"auto\", " : ""));
+}
+
+Done ReadIsolation(const JsonField& field, ExecutionRequest& request) {
+  return ReadTier(field, true, request.isolation);
+}
+
+Done ReadRequire(const JsonField& field, ExecutionRequest& request) {
+  return ReadTier(field, false, request.require);
+}
+
+struct FieldReader {
+  std::string_view name;
+  Done (*read)(const JsonField&, ExecutionRequest&);
+};
+using Request = ExecutionRequest;
+constexpr std::array kFields = {
+    FieldReader{"code", ReadCode},
+    FieldReader{"command", ReadTexts<&Request::command>},
+    FieldReader{"code_name", ReadText<&Request::code_name>},
+    FieldReader{"language", ReadText<&Request::language>},
+    FieldReader{"args", ReadTexts<&Request::args>},
+    FieldReader{"environment", ReadText<&Request::environment>},
+    FieldReader{"input", ReadJson<&Request::input_json>},
+    FieldReader{"input_schema", ReadJson<&Request::input_schema>},
+    FieldReader{"result_schema", ReadJson<&Request::result_schema>},
+    FieldReader{"stdin", ReadText<&Request::stdin_bytes>},
+    FieldReader{"stdin_base64", ReadStdinBase64},
+    FieldReader{"keep_streams", ReadBool<&Request::keep_streams>},
+    FieldReader{"files", ReadFiles},
+    FieldReader{"workspace", ReadWorkspace},
+    FieldReader{"mounts", ReadMounts},
+    FieldReader{"collect", ReadTexts<&Request::collect>},
+    FieldReader{"env", ReadEnv},
+    FieldReader{"policy", ReadText<&Request::policy>},
+    FieldReader{"limits", ReadLimits},
+    FieldReader{"require_limits", ReadBool<&Request::require_limits>},
+    FieldReader{"isolation", ReadIsolation},
+    FieldReader{"require", ReadRequire},
+};
+
+std::string KnownFields() {
+  std::string names;
+  for (const FieldReader& field : kFields) {
+    if (!names.empty()) names += ", ";
+    names += field.name;
+  }
+  return names;
+}
+
+}  // namespace
+
+Expected<ExecutionRequest> DecodeRequest(std::string_view text) {
+  const auto json = ParseJson(text, {kRequestBytesMax, kJsonDepthCeiling});
+  if (!json) return Refuse(fmt::format("the request is not JSON: {}", json.error().message));
+  const JsonTape tape(*json);
+  ExecutionRequest request;
+  bool stdin_text = false;
+  bool stdin_base64 = false;
+  auto done = JsonField(tape, JsonTape::kRoot, "")
+                  .ForEachMember([&](const std::string& key, const JsonField& value) -> Done {
+                    const auto row = std::ranges::find(kFields, key, &FieldReader::name);
+                    if (row == kFields.end()) return UnknownField(value, KnownFields());
+                    stdin_text = stdin_text || key == "stdin";
+                    stdin_base64 = stdin_base64 || key == "stdin_base64";
+                    return row->read(value, request);
+                  });
+  if (!done) return std::unexpected(std::move(done.error()));
+  if (stdin_text && stdin_base64) return Refuse("give either \"stdin\" or \"stdin_base64\", not both");
+  return request;
+}
+
+}  // namespace casemate

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "casemate/error.h"
+#include "casemate/limits.h"
+#include "casemate/request.h"
+
+namespace casemate {
+
+// The request object that every surface takes. Exactly one of `code` and `command` is there; all else may be
+// absent and then has the default of ExecutionRequest.
+//
+//   code            text                      command        [text]
+//   code_name       text                      language       text
+//   args            [text]                    environment    text
+//   input           any JSON                  input_schema, result_schema   JSON Schemas
+//   stdin           text                      stdin_base64   base64, instead of stdin
+//   keep_streams    false: stdout and stderr come as events alone
+//   files           {name: text, or {"base64": base64}}
+//   workspace       {"path": absolute, "mode": "ro" | "copy" | "rw"}              mode: ro if absent
+//   mounts          [{"path": absolute, "inside": absolute, "mode": "ro" | "rw"}]  mode: ro if absent
+//   collect         [glob]                    env            {name: text}
+//   policy          text                      limits         {name: number}
+//   require_limits  true | false              isolation      tier | "auto"
+//   require         tier
+
+// Of the text as given; files count in base64.
+inline constexpr std::size_t kRequestBytesMax = 128 * static_cast<std::size_t>(kMiB);
+
+// Reads `text`, which may be hostile. kInvalidRequest with one sentence that names the field and what is
+// allowed: for what is no JSON object, for a field that there is not, and for a value of the wrong type. What
+// a value may be is for the engine to judge, but for paths, which must be absolute.
+Expected<ExecutionRequest> DecodeRequest(std::string_view text);
+
+// The inverse; JSON texts come back in their compact form. kInvalidRequest for a request that JSON cannot
+// tell: a stdin_fd, texts that are not UTF-8, an input or schema that is not JSON, a file named twice, more
+// than kRequestBytesMax bytes.
+Expected<std::string> EncodeRequest(const ExecutionRequest& request);
+
+}  // namespace casemate

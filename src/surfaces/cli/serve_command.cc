@@ -1,0 +1,73 @@
+#include "surfaces/cli/serve_command.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+#include "base/unique_fd.h"
+#include "surfaces/cli/exit_code.h"
+#include "surfaces/cli/serve_options.h"
+#include "surfaces/cli/serve_signals.h"
+#include "surfaces/cli/stream_writer.h"
+#include "surfaces/cli/summary.h"
+#include "surfaces/http/server.h"
+
+namespace casemate {
+namespace {
+
+// sd_notify(3): one datagram to the socket that the service manager names; "@" stands for an abstract one.
+void NotifyManager(std::string_view state) {
+  const char* path =
+      std::getenv("NOTIFY_SOCKET");  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
+  sockaddr_un name{};
+  if (path == nullptr || *path == '\0' || std::strlen(path) >= sizeof name.sun_path) return;
+  const std::size_t length = std::strlen(path);
+  name.sun_family = AF_UNIX;
+  std::memcpy(name.sun_path, path, length);
+  if (name.sun_path[0] == '@') name.sun_path[0] = '\0';
+  const UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
+  (void)!::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&name),
+                  size);
+}
+
+int Refuse(const Error& error, const CliStreams& streams) {
+  WritePatiently(streams.err, ErrorLine(error, StyleOf(streams.err, true)), -1);
+  return error.code == ErrorCode::kInternal ? kExitFailed : kExitRefused;
+}
+
+}  // namespace
+
+int ServeCommandLine(const std::vector<std::string>& words, const CliServices& services,
+                     const CliStreams& streams) {
+  const auto options = ParseServeOptions(words);
+  if (!options) return Refuse(options.error(), streams);
+  if (options->help) return WritePatiently(streams.out, ServeHelp(), -1) == 0 ? kExitOk : kExitFailed;
+  const std::string path = options->socket.empty() ? http::DefaultSocketPath() : options->socket;
+  if (path.empty()) {
+    return Refuse({ErrorCode::kInvalidRequest,
+                   "there is no place for the socket: set XDG_RUNTIME_DIR or name a path with --socket", ""},
+                  streams);
+  }
+  const ServeSignals signals;
+  // First, so that a second engine is refused before it starts anything.
+  auto listener = http::Listener::Open(path);
+  if (!listener) return Refuse(listener.error(), streams);
+  const auto engine = services.make_engine(options->engine);
+  if (!engine) return Refuse(engine.error(), streams);
+
+  http::Handler handler(**engine, CASEMATE_VERSION);
+  http::Server server(*std::move(listener), handler, options->server);
+  WritePatiently(streams.err, fmt::format("casemate: serving at {} (process {})\n", path, ::getpid()), -1);
+  NotifyManager("READY=1");
+  server.Serve(signals.fd(), options->drain_ms);
+  return kExitOk;
+}
+
+}  // namespace casemate

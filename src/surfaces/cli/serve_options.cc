@@ -1,0 +1,183 @@
+#include "surfaces/cli/serve_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+
+#include "policy/nearest.h"
+#include "policy/units.h"
+
+namespace casemate {
+namespace {
+
+using Applied = Expected<void>;
+
+std::unexpected<Error> Refuse(std::string message) {
+  return Fail(ErrorCode::kInvalidRequest, std::move(message));
+}
+
+Expected<int> Count(std::string_view text, int min, int max) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < min || value > max) {
+    return Refuse(fmt::format("\"{}\" is no whole number from {} to {}", text, min, max));
+  }
+  return value;
+}
+
+Expected<std::int64_t> Duration(std::string_view text) {
+  constexpr std::int64_t kDayMs = 24LL * 3600 * 1000;
+  auto ms = ParseDurationMs(text);
+  if (ms && (*ms < 0 || *ms > kDayMs)) return Refuse(fmt::format("\"{}\" is more than a day", text));
+  return ms;
+}
+
+bool IsModuleName(std::string_view name) {
+  bool at_start = true;
+  for (const char c : name) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    const bool digit = c >= '0' && c <= '9';
+    if (c == '.' ? at_start : !letter && (!digit || at_start)) return false;
+    at_start = c == '.';
+  }
+  return !at_start;
+}
+
+Applied SetPreload(ServeOptions& options, std::string_view value) {
+  options.engine.warm.preload.clear();
+  while (!value.empty()) {
+    const std::size_t comma = value.find(',');
+    const std::string_view name = value.substr(0, comma);
+    if (!IsModuleName(name)) {
+      return Refuse(fmt::format("\"{}\" is no module's name: write them as numpy,pandas", name));
+    }
+    options.engine.warm.preload.emplace_back(name);
+    if (comma == std::string_view::npos) break;
+    value.remove_prefix(comma + 1);
+  }
+  return {};
+}
+
+// No host holds more idle cells, and each connection is a thread.
+constexpr int kCellsMax = 4096;
+constexpr int kConnectionsMax = 4096;
+
+Applied SetPoolSize(ServeOptions& options, std::string_view value) {
+  const auto size = Count(value, 0, kCellsMax);
+  if (!size) return std::unexpected(size.error());
+  options.engine.warm.enabled = *size > 0;
+  options.engine.warm.cells_max = *size;
+  return {};
+}
+
+Applied SetPoolIdle(ServeOptions& options, std::string_view value) {
+  const auto ms = Duration(value);
+  if (!ms) return std::unexpected(ms.error());
+  options.engine.warm.idle_expiry_ms = *ms;
+  return {};
+}
+
+Applied SetDrain(ServeOptions& options, std::string_view value) {
+  const auto ms = Duration(value);
+  if (!ms) return std::unexpected(ms.error());
+  options.drain_ms = *ms;
+  return {};
+}
+
+Applied SetConnections(ServeOptions& options, std::string_view value) {
+  const auto count = Count(value, 1, kConnectionsMax);
+  if (!count) return std::unexpected(count.error());
+  options.server.connections_max = static_cast<std::size_t>(*count);
+  return {};
+}
+
+struct ServeFlag {
+  std::string_view name;      // without "--"
+  std::string_view argument;  // its name in the help
+  Applied (*apply)(ServeOptions&, std::string_view);
+  std::string_view help;
+};
+
+constexpr std::array kFlags = {
+    ServeFlag{"socket", "PATH",
+              [](ServeOptions& o, std::string_view v) -> Applied {
+                if (v.empty()) return Refuse("the path is empty");
+                o.socket = v;
+                return {};
+              },
+              "where to listen (/run/casemate/engine.sock or $XDG_RUNTIME_DIR/casemate/engine.sock)"},
+    ServeFlag{"preload", "MODULES", SetPreload, "what warm cells have imported, for instance numpy,pandas"},
+    ServeFlag{"pool-size", "COUNT", SetPoolSize, "waiting cells of each pool (16); 0: every run starts cold"},
+    ServeFlag{"pool-idle", "TIME", SetPoolIdle, "after which a pool that nobody uses is given up (10m)"},
+    ServeFlag{"drain-timeout", "TIME", SetDrain, "what runs have to end after SIGTERM (30s)"},
+    ServeFlag{"max-connections", "COUNT", SetConnections, "connections at one time (256)"},
+    ServeFlag{"python", "PATH",
+              [](ServeOptions& o, std::string_view v) -> Applied {
+                o.engine.python = v;
+                return {};
+              },
+              "the host's interpreter (python3 in PATH)"},
+    ServeFlag{"state-dir", "DIR",
+              [](ServeOptions& o, std::string_view v) -> Applied {
+                o.engine.state_dir = v;
+                return {};
+              },
+              "where what was learnt of the host is kept"},
+};
+
+std::unexpected<Error> UnknownFlag(std::string_view word) {
+  std::vector<std::string_view> known;
+  for (const ServeFlag& flag : kFlags) known.push_back(flag.name);
+  const std::string_view name = word.substr(0, word.find('='));
+  const std::string_view nearest = name.starts_with("--") ? NearestName(name.substr(2), known) : "";
+  if (nearest.empty()) {
+    return Refuse(
+        fmt::format("casemate serve has no \"{}\": \"casemate serve --help\" lists its flags", name));
+  }
+  return Refuse(fmt::format("casemate serve has no \"{}\": did you mean \"--{}\"?", name, nearest));
+}
+
+}  // namespace
+
+Expected<ServeOptions> ParseServeOptions(const std::vector<std::string>& words) {
+  ServeOptions options;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string_view word = words[i];
+    if (word == "--help" || word == "-h") {
+      options.help = true;
+      continue;
+    }
+    const std::size_t equals = word.find('=');
+    const auto flag = std::ranges::find_if(kFlags, [&](const ServeFlag& f) {
+      return word.starts_with("--") && word.substr(2, equals == word.npos ? equals : equals - 2) == f.name;
+    });
+    if (flag == kFlags.end()) return UnknownFlag(word);
+    if (equals == std::string_view::npos && i + 1 == words.size()) {
+      return Refuse(fmt::format("--{} needs a value: write --{} {}", flag->name, flag->name, flag->argument));
+    }
+    const std::string_view value =
+        equals == std::string_view::npos ? std::string_view(words[++i]) : word.substr(equals + 1);
+    if (auto applied = flag->apply(options, value); !applied) {
+      return Refuse(fmt::format("--{}: {}", flag->name, applied.error().message));
+    }
+  }
+  return options;
+}
+
+std::string ServeHelp() {
+  std::string text =
+      "Usage: casemate serve [FLAGS]\n\n"
+      "Stays, and runs programs for whoever asks at its unix socket: POST /v1/run and GET /v1/health over "
+      "HTTP/1.1.\n"
+      "\"casemate run\" asks it by itself. SIGTERM lets what runs end; a second signal ends it at once.\n\n"
+      "Flags:\n";
+  for (const ServeFlag& flag : kFlags) {
+    text += fmt::format("  {:<24}  {}\n", fmt::format("--{} {}", flag.name, flag.argument), flag.help);
+  }
+  return text;
+}
+
+}  // namespace casemate

@@ -1,0 +1,143 @@
+#include "surfaces/http/handler.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/clock.h"
+#include "model/event_json.h"
+#include "model/json_writer.h"
+#include "model/request_json.h"
+#include "model/result_json.h"
+
+namespace casemate::http {
+namespace {
+
+constexpr std::string_view kEventsType = "application/x-ndjson";
+
+// Prints a run's events as lines.
+class EventLines : public EventSink {
+ public:
+  explicit EventLines(Reply& reply) : reply_(reply) {}
+  void OnEvent(const Event& event) override {
+    line_.clear();
+    AppendEventLine(line_, event);
+    // The last ones come together and go out together, when the stream ends.
+    const bool ending = std::holds_alternative<ResultEvent>(event) ||
+                        std::holds_alternative<ErrorEvent>(event) ||
+                        std::holds_alternative<FinishedEvent>(event);
+    reply_.Write(line_, !ending);
+  }
+
+ private:
+  Reply& reply_;
+  std::string line_;
+};
+
+// Counts itself for as long as it lives.
+class Counted {
+ public:
+  explicit Counted(std::atomic<int>& count) : count_(count) { ++count_; }
+  ~Counted() { --count_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  std::atomic<int>& count_;
+};
+
+void WritePool(JsonWriter& writer, const PoolStatus& pool) {
+  writer.BeginObject();
+  writer.Field("environment", pool.environment);
+  writer.Key("modules");
+  writer.BeginObject();
+  for (const auto& [name, why_not] : pool.modules) writer.Field(name, why_not.empty() ? "warm" : why_not);
+  writer.EndObject();
+  writer.Field("cells_ready", pool.cells_ready);
+  writer.Field("cells_running", pool.cells_running);
+  writer.Field("cells_max", pool.cells_max);
+  writer.Field("taken", pool.taken);
+  writer.Field("forked_on_demand", pool.forked_on_demand);
+  if (!pool.error.empty()) writer.Field("error", pool.error);
+  writer.EndObject();
+}
+
+}  // namespace
+
+Answer ErrorAnswer(int status, std::string_view code, std::string_view message) {
+  JsonWriter writer;
+  writer.BeginObject();
+  writer.Key("error");
+  writer.BeginObject();
+  writer.Field("code", code);
+  writer.Field("message", message);
+  writer.EndObject();
+  writer.EndObject();
+  Answer answer;
+  answer.status = status;
+  answer.body = std::move(writer).Take() + "\n";
+  return answer;
+}
+
+Handler::Handler(Engine& engine, std::string version)
+    : engine_(engine), version_(std::move(version)), started_us_(MonotonicUs()) {}
+
+void Handler::Handle(const Request& request, Reply& reply) {
+  const std::string_view path = request.target.substr(0, request.target.find('?'));
+  const bool run = path == "/v1/run";
+  if (!run && path != "/v1/health") {
+    return reply.Send(
+        ErrorAnswer(404, "not_found", "there is nothing here; known are POST /v1/run and GET /v1/health"));
+  }
+  const std::string_view allowed = run ? "POST" : "GET";
+  if (request.method != allowed) {
+    Answer answer = ErrorAnswer(405, "method_not_allowed", run ? "use POST" : "use GET");
+    answer.allow = allowed;
+    return reply.Send(answer);
+  }
+  if (run) return Run(request, reply);
+  Health(reply);
+}
+
+void Handler::Run(const Request& request, Reply& reply) {
+  const Counted counted(running_);
+  if (draining_) {
+    return reply.Send(ErrorAnswer(503, "unavailable", "this engine is about to end; try again soon"));
+  }
+  const auto decoded = DecodeRequest(request.body);
+  if (!decoded) {
+    return reply.Send(ErrorAnswer(400, ErrorCodeName(decoded.error().code), decoded.error().ToString()));
+  }
+  if (request.accept.find(kEventsType) != std::string_view::npos) {
+    reply.BeginStream(kEventsType);
+    EventLines lines(reply);
+    engine_.Execute(*decoded, &lines, reply.hang_up_fd(), CancelWhen::kHungUp);
+    return reply.EndStream();
+  }
+  const ExecutionResult result = engine_.Execute(*decoded, nullptr, reply.hang_up_fd(), CancelWhen::kHungUp);
+  Answer answer;
+  answer.body = EncodeResult(result);
+  answer.body += '\n';
+  reply.Send(answer);
+}
+
+void Handler::Health(Reply& reply) const {
+  JsonWriter writer;
+  writer.BeginObject();
+  writer.Field("status", draining_ ? "draining" : "ok");
+  writer.Field("version", version_);
+  writer.Field("pid", ::getpid());
+  writer.Field("uptime_ms", (MonotonicUs() - started_us_) / 1000);
+  writer.Field("running", running_.load());
+  writer.Key("pools");
+  writer.BeginArray();
+  for (const PoolStatus& pool : engine_.Pools()) WritePool(writer, pool);
+  writer.EndArray();
+  writer.EndObject();
+  Answer answer;
+  answer.body = std::move(writer).Take() + "\n";
+  reply.Send(answer);
+}
+
+}  // namespace casemate::http

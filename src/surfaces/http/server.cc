@@ -1,0 +1,118 @@
+#include "surfaces/http/server.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <span>
+#include <system_error>
+
+#include "base/clock.h"
+
+namespace casemate::http {
+namespace {
+
+// Between two tries when the process has no descriptor left for a peer.
+constexpr int kNoDescriptorMs = 50;
+// What a cancelled run has to end, and its peer to read the answer.
+constexpr std::int64_t kCancelMs = 5000;
+
+int Poll(std::span<pollfd> entries, std::int64_t timeout_ms) {
+  return ::poll(entries.data(), entries.size(), static_cast<int>(timeout_ms));
+}
+
+}  // namespace
+
+Server::Server(Listener listener, Handler& handler, const ServerLimits& limits)
+    : listener_(std::move(listener)),
+      handler_(handler),
+      limits_(limits),
+      peer_done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+void Server::Serve(int stop_fd, std::int64_t drain_ms) {
+  for (;;) {
+    std::array entries{pollfd{stop_fd, POLLIN, 0}, pollfd{peer_done_.get(), POLLIN, 0},
+                       pollfd{listener_.fd(), POLLIN, 0}};
+    if (Poll(entries, -1) < 0 && errno != EINTR) break;
+    if (entries[0].revents != 0) break;
+    if (entries[1].revents != 0) Reap();
+    if (entries[2].revents != 0) Accept();
+  }
+  Drain(drain_ms);
+}
+
+void Server::Accept() {
+  UniqueFd fd(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC));
+  if (!fd.valid()) {
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+      std::array entry{pollfd{peer_done_.get(), POLLIN, 0}};
+      Poll(entry, kNoDescriptorMs);
+    }
+    return;
+  }
+  const auto uid = PeerUid(fd.get());
+  if (!uid || (*uid != 0 && *uid != ::geteuid())) return;
+  if (peers_.size() >= limits_.connections_max) return RefuseConnection(fd.get());
+
+  Peer& peer = peers_.emplace_back();
+  peer.fd = std::move(fd);
+  try {
+    peer.thread = std::thread([this, &peer] {
+      ServeConnection(peer.fd.get(), handler_, limits_, peer.busy);
+      // The peer must not wait for its end of file until somebody joins.
+      ::shutdown(peer.fd.get(), SHUT_RDWR);
+      peer.done = true;
+      const std::uint64_t one = 1;
+      (void)!::write(peer_done_.get(), &one, sizeof one);
+    });
+  } catch (const std::system_error&) {
+    RefuseConnection(peer.fd.get());
+    peers_.pop_back();
+  }
+}
+
+void Server::Reap() {
+  std::uint64_t count = 0;
+  (void)!::read(peer_done_.get(), &count, sizeof count);
+  std::erase_if(peers_, [](Peer& peer) {
+    if (!peer.done) return false;
+    peer.thread.join();
+    return true;
+  });
+}
+
+template <typename Which>
+void Server::Shutdown(int how, const Which& which) {
+  for (Peer& peer : peers_) {
+    if (!peer.done && which(peer)) ::shutdown(peer.fd.get(), how);
+  }
+}
+
+void Server::WaitForPeers(std::int64_t ms) {
+  const Deadline deadline = Deadline::After(ms);
+  for (;;) {
+    Reap();
+    if (peers_.empty() || deadline.Passed()) return;
+    std::array entry{pollfd{peer_done_.get(), POLLIN, 0}};
+    Poll(entry, deadline.RemainingMs());
+  }
+}
+
+void Server::Drain(std::int64_t drain_ms) {
+  listener_.Close();
+  handler_.BeginDrain();
+  // Whoever becomes busy after this look finds the handler draining.
+  Shutdown(SHUT_RD, [](const Peer& peer) { return !peer.busy; });
+  WaitForPeers(drain_ms);
+  // To a run this is its peer hanging up: it is cancelled, and says so in its answer.
+  Shutdown(SHUT_RD, [](const Peer&) { return true; });
+  WaitForPeers(kCancelMs);
+  Shutdown(SHUT_RDWR, [](const Peer&) { return true; });
+  for (Peer& peer : peers_) peer.thread.join();
+  peers_.clear();
+}
+
+}  // namespace casemate::http

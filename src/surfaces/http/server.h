@@ -1,0 +1,48 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <list>
+#include <thread>
+
+#include "base/unique_fd.h"
+#include "surfaces/http/connection.h"
+#include "surfaces/http/handler.h"
+#include "surfaces/http/socket.h"
+
+namespace casemate::http {
+
+// Accepts peers at a unix socket, those of this user and of root alone, and serves each on a thread of its
+// own.
+class Server {
+ public:
+  // `handler` must outlive it.
+  Server(Listener listener, Handler& handler, const ServerLimits& limits = {});
+
+  // Serves until `stop_fd` is readable. Then nobody can connect and no run begins, those that run have
+  // `drain_ms` to end and are cancelled then, and all connections are closed. Once in a server's life.
+  void Serve(int stop_fd, std::int64_t drain_ms);
+
+ private:
+  struct Peer {
+    UniqueFd fd;
+    std::atomic<bool> busy = false;
+    std::atomic<bool> done = false;
+    std::thread thread;
+  };
+
+  void Accept();
+  void Reap();
+  void Drain(std::int64_t drain_ms);
+  void WaitForPeers(std::int64_t ms);
+  template <typename Which>
+  void Shutdown(int how, const Which& which);
+
+  Listener listener_;
+  Handler& handler_;
+  const ServerLimits limits_;
+  UniqueFd peer_done_;  // an eventfd
+  std::list<Peer> peers_;
+};
+
+}  // namespace casemate::http
