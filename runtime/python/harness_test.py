@@ -130,6 +130,23 @@ class Program(unittest.TestCase):
         run = Run("pass")
         self.assertEqual((run.exit_code, run.out, run.err, run.kinds), (0, "", "", "STZ"))
 
+    def test_every_function_names_the_file(self):
+        code = """'''Text.'''
+import sys, _warnings
+names = lambda code: {code.co_filename}.union(*(names(c) for c in code.co_consts if type(c) is type(code)))
+result = [*names(sys._getframe().f_code), __doc__, sys.gettrace(), _warnings.filters[0][0] == "error"]
+"""
+        for padding in ("", "# longer\n" * 4000):
+            self.assertEqual((run := Run(code + padding)).result, [run.file, "Text.", None, False])
+
+    def test_what_the_compiler_says_names_the_file(self):
+        run = Run("a = 1\nresult = a is 1")
+        self.assertEqual((run.result, run.err.count(f"{run.file}:2: SyntaxWarning")), (True, 1))
+        for code in ("print(1)\nx = = 1", "print(1)\nreturn"):
+            run = Run(code)
+            told = f'File "{run.file}", line 2' in run.err
+            self.assertEqual((run.exit_code, run.out, run.kinds, told), (1, "", "SETZ", True))
+
     def test_output_input_and_result(self):
         run = Run("import sys\nprint('é', sys.argv)\nresult = {'got': INPUT_DATA, 'name': __name__}",
                   input_json='{"a": [1, true, null, "\\ud83d\\ude00"]}', argv=["main.py", "-x"])
