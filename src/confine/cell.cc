@@ -177,6 +177,8 @@ int SealCell(const CellSeal& seal, CellHandles& handles) {
   close(file);
   close(handles.code_folder);
   handles.code_folder = -1;
+  // Again: the workspace of the host may have been mounted there since.
+  if (chdir("/workspace") != 0) return -errno;
   if (const int failed = RestrictWithLandlock(seal.landlock); failed != 0) return failed;
   return SetResourceLimits(seal.limits);
 }

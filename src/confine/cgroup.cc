@@ -107,11 +107,16 @@ Expected<void> LimitMemory(const std::string& folder, int version, std::int64_t 
     if (!FileExists(folder + "/memory.swap.max")) return {};
     return WriteControl(folder + "/memory.swap.max", 0);
   }
-  if (auto done = WriteControl(folder + "/memory.limit_in_bytes", bytes); !done) return done;
-  if (FileExists(folder + "/memory.memsw.limit_in_bytes")) {
-    return WriteControl(folder + "/memory.memsw.limit_in_bytes", bytes);
+  const std::string memory = folder + "/memory.limit_in_bytes";
+  const std::string both = folder + "/memory.memsw.limit_in_bytes";
+  if (!FileExists(both)) {
+    if (auto done = WriteControl(memory, bytes); !done) return done;
+    return WriteControl(folder + "/memory.swappiness", 0);
   }
-  return WriteControl(folder + "/memory.swappiness", 0);
+  // The limit of memory and swap together is never the smaller one, also in between.
+  const bool raised = bytes > ReadCount(both);
+  if (auto done = WriteControl(raised ? both : memory, bytes); !done) return done;
+  return WriteControl(raised ? memory : both, bytes);
 }
 
 Expected<void> LimitCpu(const std::string& folder, int version, double cpus) {

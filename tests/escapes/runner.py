@@ -37,6 +37,7 @@ class Suite:
         for path in (self.state_dir, self.temporary_dir, self.build_dir):
             os.makedirs(path)
         self.interpreters = {}
+        self.engine, self.engine_socket = None, ""
 
     def interpreter_with(self, module):
         """The first of the host's interpreters that has `module`; None when none has."""
@@ -67,10 +68,30 @@ class Suite:
                 return need, None
         return None, interpreter
 
+    def start_engine(self):
+        """A resident engine of the interpreter that most programs need; the others say so and are skipped."""
+        socket = os.path.join(self.temporary_dir, "engine.sock")
+        python = self.interpreter_with("pandas") or self.interpreter_with("") or "python3"
+        env = casemate.environment(CASEMATE_STATE_DIR=self.state_dir, TMPDIR=self.temporary_dir)
+        self.engine = casemate.start(
+            ["serve", "--socket", socket, "--python", python, "--pool-size", "4"], env=env, stderr=subprocess.PIPE
+        )
+        ready = self.engine.stderr.readline()
+        check(b"serving" in ready, f"no engine: {ready!r}")
+        self.engine_socket = socket
+
+    def stop_engine(self):
+        if self.engine is not None:
+            self.engine.terminate()
+            self.engine.communicate(timeout=60)
+            self.engine = None
+
     def arguments(self, program, host):
         flags = " ".join(program.get("flags", []))
         flags = flags.replace("{workspace}", str(host.workspace)).replace("{data}", str(HERE / "data"))
         words = shlex.split(flags)
+        if self.engine_socket:
+            words += ["--engine", self.engine_socket]
         if self.options.tier:
             words += ["--isolation", self.options.tier]
         for name, value in host.variables.items():
@@ -196,6 +217,7 @@ def main():
     parser.add_argument("--filter", default="", help="only programs whose path contains this")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--tier", default="", help="passed on as --isolation")
+    parser.add_argument("--warm", action="store_true", help="in the warm cells of a resident engine")
     parser.add_argument("--report", help="write a JSON report to this file")
     parser.add_argument("--check-data", action="store_true", help="check the programs themselves; runs nothing")
     parser.add_argument("--verbose", action="store_true", help="print each program's evidence")
@@ -214,6 +236,8 @@ def main():
             print(f"No program runs here at all, so nothing was tested: {first.tell()}")
             return 1
         before = casemate.Traces(suite.state_dir, suite.temporary_dir)
+        if options.warm:
+            suite.start_engine()
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
             for program, (verdict, reason, runs) in zip(programs, pool.map(suite.run, programs)):
                 seconds = max((done.seconds for done in runs), default=0)
@@ -221,6 +245,7 @@ def main():
                 if options.verbose and runs and isinstance(runs[0].json, dict):
                     print("     ", json.dumps(runs[0]["result"])[:3000])
                 results.append((program, verdict, reason, runs))
+        suite.stop_engine()
         left = before.left_since()
     failed = print_summary(results)
     for sentence in left:

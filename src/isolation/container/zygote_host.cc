@@ -10,6 +10,7 @@
 // the keeper through an eventfd.
 #include "isolation/container/zygote_host.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sched.h>
@@ -129,6 +130,7 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
   // The keeper's.
   void Keep();
   void StartZygote();
+  void EndZygote();
   void LoseZygote(std::string why);
   void StartBirths();
   Expected<std::unique_ptr<Cell>> Order();
@@ -243,11 +245,29 @@ void ZygoteHost::Impl::Keep() {
     Watch();
   }
   FailTakers({ErrorCode::kCancelled, "the engine is being stopped", ""});
-  // Their destructors end all that is left: the zygote's death is that of its cells.
-  const std::lock_guard lock(mutex_);
-  stock_.clear();
-  births_.clear();
+  EndZygote();
+}
+
+// The zygote's death is that of its cells; their cgroups are empty then.
+void ZygoteHost::Impl::EndZygote() {
   zygote_.reset();
+  std::deque<std::unique_ptr<Cell>> dead;
+  {
+    const std::lock_guard lock(mutex_);
+    dead = std::exchange(stock_, {});
+  }
+  std::ranges::move(births_, std::back_inserter(dead));
+  births_.clear();
+  for (const auto& cell : dead) {
+    if (cell && cell->parts.cgroup) cell->parts.cgroup->Remove(kBurialPatienceMs);
+  }
+  for (Grave& grave : std::exchange(burials_, {})) {
+    if (grave.parts.cgroup) grave.parts.cgroup->Remove(kBurialPatienceMs);
+  }
+  // Their user namespaces are below the dead zygote's.
+  slots_.clear();
+  spaces_.clear();
+  next_space_ = 0;
 }
 
 void ZygoteHost::Impl::StartZygote() {
@@ -271,15 +291,9 @@ void ZygoteHost::Impl::StartZygote() {
 
 // Its cells have died with it; those that run have told their owners.
 void ZygoteHost::Impl::LoseZygote(std::string why) {
-  zygote_.reset();
+  EndZygote();
   restart_at_us_ = MonotonicUs() + (failures_ > 0 ? kRestartDelayMs * 1000 : 0);
-  births_.clear();
-  // Their user namespaces are below the dead zygote's.
-  slots_.clear();
-  spaces_.clear();
-  next_space_ = 0;
   const std::lock_guard lock(mutex_);
-  stock_.clear();
   status_.error = std::move(why);
 }
 
@@ -352,6 +366,7 @@ Expected<std::unique_ptr<Cell>> ZygoteHost::Impl::Order() {
   cell->parts.limits = cell->slot->limits;
   cell->parts.change_ids = !zygote_->single_id;
   cell->parts.ids = IdLease(UniqueFd(), cell->slot->host_ids);
+  cell->parts.user_namespace.reset(fcntl(cell->slot->spaces.user.get(), F_DUPFD_CLOEXEC, 0));
   cell->parts.cgroup = std::exchange(cell->slot->cgroup, std::nullopt);
   return cell;
 }
