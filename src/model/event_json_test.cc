@@ -9,8 +9,6 @@
 namespace casemate {
 namespace {
 
-using testing::ElementsAre;
-
 std::string Line(const Event& event) {
   std::string line;
   AppendEventLine(line, event);

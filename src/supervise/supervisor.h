@@ -33,7 +33,8 @@ struct RunInput {
   int cancel_fd = -1;              // not owned; ends the run when it becomes readable
   bool keep_streams = true;        // Outcome has the texts; the observer sees them in any case
   bool until_gone = false;  // a program that tells its end is still waited for until nothing of it lives
-  bool cancel_on_hang_up = false;  // cancel_fd ends the run when its other end closes or stops sending instead
+  bool cancel_on_hang_up =
+      false;  // cancel_fd ends the run when its other end closes or stops sending instead
 };
 
 // All that is known of a run from outside.

@@ -38,7 +38,7 @@ PROGRAMS = {
     "a variable that is no text": ["-e", b"WORD=\xff", "-c", "import os; result = len(os.environb[b'WORD'])"],
     "command": ["--", "sh", "-c", "echo $0; exit 3"],
     "no such command": ["--", "no-such-command"],
-    "limit": ["--stdout-limit", "1k", "-c", "print('x' * 5000)"],
+    "limit": ["--stdout-limit", "1k", "-c", "while True: print('x' * 999)"],
     "timeout": ["--timeout", "300ms", "-c", "import time; time.sleep(60)"],
     "impossible limit": ["--memory", "1k", "-c", "pass"],
     "denial": ["-c", "open('/home/nobody/secret')"],

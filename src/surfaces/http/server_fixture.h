@@ -79,7 +79,7 @@ class RawClient {
     const std::string head = ReadUntil("\r\n\r\n");
     const std::size_t length = head.find("Content-Length: ");
     if (length == std::string::npos) return {head, ""};
-    const auto size = static_cast<std::size_t>(std::atoi(head.c_str() + length + 16));
+    const auto size = std::strtoull(head.c_str() + length + 16, nullptr, 10);
     std::string body;
     while (body.size() < size) {
       const std::string piece = ReadUntil("\n");

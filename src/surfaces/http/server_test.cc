@@ -16,6 +16,13 @@ using testing::StartsWith;
 
 using ServerTest = ServerFixture;
 
+// More than a socket and any buffer of ours hold.
+std::string Flood() {
+  std::string text;
+  text.resize(20'000'000, 'x');
+  return text;
+}
+
 TEST_F(ServerTest, AnswersARunWithItsResult) {
   Start({.stdout_text = "hello", .exit = {3, {}}});
   RawClient client(path_);
@@ -209,7 +216,7 @@ TEST_F(ServerTest, APeerThatStopsSendingCancelsAndIsAnswered) {
 }
 
 TEST_F(ServerTest, APeerThatDoesNotReadHoldsUpNoDeadline) {
-  Start({.stdout_text = std::string(20'000'000, 'x'), .runs_for_ever = true});
+  Start({.stdout_text = Flood(), .runs_for_ever = true});
   RawClient client(path_);
   client.Send(Post(R"({"command":["p"],"limits":{"stdout_bytes_max":30000000,"wall_time_ms":300}})",
                    "Accept: application/x-ndjson\r\n"));
