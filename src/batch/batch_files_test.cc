@@ -1,4 +1,5 @@
 // The files of a batch: its lines, its journal, its results.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
@@ -67,7 +68,7 @@ TEST(LineReaderTest, LongLinesAreCutAndTheNextIsWhole) {
 
 TEST(LineReaderTest, CancelEndsTheLines) {
   int ends[2];
-  ASSERT_EQ(::pipe(ends), 0);
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
   const UniqueFd out(ends[0]);
   const UniqueFd in(ends[1]);
   const UniqueFd cancel(::eventfd(1, EFD_CLOEXEC));

@@ -87,14 +87,21 @@ class Batch {
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &former);
     const std::lock_guard lock(mutex_);  // none may be the last before all are counted
-    try {
-      for (int i = 0; i < wanted; ++i) workers.emplace_back([this] { Work(); });
-    } catch (const std::system_error&) {
-      // The system has no more threads: fewer will do.
+    // Fewer will do where the system has no more threads.
+    while (static_cast<int>(workers.size()) < wanted && StartOne(workers)) {
     }
     working_ = workers.size();
     ::pthread_sigmask(SIG_SETMASK, &former, nullptr);
     return workers;
+  }
+
+  bool StartOne(std::vector<std::thread>& workers) {
+    try {
+      workers.emplace_back([this] { Work(); });
+      return true;
+    } catch (const std::system_error&) {
+      return false;
+    }
   }
 
   void WatchForCancel() {

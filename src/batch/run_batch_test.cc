@@ -149,7 +149,7 @@ TEST(RunBatchTest, OfNothing) {
 TEST(RunBatchTest, KeepsTheOrderAndSumsUp) {
   FakeEngine engine;
   std::vector<std::string> codes;
-  for (int i = 0; i < 200; ++i) codes.push_back(i % 10 == 3 ? "bad" : i % 7 == 0 ? "2" : "ok");
+  for (int i = 0; i < 200; ++i) codes.emplace_back(i % 10 == 3 ? "bad" : i % 7 == 0 ? "2" : "ok");
   ListSource source(codes);
   ListSink sink;
   const auto totals = RunBatch(engine, source, sink, {.jobs = 8});
