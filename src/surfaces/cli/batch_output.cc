@@ -25,8 +25,10 @@ Expected<std::unique_ptr<BatchOutput>> BatchOutput::OpenFile(const BatchFlags& f
   }
   FormerRun former;
   // The journal first: it is what two batches with one output meet at.
-  auto journal =
-      Journal::Open(path + ".journal", flags.resume ? Journal::Mode::kResume : Journal::Mode::kFresh, former);
+  const std::string journal_path = path + ".journal";
+  // Who resumes what was never begun begins.
+  const bool fresh = !flags.resume || (!FileExists(path) && !FileExists(journal_path));
+  auto journal = Journal::Open(journal_path, fresh ? Journal::Mode::kFresh : Journal::Mode::kResume, former);
   if (!journal) return std::unexpected(journal.error());
   const auto interrupted = flags.retry_interrupted ? Interrupted::kRunAgain : Interrupted::kKeep;
   auto file = flags.resume ? ReopenResultFile(path, interrupted, former)
