@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace casemate {
@@ -17,9 +18,8 @@ std::uint64_t HashOf(std::string_view sha256) {
 }  // namespace
 
 FormerRun::Entry& FormerRun::At(std::int64_t number) {
-  const auto index = static_cast<std::size_t>(number - 1);
-  if (index >= lines_.size()) lines_.resize(index + 1);
-  return lines_[index];
+  last_number_ = std::max(last_number_, number);
+  return pieces_[(number - 1) / kPieceLines][static_cast<std::size_t>((number - 1) % kPieceLines)];
 }
 
 void FormerRun::MarkBegun(std::int64_t number, std::string_view request_sha256) {
@@ -28,7 +28,7 @@ void FormerRun::MarkBegun(std::int64_t number, std::string_view request_sha256) 
 
 void FormerRun::MarkHeld(std::int64_t number, const HeldLine& line) {
   Entry& entry = At(number);
-  if (entry.state != FormerState::kBegun) return;
+  if (entry.state != FormerState::kBegun && entry.state != FormerState::kHeld) return;
   entry.state = FormerState::kHeld;
   held_[number] = line;
 }
@@ -44,8 +44,9 @@ void FormerRun::Forget(std::int64_t number) {
 }
 
 Expected<FormerState> FormerRun::StateOf(std::int64_t number, std::string_view request_sha256) const {
-  if (number > last_number()) return FormerState::kNew;
-  const Entry& entry = lines_[static_cast<std::size_t>(number - 1)];
+  const auto piece = pieces_.find((number - 1) / kPieceLines);
+  if (piece == pieces_.end()) return FormerState::kNew;
+  const Entry& entry = piece->second[static_cast<std::size_t>((number - 1) % kPieceLines)];
   if (entry.state != FormerState::kNew && entry.hash != HashOf(request_sha256)) {
     return Fail(ErrorCode::kInvalidRequest,
                 fmt::format("line {} has changed since it was run: restore it, or start afresh with another "
@@ -61,8 +62,10 @@ std::optional<HeldLine> FormerRun::Held(std::int64_t number) const {
 }
 
 void FormerRun::ForgetBegun() {
-  for (Entry& entry : lines_) {
-    if (entry.state == FormerState::kBegun) entry = {};
+  for (auto& [first, piece] : pieces_) {
+    for (Entry& entry : piece) {
+      if (entry.state == FormerState::kBegun) entry = {};
+    }
   }
 }
 

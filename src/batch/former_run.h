@@ -1,11 +1,12 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "casemate/error.h"
 #include "casemate/status.h"
@@ -27,11 +28,11 @@ struct HeldLine {
   Status status = Status::kFailed;
 };
 
-// What a former run of a job file has done, by line number: nine bytes a line.
+// What a former run of a job file has done, by line number (from 1): nine bytes a line.
 class FormerRun {
  public:
   void MarkBegun(std::int64_t number, std::string_view request_sha256);
-  // Of a begun line; any other stays as it is.
+  // Of a line that has begun; any other stays as it is.
   void MarkHeld(std::int64_t number, const HeldLine& line);
   void MarkDone(std::int64_t number, std::string_view request_sha256);
   // Forgets that the line was begun, so that it runs again.
@@ -41,7 +42,7 @@ class FormerRun {
   Expected<FormerState> StateOf(std::int64_t number, std::string_view request_sha256) const;
 
   // The last line with a state; 0 for none.
-  std::int64_t last_number() const { return static_cast<std::int64_t>(lines_.size()); }
+  std::int64_t last_number() const { return last_number_; }
 
   // Of a kHeld line; nullopt of another.
   std::optional<HeldLine> Held(std::int64_t number) const;
@@ -54,9 +55,13 @@ class FormerRun {
     std::uint64_t hash = 0;  // the first 64 bits
     FormerState state = FormerState::kNew;
   };
+  // In pieces, so that a line number from a damaged file costs no more than a piece.
+  static constexpr std::int64_t kPieceLines = 4096;
+  using Piece = std::array<Entry, kPieceLines>;
   Entry& At(std::int64_t number);
 
-  std::vector<Entry> lines_;
+  std::map<std::int64_t, Piece> pieces_;
+  std::int64_t last_number_ = 0;
   std::map<std::int64_t, HeldLine> held_;
 };
 

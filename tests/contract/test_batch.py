@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pathlib
+import pty
 import random
 import secrets
 import signal
@@ -171,6 +172,32 @@ class Results(BatchCase):
             casemate.finish(process)
         self.assertEqual(process.returncode, 125)
         self.assertIn("cannot be written", told)
+
+
+class Progress(BatchCase):
+    def test_bar_on_a_terminal_is_gone_at_the_end(self):
+        jobs = self.jobs([request(n, "import time; time.sleep(0.2)") for n in range(10)])
+        master, slave = pty.openpty()
+        env = {**self.env, "LC_ALL": "C.UTF-8", "TERM": "xterm"}
+        words = ["run", "--no-engine", "--batch", jobs, "--jobs", "1"]
+        process = casemate.start(words, env=env, stdout=subprocess.DEVNULL, stderr=slave)
+        os.close(slave)
+        seen = b""
+        while True:
+            try:
+                part = os.read(master, 4096)
+            except OSError:  # how a terminal tells that its last writer is gone
+                break
+            seen += part
+        os.close(master)
+        casemate.finish(process)
+        self.assertEqual(process.returncode, 0)
+        text = seen.decode()
+        self.assertRegex(text, r"█.*\d+%.*\d/10")
+        self.assertIn("/s", text)
+        bars, _, end = text.rpartition("\x1b[K")
+        self.assertNotIn("\n", bars)
+        self.assertIn("10 items", end)
 
 
 class Pressure(BatchCase):
