@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "policy/nearest.h"
+#include "surfaces/cli/bench_command.h"
 #include "surfaces/cli/exit_code.h"
 #include "surfaces/cli/report.h"
 #include "surfaces/cli/run_command.h"
@@ -24,6 +25,8 @@ constexpr std::string_view kHelp =
     "  run -c CODE [ARGS...]   run Python code\n"
     "  run -- COMMAND ARGS...  run any command\n"
     "  serve                   stay, and run programs for others; \"casemate serve --help\" lists its flags\n"
+    "  run --batch FILE        run many programs, one request object a line\n"
+    "  bench [FILE|CODE]       what a run costs, step by step; \"casemate bench --help\" lists its flags\n"
     "  doctor [--json]         what this host can enforce, and how to mend what it cannot\n"
     "  gc [--json]             remove what killed runs have left behind\n"
     "  version                 print the version\n"
@@ -31,7 +34,8 @@ constexpr std::string_view kHelp =
     "doctor and gc also take --python PATH and --state-dir DIR.\n\n"
     "Exit codes of run:\n";
 
-constexpr std::array<std::string_view, 6> kCommands = {"run", "serve", "doctor", "gc", "version", "help"};
+constexpr std::array<std::string_view, 7> kCommands = {"run", "serve",   "bench", "doctor",
+                                                       "gc",  "version", "help"};
 
 std::string HelpText() {
   std::string text(kHelp);
@@ -105,6 +109,7 @@ int CliMain(const std::vector<std::string>& words, const CliServices& services, 
   const std::string& command = words[0];
   if (command == "run") return RunCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "serve") return ServeCommandLine({words.begin() + 1, words.end()}, services, streams);
+  if (command == "bench") return BenchCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "version" || command == "--version") {
     return Print("casemate " CASEMATE_VERSION "\n", kExitOk, streams);
   }

@@ -6,7 +6,9 @@
 #include <optional>
 
 #include "base/errno.h"
+#include "model/refusal.h"
 #include "model/result_json.h"
+#include "surfaces/cli/batch_command.h"
 #include "surfaces/cli/exit_code.h"
 #include "surfaces/cli/load_request.h"
 #include "surfaces/cli/output_folder.h"
@@ -25,28 +27,6 @@
 namespace casemate {
 namespace {
 
-// An error before the engine had its say, as the result that the engine would have given.
-ExecutionResult ResultOf(const Error& error) {
-  ExecutionResult result;
-  switch (error.code) {
-    case ErrorCode::kInvalidRequest:
-    case ErrorCode::kNotFound:
-      result.status = Status::kRejected;
-      break;
-    case ErrorCode::kUnavailable:
-      result.status = Status::kUnavailable;
-      break;
-    case ErrorCode::kCancelled:
-      result.status = Status::kCancelled;
-      break;
-    case ErrorCode::kInternal:
-      result.status = Status::kFailed;
-      break;
-  }
-  result.error = ProgramError{"casemate." + std::string(ErrorCodeName(error.code)), error.ToString(), "", ""};
-  return result;
-}
-
 // What became of writing to our own stdout.
 int ExitAfterWrite(int exit_code, int write_errno, const CliStreams& streams, const Style& style) {
   if (write_errno == 0 || write_errno == ECANCELED) return exit_code;
@@ -59,7 +39,7 @@ int ExitAfterWrite(int exit_code, int write_errno, const CliStreams& streams, co
 }
 
 int Refuse(const Error& error, bool json, const CliStreams& streams, const Style& style) {
-  const ExecutionResult result = ResultOf(error);
+  const ExecutionResult result = RefusalOf(error);
   WritePatiently(streams.err, ErrorLine(error, style), -1);
   const int failed = json ? WritePatiently(streams.out, EncodeResult(result) + "\n", -1) : 0;
   return ExitAfterWrite(ExitCodeOf(result, 0), failed, streams, style);
@@ -127,6 +107,7 @@ int RunCommandLine(const std::vector<std::string>& words, const CliServices& ser
   if (options->help) {
     return ExitAfterWrite(kExitOk, WritePatiently(streams.out, RunHelp(), -1), streams, style);
   }
+  if (!options->batch.jobs_file.empty()) return RunBatchCommand(*options, services, streams, style);
   auto request = LoadRequest(*options, streams.in);
   if (!request) return Refuse(request.error(), options->json, streams, style);
   return Run(*options, *std::move(request), services, streams, style);

@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include <array>
+#include <charconv>
 #include <climits>
 #include <cmath>
 #include <cstdlib>
 
+#include "casemate/batch.h"
 #include "policy/limit_table.h"
 #include "policy/units.h"
 #include "policy/validate.h"
@@ -217,6 +219,31 @@ Applied CheckUser(RunOptions&, std::string_view value) {
       "a program always runs as user and group 1000, which are nobody on the host: leave --user out");
 }
 
+Applied SetBatchText(RunOptions& options, std::string_view flag, std::string_view value,
+                     std::string BatchFlags::*place) {
+  if (value.empty()) return Refuse("the file's name is empty");
+  options.batch.*place = value;
+  if (options.batch.first_flag.empty()) options.batch.first_flag = flag;
+  return {};
+}
+
+Applied SetBatchSwitch(RunOptions& options, std::string_view flag, bool BatchFlags::*place) {
+  options.batch.*place = true;
+  if (options.batch.first_flag.empty()) options.batch.first_flag = flag;
+  return {};
+}
+
+Applied SetJobs(RunOptions& options, std::string_view value) {
+  int jobs = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), jobs);
+  if (error != std::errc() || end != value.data() + value.size() || jobs < 1 || jobs > kBatchJobsMax) {
+    return Refuse(fmt::format("\"{}\" is no number from 1 to {}", value, kBatchJobsMax));
+  }
+  options.batch.jobs = jobs;
+  if (options.batch.first_flag.empty()) options.batch.first_flag = "--jobs";
+  return {};
+}
+
 constexpr std::array kFlags = {
     RunFlag{"code", 'c', "CODE", "",
             [](RunOptions& o, std::string_view v) -> Applied {
@@ -332,6 +359,32 @@ constexpr std::array kFlags = {
               return {};
             },
             "run it here, resident engine or not"},
+    RunFlag{"batch", '\0', "FILE|-", "",
+            [](RunOptions& o, std::string_view v) {
+              return SetBatchText(o, "--batch", v, &BatchFlags::jobs_file);
+            },
+            "run many programs: one request object a line; a result line for each"},
+    RunFlag{"output", '\0', "FILE", "",
+            [](RunOptions& o, std::string_view v) {
+              return SetBatchText(o, "--output", v, &BatchFlags::output);
+            },
+            "where a batch's result lines go, instead of stdout"},
+    RunFlag{"jobs", 'j', "COUNT", "", SetJobs, "programs of a batch at one time (one a processor)"},
+    RunFlag{"unordered", '\0', "", "",
+            [](RunOptions& o, std::string_view) {
+              return SetBatchSwitch(o, "--unordered", &BatchFlags::unordered);
+            },
+            "a batch's results as they come, not in the order of its file"},
+    RunFlag{"resume", '\0', "", "",
+            [](RunOptions& o, std::string_view) {
+              return SetBatchSwitch(o, "--resume", &BatchFlags::resume);
+            },
+            "go on with the batch whose results so far are in --output; nothing runs twice"},
+    RunFlag{"retry-interrupted", '\0', "", "",
+            [](RunOptions& o, std::string_view) {
+              return SetBatchSwitch(o, "--retry-interrupted", &BatchFlags::retry_interrupted);
+            },
+            "with --resume: run those again that were cut off while they ran"},
     RunFlag{"json", '\0', "", "",
             [](RunOptions& o, std::string_view) -> Applied {
               o.json = true;

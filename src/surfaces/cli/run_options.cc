@@ -63,9 +63,45 @@ std::unexpected<Error> UnknownFlag(std::string_view word) {
   return Refuse(fmt::format("there is no flag \"{}\": did you mean \"--{}\"?", name, nearest));
 }
 
+// A batch's programs are in its file, with all that is theirs alone.
+Expected<void> CheckBatch(const std::vector<std::string>& rest, const RunOptions& options) {
+  const BatchFlags& batch = options.batch;
+  const auto own = [](std::string_view what) {
+    return Refuse(
+        fmt::format("{} cannot stand beside --batch: it belongs into the lines of the job file", what));
+  };
+  if (!rest.empty()) return own(fmt::format("\"{}\"", rest[0]));
+  if (options.code) return own("--code");
+  if (options.input) return own("--input");
+  if (options.input_schema) return own("--input-schema");
+  if (options.result_schema) return own("--result-schema");
+  if (options.forward_stdin) return own("--stdin");
+  if (!options.files.empty()) return own("--file");
+  if (options.request.workspace) return own("--workspace");
+  if (!options.request.mounts.empty()) return own("--volume");
+  if (!options.request.collect.empty()) return own("--collect");
+  if (!options.output_dir.empty()) {
+    return Refuse("--output-dir cannot stand beside --batch: files and displays are in the result lines");
+  }
+  if (batch.output.empty() && (batch.resume || batch.retry_interrupted)) {
+    return Refuse("--resume needs the file with the results so far: add --output FILE");
+  }
+  if (batch.retry_interrupted && !batch.resume) {
+    return Refuse("--retry-interrupted is for a batch that goes on: add --resume");
+  }
+  if (batch.resume && options.force) {
+    return Refuse("--resume keeps the results so far and --force replaces them: leave one of them out");
+  }
+  return {};
+}
+
 // What follows the flags: the program, unless -c gave it, and its arguments.
 Expected<void> TakeProgram(std::vector<std::string> rest, bool separated, RunOptions& options) {
   if (options.help) return {};
+  if (!options.batch.jobs_file.empty()) return CheckBatch(rest, options);
+  if (!options.batch.first_flag.empty()) {
+    return Refuse(fmt::format("{} is for many programs: add --batch FILE", options.batch.first_flag));
+  }
   if (options.code) {
     options.request.args = std::move(rest);
     return {};
@@ -145,7 +181,8 @@ std::string RunHelp() {
   std::string text =
       "Usage: casemate run [FLAGS] FILE|- [ARGS...]\n"
       "       casemate run [FLAGS] -c CODE [ARGS...]\n"
-      "       casemate run [FLAGS] -- COMMAND [ARGS...]\n\n"
+      "       casemate run [FLAGS] -- COMMAND [ARGS...]\n"
+      "       casemate run [FLAGS] --batch FILE|-\n\n"
       "Runs a Python program, or a command, in a fresh sandbox that reaches nothing it was not given.\n\n"
       "Flags:\n";
   for (const RunFlag& flag : RunFlags()) {

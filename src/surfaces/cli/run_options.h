@@ -18,10 +18,22 @@ struct Source {
   std::string value;  // the text or the path
 };
 
+// `casemate run --batch`.
+struct BatchFlags {
+  std::string jobs_file;  // "-" for stdin; "" when this is no batch
+  std::string output;     // "" for stdout
+  int jobs = 0;           // at one time; 0 for one each processor
+  bool unordered = false;
+  bool resume = false;
+  bool retry_interrupted = false;
+  std::string first_flag;  // the first of these flags that was given, for messages
+};
+
 // `casemate run`'s command line, understood but with no file read yet.
 struct RunOptions {
   ExecutionRequest request;  // all that needs no file
   EngineOptions engine;
+  BatchFlags batch;
   std::optional<Source> code;
   std::optional<Source> input;
   std::optional<Source> input_schema;
@@ -41,7 +53,8 @@ struct RunOptions {
 };
 
 // `words` are those after "run". Flags end at the first word that is none: it and all after it are the
-// program and its arguments. Errors: kInvalidRequest, or kNotFound when there is nothing to run.
+// program and its arguments. With --batch there is none, and `request` is what each item falls back on.
+// Errors: kInvalidRequest, or kNotFound when there is nothing to run.
 Expected<RunOptions> ParseRunOptions(const std::vector<std::string>& words);
 
 // Whether `words` ask for --json, for errors in what comes after it.

@@ -27,4 +27,7 @@ struct Style {
 // What fits the file behind `fd`: colours only on a terminal, and not with NO_COLOR or TERM=dumb.
 Style StyleOf(int fd, bool allow_colour);
 
+// Whether the locale's encoding is UTF-8, by LC_ALL, LC_CTYPE and LANG.
+bool LocaleIsUtf8();
+
 }  // namespace casemate
