@@ -16,7 +16,10 @@ if(CASEMATE_SANITIZE)
 else()
   target_compile_options(casemate_flags INTERFACE
     $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>)
-  # Everything but the C library is linked in: the binary starts in a fraction of the time.
-  target_link_options(casemate_flags INTERFACE -static-libstdc++ -static-libgcc)
+  # What is installed has its libraries linked in, the C library too (CASEMATE_STATIC): nothing to load and to
+  # bind is half a millisecond of each start. Its addresses stay random. Tests take the host's C library.
+  set(static $<BOOL:$<TARGET_PROPERTY:CASEMATE_STATIC>>)
+  target_link_options(casemate_flags INTERFACE
+    $<IF:${static},-static-pie,-static-libstdc++> $<$<NOT:${static}>:-static-libgcc>)
 endif()
 target_link_options(casemate_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)

@@ -8,6 +8,7 @@
 #include "base/errno.h"
 #include "base/file.h"
 #include "base/sha256.h"
+#include "base/user.h"
 #include "base/utf8.h"
 
 namespace casemate {
@@ -86,6 +87,26 @@ TEST(CommandTest, TellsAMissingProgram) {
   const auto result = RunCommand({"/nonexistent/program"});
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, ErrorCode::kNotFound);
+}
+
+TEST(UserTest, ReadsTheTableByNumber) {
+  constexpr std::string_view kTable =
+      "root:x:0:0:root:/root:/bin/bash\n\nbroken\nann:x:1000:1000:Ann,,,:/home/ann:/bin/sh\n"
+      "short:x:1001\nlast:x:1002:1002::/home/last:/bin/sh";
+  ASSERT_TRUE(FindUserIn(kTable, 1000));
+  EXPECT_EQ(FindUserIn(kTable, 1000)->name, "ann");
+  EXPECT_EQ(FindUserIn(kTable, 1000)->home, "/home/ann");
+  EXPECT_EQ(FindUserIn(kTable, 1002)->home, "/home/last");
+  EXPECT_EQ(FindUserIn(kTable, 1001)->home, "");
+  EXPECT_FALSE(FindUserIn(kTable, 100));
+  EXPECT_FALSE(FindUserIn("", 0));
+}
+
+TEST(UserTest, FindsTheSuperuserAndNoStranger) {
+  const auto root = FindUser(0);
+  ASSERT_TRUE(root);
+  EXPECT_EQ(root->name, "root");
+  EXPECT_FALSE(FindUser(4294967294U));
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/capability.h>
-#include <pwd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "base/command.h"
 #include "base/errno.h"
 #include "base/file.h"
+#include "base/user.h"
 
 namespace casemate {
 namespace {
@@ -66,14 +66,6 @@ bool MayChangeIds() {
   if (syscall(SYS_capget, &header, sets.data()) != 0) return false;
   constexpr std::uint32_t kNeeded = (1U << CAP_SETUID) | (1U << CAP_SETGID);
   return (sets[0].effective & kNeeded) == kNeeded;
-}
-
-std::string UserName(uid_t uid) {
-  std::array<char, 4096> buffer{};
-  passwd entry{};
-  passwd* found = nullptr;
-  getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found);
-  return found != nullptr ? found->pw_name : std::string();
 }
 
 Expected<void> WriteMapFile(pid_t pid, std::string_view file, const std::string& text) {
@@ -165,7 +157,8 @@ IdSource FindIdSource() {
     source.remedy = "give the outer container a range of at least 65536 ids";
     return source;
   }
-  const std::string name = UserName(getuid());
+  const auto user = FindUser(getuid());
+  const std::string name = user ? user->name : std::string();
   source.remedy = fmt::format("as root: usermod --add-subuids 524288-589823 --add-subgids 524288-589823 {}",
                               name.empty() ? std::to_string(getuid()) : name);
   source.range =

@@ -1,11 +1,9 @@
 // The only place that names concrete classes.
-#include <pwd.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdlib>
 
-#include "base/file.h"
+#include "base/user.h"
 #include "casemate/doctor.h"
 #include "engine/diagnose.h"
 #include "engine/flow.h"
@@ -21,11 +19,8 @@ std::string Variable(const char* name) {
 }
 
 std::string HomeFolder() {
-  std::array<char, 4096> buffer{};
-  passwd entry{};
-  passwd* found = nullptr;
-  getpwuid_r(getuid(), &entry, buffer.data(), buffer.size(), &found);
-  return found != nullptr ? found->pw_dir : "/";
+  const auto user = FindUser(getuid());
+  return user && !user->home.empty() ? user->home : "/";
 }
 
 // XDG Base Directory Specification, "state"; systemd sets STATE_DIRECTORY for a service (systemd.exec(5)).

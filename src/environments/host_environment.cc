@@ -1,14 +1,14 @@
 #include "environments/host_environment.h"
 
 #include <fmt/format.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
+#include <utility>
 
 #include "base/file.h"
+#include "base/user.h"
 #include "environments/environment_cache.h"
 #include "environments/file_view.h"
 #include "environments/locate.h"
@@ -23,12 +23,7 @@ namespace casemate {
 namespace {
 
 std::string HomeFolder() {
-  std::array<char, 16384> buffer{};
-  passwd entry{};
-  passwd* found = nullptr;
-  if (::getpwuid_r(::geteuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
-    return found->pw_dir;
-  }
+  if (auto user = FindUser(::geteuid())) return std::move(user->home);
   const char* home = std::getenv("HOME");
   return home != nullptr ? home : "";
 }
