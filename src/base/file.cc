@@ -4,7 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 
@@ -28,21 +29,33 @@ Expected<UniqueFd> OpenFile(const std::string& path, int flags, mode_t mode) {
 }
 
 Expected<std::string> ReadAll(int fd, std::size_t bytes_max, std::string_view name) {
+  struct stat info {};
+  // Room for a regular file and the sight of its end; what tells no size of its own grows from a page.
+  std::size_t room = 4096;
+  if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0)
+    room = std::min(static_cast<std::size_t>(info.st_size), bytes_max) + 1;
   std::string bytes;
-  std::array<char, 65536> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by read
   for (;;) {
-    const ssize_t count = read(fd, buffer.data(), buffer.size());
-    if (count < 0 && errno == EINTR) continue;
+    const std::size_t used = bytes.size();
+    ssize_t count = 0;
+    int err = 0;
+    // Read where it stays: nothing is zeroed or copied first.
+    bytes.resize_and_overwrite(used + room, [&](char* data, std::size_t) {
+      count = read(fd, data + used, room);
+      err = errno;
+      return used + static_cast<std::size_t>(std::max<ssize_t>(count, 0));
+    });
+    if (count < 0 && err == EINTR) continue;
     if (count < 0) {
-      return FailErrno(errno == EISDIR ? ErrorCode::kInvalidRequest : ErrorCode::kInternal,
-                       "cannot read " + std::string(name), "read " + std::string(name));
+      return FailErrno(err == EISDIR ? ErrorCode::kInvalidRequest : ErrorCode::kInternal,
+                       "cannot read " + std::string(name), "read " + std::string(name), err);
     }
     if (count == 0) return bytes;
-    if (bytes.size() + static_cast<std::size_t>(count) > bytes_max) {
+    if (bytes.size() > bytes_max) {
       return Fail(ErrorCode::kInvalidRequest,
                   std::string(name) + " is larger than " + std::to_string(bytes_max) + " bytes");
     }
-    bytes.append(buffer.data(), static_cast<std::size_t>(count));
+    room = std::max<std::size_t>(4096, std::min<std::size_t>(bytes.size(), 1 << 20));
   }
 }
 
