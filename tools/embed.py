@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Writes a C++ source that holds files as constants: std::string_view Embedded_NAME(path)."""
+"""Writes a C++ source that holds files as constants: std::string_view NAME(path), and NAMEDigest(), the SHA-256
+of all of them."""
 
 import argparse
+import hashlib
 import pathlib
 
 
@@ -21,11 +23,12 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=pathlib.Path)
     parser.add_argument("files", nargs="+", type=pathlib.Path)
     args = parser.parse_args()
-    entries, rows = [], []
+    entries, rows, digest = [], [], hashlib.sha256()
     for index, file in enumerate(sorted(args.files)):
         data = file.read_bytes()
         entries.append(f"constexpr char kFile{index}[] =\n{literal(data)};")
         key = file.name if file.is_absolute() else file.as_posix()  # absolute: made by the build
+        digest.update(f"{key}\0{len(data)}\0".encode() + data)
         rows.append(f'    {{"{key}", {{kFile{index}, {len(data)}}}}},')
     args.output.parent.mkdir(parents=True, exist_ok=True)
     args.output.write_text(
@@ -35,7 +38,8 @@ def main() -> None:
         "\n".join(rows) + "\n};\n}  // namespace\n\n"
         f"std::string_view {args.name}(std::string_view path) {{\n"
         "  for (const auto& [name, bytes] : kFiles) {\n"
-        "    if (name == path) return bytes;\n  }\n  return {};\n}\n"
+        "    if (name == path) return bytes;\n  }\n  return {};\n}\n\n"
+        f'std::string_view {args.name}Digest() {{ return "{digest.hexdigest()}"; }}\n'
         "}  // namespace casemate::embedded\n")
 
 

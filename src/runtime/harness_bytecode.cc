@@ -16,7 +16,8 @@
 namespace casemate {
 namespace embedded {
 std::string_view HarnessSource(std::string_view path);
-}
+std::string_view HarnessSourceDigest();
+}  // namespace embedded
 
 namespace {
 
@@ -37,11 +38,6 @@ std::vector<RootFile> Sources() {
     files.push_back({fmt::format("/casemate/{}.py", name), std::string(Source(name))});
   }
   return files;
-}
-
-void AppendBlock(std::string& out, std::string_view bytes) {
-  for (unsigned shift = 0; shift < 32; shift += 8) out += static_cast<char>((bytes.size() >> shift) & 0xFF);
-  out += bytes;
 }
 
 std::optional<std::string_view> TakeBlock(std::string_view& from) {
@@ -71,11 +67,8 @@ std::optional<std::vector<RootFile>> SplitBytecode(std::string_view blocks) {
 std::optional<std::string> Key(const std::string& python) {
   struct stat info {};
   if (stat(python.c_str(), &info) != 0) return std::nullopt;
-  std::string key = fmt::format("{}\n{}:{}\n{}\n{}.{}\n", python, info.st_dev, info.st_ino, info.st_size,
-                                info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
-  for (const std::string_view name : kNames) AppendBlock(key, Source(name));
-  AppendBlock(key, Source("compile_harness"));
-  return key;
+  return fmt::format("{}\n{}:{}\n{}\n{}.{}\n{}", python, info.st_dev, info.st_ino, info.st_size,
+                     info.st_mtim.tv_sec, info.st_mtim.tv_nsec, embedded::HarnessSourceDigest());
 }
 
 // A kept file is the digest of what follows it, and then that.
