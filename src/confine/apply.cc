@@ -1,13 +1,13 @@
 // Theory of operation: the order in which a process gives up power.
 //
-// clone3 made this process: pid 1 of new user, pid, mount, network, ipc and uts namespaces. It still has
+// clone3 made this process: pid 1 of new user, pid, mount and uts namespaces. It still has
 // the engine's memory, the caller's user id and every capability over its own namespaces. From here power
 // only shrinks, and each step needs some that a later one takes away:
 //
 //   init, pid 1
 //    1  parent death signal       first, so that no crash of the engine leaves this process behind
-//    2  cgroup, cgroup namespace  before anything is allocated, so that all of it is charged
-//    3  wait for id maps          the engine writes them; only it may
+//    2  network, ipc namespaces   slow to make: meanwhile the engine makes cgroups and writes the id maps
+//    3  cgroup, cgroup namespace  before anything of the program's is there, so that all of it is charged
 //    4  private mounts, open bind sources     with the caller's user id, which may read its own folders
 //    5  take init's ids           the caller's id is gone from here on
 //    6  root, scratch, /proc, pivot, seal     needs CAP_SYS_ADMIN in the namespaces
@@ -50,14 +50,33 @@
 namespace casemate {
 namespace {
 
-int AwaitGo(int socket) {
-  char byte = 0;
+struct CgroupEntrances {
+  std::array<int, kLaunchCgroupsMax> tasks{};
+  std::size_t count = 0;
+};
+
+int AwaitGo(int socket, CgroupEntrances& entrances) {
+  LaunchGo go;
+  iovec part{&go, sizeof(go)};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(kLaunchCgroupsMax * sizeof(int))> control{};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = control.data();
+  header.msg_controllen = control.size();
   ssize_t count = 0;
   do {
-    count = recv(socket, &byte, 1, 0);
+    count = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
   } while (count < 0 && errno == EINTR);
   if (count < 0) return -errno;
-  return count == 1 && byte == kLaunchGo ? 0 : -ECANCELED;
+  if (count != sizeof(go) || go.word != LaunchGo().word) return -ECANCELED;
+  const cmsghdr* attached = CMSG_FIRSTHDR(&header);
+  if (attached != nullptr && attached->cmsg_type == SCM_RIGHTS) {
+    entrances.count = (attached->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    std::memcpy(entrances.tasks.data(), CMSG_DATA(attached), entrances.count * sizeof(int));
+  }
+  // One that was lost on the way would be a limit that does not hold.
+  return entrances.count == go.cgroups && (header.msg_flags & MSG_CTRUNC) == 0 ? 0 : -EBADMSG;
 }
 
 [[noreturn]] void Exec(const ConfinementPlan& plan, char* const* argv, char* const* env, int socket) {
@@ -97,14 +116,16 @@ void EnterNamespaces(ConfinementPlan& plan) {
   const int socket = plan.socket;
   Require(socket, LaunchStep::kParentDeathSignal, DieWithTheEngine(plan.lifeline));
   ResetSignals();
-  Require(socket, LaunchStep::kEnterCgroup, EnterCgroups(plan.cgroup_tasks));
   TakeOrdinaryPriority();
   // While /proc/self is still the caller's own, which it is not once the process is not dumpable.
   OfferToOomKiller(plan.oom_score_adj);
+  Require(socket, LaunchStep::kUnshareNetwork, ErrnoUnlessZero(unshare(CLONE_NEWNET | CLONE_NEWIPC)));
+  Require(socket, LaunchStep::kWaitForIds, Send(socket, LaunchMessageKind::kReady, {}, nullptr, 0));
+  CgroupEntrances entrances;
+  Require(socket, LaunchStep::kWaitForIds, AwaitGo(socket, entrances));
+  Require(socket, LaunchStep::kEnterCgroup, EnterCgroups({entrances.tasks.data(), entrances.count}));
   if (plan.unshare_cgroup)
     Require(socket, LaunchStep::kUnshareCgroup, ErrnoUnlessZero(unshare(CLONE_NEWCGROUP)));
-  Require(socket, LaunchStep::kWaitForIds, Send(socket, LaunchMessageKind::kReady, {}, nullptr, 0));
-  Require(socket, LaunchStep::kWaitForIds, AwaitGo(socket));
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   Require(socket, LaunchStep::kPrivateMounts,
           ErrnoUnlessZero(mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr)));

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <vector>
 
@@ -209,6 +210,10 @@ bool CgroupHost::complete() const {
     if (place.version == 0) return false;
   }
   return true;
+}
+
+bool CgroupHost::entered_at_birth() const {
+  return std::ranges::any_of(places_, [](const CgroupPlace& place) { return place.version == 2; });
 }
 
 }  // namespace casemate

@@ -38,6 +38,8 @@ class CgroupHost {
     return places_[static_cast<std::size_t>(controller)];
   }
   bool complete() const;
+  // Whether a process enters some of its cgroups when it is made (version 2: CLONE_INTO_CGROUP).
+  bool entered_at_birth() const;
 
  private:
   std::array<CgroupPlace, kCgroupControllers.size()> places_;

@@ -8,6 +8,8 @@ std::string_view LaunchStepName(LaunchStep step) {
       return "start";
     case LaunchStep::kParentDeathSignal:
       return "tie the sandbox's life to the engine's";
+    case LaunchStep::kUnshareNetwork:
+      return "make a network namespace (is user.max_net_namespaces high enough?)";
     case LaunchStep::kEnterCgroup:
       return "enter the cgroup";
     case LaunchStep::kUnshareCgroup:

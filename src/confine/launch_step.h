@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -10,9 +11,10 @@ namespace casemate {
 enum class LaunchStep : std::int32_t {
   kNone,
   kParentDeathSignal,
+  kUnshareNetwork,
+  kWaitForIds,
   kEnterCgroup,
   kUnshareCgroup,
-  kWaitForIds,
   kSetIds,
   kPrivateMounts,
   kNewRoot,
@@ -48,7 +50,7 @@ std::string_view LaunchStepName(LaunchStep step);
 
 // The messages on the launch socket (SOCK_SEQPACKET), child to parent; each is one packet of this size.
 enum class LaunchMessageKind : std::int32_t {
-  kReady,     // init waits for its ids; the cgroup has been entered
+  kReady,     // init waits for its ids and cgroups
   kMounted,   // descriptors attached: the scratch file system, /workspace; files may be sent now
   kListener,  // descriptor attached: the seccomp listener; the next step is exec
   kFailed,    // `step` and `err` say why; nothing follows
@@ -62,7 +64,12 @@ struct LaunchMessage {
   std::int64_t at_us;   // CLOCK_MONOTONIC
 };
 
-// Parent to child: kGo, then a stream of files (file_stream.h) when the plan says so.
-inline constexpr char kLaunchGo = 'g';
+// Parent to child, once the ids are mapped: this, with `cgroups` descriptors of version 1 `tasks` files
+// attached, then a stream of files (file_stream.h) when the plan says so.
+struct LaunchGo {
+  char word = 'g';
+  std::uint8_t cgroups = 0;
+};
+inline constexpr std::size_t kLaunchCgroupsMax = 4;
 
 }  // namespace casemate

@@ -5,9 +5,11 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -22,7 +24,9 @@ struct RootEntry {
   enum class Kind { kFolder, kFile, kSymlink };
   Kind kind = Kind::kFolder;
   std::string path;
-  std::string content;  // a file's bytes, a link's target
+  // A file's bytes, or a link's target with a NUL behind it: in the plan's `texts` or in the launch's own
+  // spec.
+  std::string_view content;
   mode_t mode = 0755;
 };
 
@@ -75,18 +79,18 @@ struct LandlockPlan {
 };
 
 struct ConfinementPlan {
-  std::vector<int> cgroup_tasks;  // descriptors of version 1 `tasks` files
   bool unshare_cgroup = true;
 
   IdPlan ids;
   std::string root_options;  // of the root tmpfs
   std::vector<RootEntry> root_entries;
+  std::deque<std::string> texts;  // its elements stay where they are
   std::vector<BindMount> binds;
   ScratchPlan scratch;
   std::string proc_options;
   std::string host_name;
   std::string working_dir;     // absolute, inside
-  bool expects_files = false;  // a file stream follows kLaunchGo
+  bool expects_files = false;  // a file stream follows LaunchGo
 
   int socket = -1;                          // the child's end of the launch socket
   int init_binary = -1;                     // memfd with the reaper

@@ -46,7 +46,7 @@ int MakeEntry(int root, const RootEntry& entry) {
     case RootEntry::Kind::kFile:
       return WriteFile(root, entry);
     case RootEntry::Kind::kSymlink:
-      return symlinkat(entry.content.c_str(), root, entry.path.c_str());
+      return symlinkat(entry.content.data(), root, entry.path.c_str());
   }
   return -1;
 }

@@ -2,10 +2,10 @@
 // is one SOCK_SEQPACKET socket (confine/launch_step.h):
 //
 //   engine                                   child
-//   plan, ids, cgroup, pipes, mounts
-//   clone3 ------------------------------->  parent death signal, cgroup
-//   id maps
-//   'g' ---------------------------------->  mounts, root, pivot
+//   plan, ids, pipes, mounts
+//   clone3 ------------------------------->  parent death signal, network namespace
+//   cgroups (version 2: before the clone), id maps
+//   LaunchGo ----------------------------->  cgroups, mounts, root, pivot
 //       <-- kMounted: scratch, /workspace --
 //   files, when there are any ------------>
 //                                            fork; drop privileges; filter
@@ -166,15 +166,22 @@ class Launcher {
     parts().limits = spec_.policy.limits;
     parts().change_ids = plan_->ids.change_ids;
     if (auto opened = OpenHostMounts(ids_, parts().ids, *plan_); !opened) return opened;
-    auto cgroup = Cgroup::Create(host_.cgroups, spec_.policy.limits);
-    if (!cgroup) return std::unexpected(cgroup.error());
-    parts().cgroup = *std::move(cgroup);
-    for (const UniqueFd& fd : parts().cgroup->task_fds()) plan_->cgroup_tasks.push_back(fd.get());
+    // Version 1 is made while the child makes its network namespace.
+    if (host_.cgroups.entered_at_birth()) {
+      if (auto made = MakeCgroup(); !made) return made;
+    }
     auto init = OpenInitBinary();
     if (!init) return std::unexpected(init.error());
     init_binary_ = *std::move(init);
     plan_->init_binary = init_binary_.get();
     Mark("prepare");
+    return {};
+  }
+
+  Expected<void> MakeCgroup() {
+    auto cgroup = Cgroup::Create(host_.cgroups, spec_.policy.limits);
+    if (!cgroup) return std::unexpected(cgroup.error());
+    parts().cgroup = *std::move(cgroup);
     return {};
   }
 
@@ -207,7 +214,6 @@ class Launcher {
   void ListDescriptorsToKeep() {
     std::vector<int>& keep = plan_->keep;
     keep = {plan_->socket, plan_->lifeline, plan_->exit_status, plan_->init_binary};
-    keep.insert(keep.end(), plan_->cgroup_tasks.begin(), plan_->cgroup_tasks.end());
     for (const DescriptorMove& move : plan_->descriptors) keep.push_back(move.from);
     for (const BindMount& bind : plan_->binds) {
       if (bind.tree.valid()) keep.push_back(bind.tree.get());
@@ -218,11 +224,11 @@ class Launcher {
   Expected<void> Clone() {
     int pidfd = -1;
     clone_args args{};
-    args.flags =
-        CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD;
+    // The child makes its network and ipc namespaces itself, beside our own work.
+    args.flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_PIDFD;
     args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
     args.exit_signal = SIGCHLD;
-    if (parts().cgroup->clone_fd() >= 0) {
+    if (parts().cgroup && parts().cgroup->clone_fd() >= 0) {
       args.flags |= CLONE_INTO_CGROUP;
       args.cgroup = static_cast<__u64>(parts().cgroup->clone_fd());
     }
@@ -232,7 +238,6 @@ class Launcher {
     if (pid == 0) RunInit(*plan_);
     parts().init = pid;
     parts().pidfd.reset(pidfd);
-    parts().cgroup->CloseEntrances();
     ends_.moves.clear();
     ends_.program.clear();
     ends_.theirs.reset();
@@ -245,16 +250,45 @@ class Launcher {
   }
 
   Expected<void> GiveIds() {
+    if (!parts().cgroup) {
+      if (auto made = MakeCgroup(); !made) return made;
+      Mark("cgroup");
+    }
     if (auto written = WriteIdMaps(parts().init, ids_, parts().ids, IdPairs()); !written) return written;
     // Kept for whoever has to enter later with the sandbox's ids (file_agent.h).
     auto user_namespace = OpenFile(fmt::format("/proc/{}/ns/user", parts().init), O_RDONLY);
     if (!user_namespace) return std::unexpected(user_namespace.error());
     parts().user_namespace = *std::move(user_namespace);
-    if (send(ends_.ours.get(), &kLaunchGo, 1, MSG_NOSIGNAL) != 1) {
-      return FailErrno(ErrorCode::kInternal, "the sandbox died while it started", "send");
-    }
+    if (auto sent = SendGo(); !sent) return sent;
+    parts().cgroup->CloseEntrances();
     Mark("ids");
     return {};
+  }
+
+  Expected<void> SendGo() {
+    const std::vector<UniqueFd>& entrances = parts().cgroup->task_fds();
+    const std::size_t bytes = entrances.size() * sizeof(int);
+    LaunchGo go;
+    go.cgroups = static_cast<std::uint8_t>(entrances.size());
+    iovec part{&go, sizeof(go)};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(kLaunchCgroupsMax * sizeof(int))> control{};
+    msghdr header{};
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    if (!entrances.empty()) {
+      header.msg_control = control.data();
+      header.msg_controllen = CMSG_SPACE(bytes);
+      cmsghdr* attached = CMSG_FIRSTHDR(&header);
+      attached->cmsg_level = SOL_SOCKET;
+      attached->cmsg_type = SCM_RIGHTS;
+      attached->cmsg_len = CMSG_LEN(bytes);
+      for (std::size_t i = 0; i < entrances.size(); ++i) {
+        const int fd = entrances[i].get();
+        std::memcpy(CMSG_DATA(attached) + i * sizeof(int), &fd, sizeof(fd));
+      }
+    }
+    if (sendmsg(ends_.ours.get(), &header, MSG_NOSIGNAL) == sizeof(go)) return {};
+    return FailErrno(ErrorCode::kInternal, "the sandbox died while it started", "sendmsg");
   }
 
   Expected<void> Converse() {

@@ -35,8 +35,8 @@ constexpr std::array kSyntheticFiles = {
     SyntheticFile{"etc/hosts", "127.0.0.1 localhost sandbox\n::1 localhost sandbox\n"},
 };
 
-// What is copied from the host's /etc when it is there. Small, public, and read by common libraries.
-constexpr std::array kCopiedFiles = {
+// What is taken from the host's /etc when it is there: public, and read by common libraries.
+constexpr std::array kHostFiles = {
     "etc/ld.so.cache",   // the loader: libraries outside the standard folders
     "etc/mime.types",    // mimetypes
     "etc/services",      // socket.getservbyname
@@ -44,7 +44,8 @@ constexpr std::array kCopiedFiles = {
     "etc/matplotlibrc",  // Debian's matplotlib refuses to start without it
     "etc/timezone",      // tzlocal
 };
-constexpr std::size_t kCopiedFileMax = 4 << 20;
+// A larger file is bound read-only: to read and write it costs more than a mount.
+constexpr std::size_t kCopiedFileMax = 8 << 10;
 
 // What is bound read-only from the host's /etc when it is there: folders of links into /usr.
 constexpr std::array kBoundFolders = {
@@ -83,18 +84,22 @@ class RootBuilder {
     }
     AddFolder(path);
   }
-  void File(const std::string& path, std::string content) {
+  // `content` outlives the plan.
+  void File(const std::string& path, std::string_view content) {
     Parents(path);
     // The first wins: an environment may already have brought a file of /etc.
     if (!made_.insert(path).second) return;
     bytes_ += content.size();
-    plan_.root_entries.push_back({RootEntry::Kind::kFile, path, std::move(content), 0444});
+    plan_.root_entries.push_back({RootEntry::Kind::kFile, path, content, 0444});
+  }
+  void OwnFile(const std::string& path, std::string content) {
+    File(path, plan_.texts.emplace_back(std::move(content)));
   }
   void Symlink(const std::string& path, std::string target) {
     Parents(path);
-    if (made_.insert(path).second) {
-      plan_.root_entries.push_back({RootEntry::Kind::kSymlink, path, std::move(target), 0});
-    }
+    if (!made_.insert(path).second) return;
+    plan_.root_entries.push_back(
+        {RootEntry::Kind::kSymlink, path, plan_.texts.emplace_back(std::move(target)), 0});
   }
   // `source` is absolute and is seen at `inside`; `given` by the caller. False when something is there
   // already.
@@ -132,11 +137,19 @@ class RootBuilder {
   std::size_t bytes_ = 0;
 };
 
+void TakeHostFile(const std::string& path, RootBuilder& root) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode) || access(path.c_str(), R_OK) != 0) return;
+  if (static_cast<std::size_t>(info.st_size) > kCopiedFileMax) {
+    root.Bind(path, path, kSealed | MOUNT_ATTR_NOEXEC, false);
+  } else if (auto bytes = ReadFile(path, kCopiedFileMax)) {
+    root.OwnFile(path.substr(1), *std::move(bytes));
+  }
+}
+
 void PlanEtc(RootBuilder& root) {
   for (const SyntheticFile& file : kSyntheticFiles) root.File(file.path, file.content);
-  for (const char* path : kCopiedFiles) {
-    if (auto bytes = ReadFile(std::string("/") + path, kCopiedFileMax)) root.File(path, *std::move(bytes));
-  }
+  for (const char* name : kHostFiles) TakeHostFile(std::string("/") + name, root);
   for (const char* path : kBoundFolders) {
     if (FileExists(path)) root.Bind(std::filesystem::canonical(path), path, kSealed, true);
   }
