@@ -171,6 +171,48 @@ class _PyplotHook:
         return None
 
 
+class _Compiled(BaseException):
+    """Ends an exec() of which only the code was wanted."""
+
+
+def _renamed(code, filename):
+    constants = tuple(_renamed(value, filename) if type(value) is type(code) else value for value in code.co_consts)
+    return code.replace(co_filename=filename, co_consts=constants)
+
+
+def _compile_quickly(source, filename):
+    """What compile() would return, or None when that has more to say than code. The first compile() of a process
+    makes the hundred types of the ast module as well, which takes longer than all the rest of this file; exec()
+    of a text uses the same compiler without them. A trace function is called with the code before any of it
+    has run (sys.settrace, event "call"), and ends it there."""
+    import _warnings
+    mutated = getattr(_warnings, "_filters_mutated", None)
+    if mutated is None or len(source) > 1 << 14:  # so many functions take as long to rename
+        return None
+    codes = []
+
+    def stop(frame, event, argument):
+        codes.append(frame.f_code)
+        raise _Compiled
+
+    # A warning names the program's file, which exec() does not know: it is left to compile().
+    _warnings.filters.insert(0, ("error", None, Warning, None, 0))
+    mutated()
+    sys.settrace(stop)
+    try:
+        exec(source, {"__builtins__": {}})
+    except (_Compiled, Exception):
+        pass  # compile() finds the same error, and tells it with the file's name
+    finally:
+        sys.settrace(None)
+        del _warnings.filters[0]
+        mutated()
+    try:
+        return _renamed(codes[0], filename) if codes else None
+    except RecursionError:
+        return None
+
+
 def _compile(source, filename):
     """The program's code and, where its last statement is an expression that may be worth showing, that
     expression's code by itself. The text decides first: a syntax tree costs more than it is worth when
@@ -179,7 +221,7 @@ def _compile(source, filename):
     last = last[last.rfind(b"\n") + 1:]
     head = last.split(b"(", 1)[0]
     if last[:1].isspace() or last[:1] in (b"", b"#") or b"=" in head or head in (b"print", b"main", b"pass"):
-        return compile(source, filename, "exec", 0, True), None
+        return _compile_quickly(source, filename) or compile(source, filename, "exec", 0, True), None
     tree = compile(source, filename, "exec", 0x400, True)  # ast.PyCF_ONLY_AST
     if not tree.body or type(tree.body[-1]).__name__ != "Expr":
         return compile(tree, filename, "exec", 0, True), None
