@@ -132,32 +132,19 @@ class Program(unittest.TestCase):
 
     def test_every_function_names_the_file(self):
         code = """'''Text.'''
-from __future__ import annotations
 import sys, _warnings
-class C:
-    def method(self): return lambda: [x for x in (1,)]
-def names(code):
-    yield code.co_filename
-    for value in code.co_consts:
-        if type(value) is type(code):
-            yield from names(value)
-result = [sorted(set(names(sys._getframe().f_code))), __file__, __doc__, sys.gettrace() is None,
-          any(rule[0] == 'error' for rule in _warnings.filters), names.__code__.co_firstlineno]
+names = lambda code: {code.co_filename}.union(*(names(c) for c in code.co_consts if type(c) is type(code)))
+result = [*names(sys._getframe().f_code), __doc__, sys.gettrace(), _warnings.filters[0][0] == "error"]
 """
         for padding in ("", "# longer\n" * 4000):
-            run = Run(code + padding)
-            self.assertEqual(run.result, [[run.file], run.file, "Text.", True, False, 6], run.err)
+            self.assertEqual((run := Run(code + padding)).result, [run.file, "Text.", None, False])
 
-    def test_what_the_compiler_warns_of_names_the_file(self):
+    def test_what_the_compiler_says_names_the_file(self):
         run = Run("a = 1\nresult = a is 1")
-        self.assertTrue(run.result)
-        self.assertIn(f"{run.file}:2: SyntaxWarning", run.err)
-        self.assertEqual(run.err.count("SyntaxWarning"), 1)
-
-    def test_what_cannot_be_compiled_never_runs(self):
-        for code in ("print(1)\nx = = 1", "print(1)\nreturn", b"print(1)\nx = '\0'"):
+        self.assertEqual((run.result, run.err.count(f"{run.file}:2: SyntaxWarning")), (True, 1))
+        for code in ("print(1)\nx = = 1", "print(1)\nreturn"):
             run = Run(code)
-            self.assertEqual((run.exit_code, run.out, run.kinds), (1, "", "SETZ"))
+            self.assertEqual((run.kinds, run.out, f'File "{run.file}", line 2' in run.err), ("SETZ", "", True))
 
     def test_output_input_and_result(self):
         run = Run("import sys\nprint('é', sys.argv)\nresult = {'got': INPUT_DATA, 'name': __name__}",

@@ -46,6 +46,7 @@ int MakeEntry(int root, const RootEntry& entry) {
     case RootEntry::Kind::kFile:
       return WriteFile(root, entry);
     case RootEntry::Kind::kSymlink:
+      // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): plan.h promises the NUL
       return symlinkat(entry.content.data(), root, entry.path.c_str());
   }
   return -1;
