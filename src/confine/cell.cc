@@ -87,7 +87,9 @@ void BecomeCell(Birth& birth, int code_folder) {
   close(listener);
   // As after an exec: the program's own /proc files belong to it. Nobody else has its ids or sees its pid.
   prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-  birth.handles = {socket, kCodeFolderFd};
+  const int landlock = PrepareLandlock(birth.plan.landlock);
+  if (landlock < 0 && birth.plan.landlock.abi > 0) GiveUp(socket, LaunchStep::kLandlock, -landlock);
+  birth.handles = {socket, kCodeFolderFd, landlock};
 }
 
 void MountOwnFiles(const CellPlan& plan, int socket, RootHandles& handles) {
@@ -163,7 +165,7 @@ bool ForkCell(const CellPlan& plan, const CellOrder& order, CellHandles& handles
   return false;
 }
 
-int SealCell(const CellSeal& seal, CellHandles& handles) {
+int SealCell(const CellPlan& plan, const CellSeal& seal, CellHandles& handles) {
   const int file =
       openat(handles.code_folder, seal.code_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
   if (file < 0) return -errno;
@@ -179,7 +181,14 @@ int SealCell(const CellSeal& seal, CellHandles& handles) {
   handles.code_folder = -1;
   // Again: the workspace of the host may have been mounted there since.
   if (chdir("/workspace") != 0) return -errno;
-  if (const int failed = RestrictWithLandlock(seal.landlock); failed != 0) return failed;
+  int failed = 0;
+  if (seal.writable != nullptr) {
+    close(handles.landlock);
+    failed = RestrictWithLandlock({plan.landlock.abi, *seal.writable});
+  } else if (plan.landlock.abi > 0) {
+    failed = RestrictWith(handles.landlock, plan.landlock.abi);
+  }
+  if (failed != 0) return failed;
   return SetResourceLimits(seal.limits);
 }
 

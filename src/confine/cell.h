@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "confine/plan.h"
 
@@ -24,6 +25,7 @@ struct CellPlan {
   std::string host_name;
   int init_binary = -1;  // memfd with the reaper
   std::span<const sock_filter> seccomp;
+  LandlockPlan landlock;  // where most programs may write
 };
 
 // The descriptors of one cell, as the engine sent them.
@@ -41,6 +43,7 @@ struct CellOrder {
 struct CellHandles {
   int socket = -1;
   int code_folder = -1;  // where the program's text goes; seen read-only at /code
+  int landlock = -1;     // ruleset of the plan; -1 where the kernel has none
 };
 
 // Forks a cell. Returns false in the zygote when the cell lives or has failed (it says so on its socket), and
@@ -52,10 +55,10 @@ bool ForkCell(const CellPlan& plan, const CellOrder& order, CellHandles& handles
 // 0 or -errno.
 struct CellSeal {
   std::span<const ResourceLimit> limits;
-  LandlockPlan landlock;
+  const std::vector<std::string>* writable = nullptr;  // null: as the plan has it
   const char* code_name = nullptr;
   std::string_view code;
 };
-int SealCell(const CellSeal& seal, CellHandles& handles);
+int SealCell(const CellPlan& plan, const CellSeal& seal, CellHandles& handles);
 
 }  // namespace casemate

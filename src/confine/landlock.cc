@@ -89,19 +89,31 @@ int LandlockAbi() {
   return abi > 0 ? static_cast<int>(abi) : 0;
 }
 
-int RestrictWithLandlock(const LandlockPlan& plan) {
-  if (plan.abi < 1) return 0;
+int PrepareLandlock(const LandlockPlan& plan) {
+  if (plan.abi < 1) return -ENOSYS;
   RulesetAttr attr{};
   attr.handled_access_fs = HandledFiles(plan.abi);
   if (plan.abi >= 4) attr.handled_access_net = kAccessNetConnectTcp;
   if (plan.abi >= 6) attr.scoped = kScopeAbstractUnix | kScopeSignal;
   const int ruleset = static_cast<int>(syscall(SYS_landlock_create_ruleset, &attr, RulesetSize(plan.abi), 0));
   if (ruleset < 0) return -errno;
-  int result = AddRules(ruleset, plan, attr.handled_access_fs);
-  if (result == 0 && syscall(SYS_landlock_restrict_self, ruleset, plan.abi >= 7 ? kLogSubdomainsOff : 0) != 0)
-    result = -errno;
+  const int failed = AddRules(ruleset, plan, attr.handled_access_fs);
+  if (failed == 0) return ruleset;
   close(ruleset);
-  return result;
+  return failed;
+}
+
+int RestrictWith(int ruleset, int abi) {
+  const long restricted = syscall(SYS_landlock_restrict_self, ruleset, abi >= 7 ? kLogSubdomainsOff : 0);
+  const int err = errno;
+  close(ruleset);
+  return restricted == 0 ? 0 : -err;
+}
+
+int RestrictWithLandlock(const LandlockPlan& plan) {
+  if (plan.abi < 1) return 0;
+  const int ruleset = PrepareLandlock(plan);
+  return ruleset < 0 ? ruleset : RestrictWith(ruleset, plan.abi);
 }
 
 }  // namespace casemate

@@ -8,7 +8,6 @@
 #include "engine/diagnose.h"
 #include "engine/flow.h"
 #include "isolation/container/container_backend.h"
-#include "runtime/harness_bytecode.h"
 
 namespace casemate {
 namespace {
@@ -52,13 +51,7 @@ EngineParts ComposeParts(const EngineOptions& options) {
 
 Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options) {
   EngineParts parts = ComposeParts(options);
-  if (options.warm.enabled) {
-    auto environment = FindHostEnvironment(parts.environment);
-    if (!environment) return std::unexpected(environment.error());
-    auto files = ZygoteFiles(*environment, parts.state_dir);
-    if (!files) return std::unexpected(files.error());
-    for (const auto& backend : parts.backends) backend->KeepWarm(*environment, *files);
-  }
+  parts.resident = options.warm.enabled;
   return MakeEngineOf(std::move(parts));
 }
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/sha256.h"
 #include "engine/assemble.h"
+#include "engine/environment_source.h"
 #include "engine/flow.h"
 #include "engine/launch_request.h"
 #include "engine/tiers.h"
@@ -66,7 +67,10 @@ class EventRelay : public RunObserver {
 
 class FlowEngine : public Engine {
  public:
-  explicit FlowEngine(EngineParts parts) : parts_(std::move(parts)) {}
+  explicit FlowEngine(EngineParts parts) : parts_(std::move(parts)), environments_(parts_) {
+    // Warm from the start; an error is each run's own to tell.
+    if (parts_.resident) (void)environments_.Find("host", true);
+  }
 
   std::vector<PoolStatus> Pools() const override {
     std::vector<PoolStatus> all;
@@ -102,7 +106,7 @@ class FlowEngine : public Engine {
     if (!checked) return std::unexpected(checked.error());
     watch.Mark("check");
 
-    auto environment = FindEnvironment(request);
+    auto environment = environments_.Find(request.environment, request.command.empty());
     if (!environment) return std::unexpected(environment.error());
     watch.Mark("environment");
 
@@ -111,7 +115,7 @@ class FlowEngine : public Engine {
     result.isolation = std::move(admitted->report);
     watch.Mark("admit");
 
-    auto launch = MakeLaunch(result.id, request, *checked, *environment, parts_.state_dir);
+    auto launch = MakeLaunch(result.id, request, *checked, (*environment)->view, (*environment)->harness);
     if (!launch) return std::unexpected(launch.error());
     watch.Mark("plan");
     auto sandbox = admitted->backend->Launch(launch->spec);
@@ -140,17 +144,6 @@ class FlowEngine : public Engine {
     result.truncated.files_cut = true;
     // A run that had already failed keeps its own verdict.
     return result.status == Status::kOk ? collected : Expected<void>();
-  }
-
-  Expected<EnvironmentView> FindEnvironment(const ExecutionRequest& request) const {
-    if (request.environment != "host") {
-      return Fail(ErrorCode::kInvalidRequest,
-                  fmt::format("there is no environment {}; the only one is `host`", request.environment));
-    }
-    auto found = FindHostEnvironment(parts_.environment);
-    // A command needs no interpreter.
-    if (!found && !request.command.empty()) return BareHostEnvironment();
-    return found;
   }
 
   static Expected<void> Collect(const ExecutionRequest& request, Sandbox& sandbox, const Limits& limits,
@@ -198,6 +191,7 @@ class FlowEngine : public Engine {
   };
 
   EngineParts parts_;
+  EnvironmentSource environments_;
 };
 
 }  // namespace

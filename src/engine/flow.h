@@ -15,6 +15,7 @@ struct EngineParts {
   std::vector<std::unique_ptr<Backend>> backends;  // strongest first
   HostEnvironmentOptions environment;
   std::string state_dir;
+  bool resident = false;  // it stays, and keeps warm what it runs
 };
 std::unique_ptr<Engine> MakeEngineOf(EngineParts parts);
 

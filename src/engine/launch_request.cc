@@ -13,7 +13,6 @@
 #include "model/schema.h"
 #include "policy/glob.h"
 #include "policy/resolver.h"
-#include "runtime/harness_bytecode.h"
 #include "runtime/python_program.h"
 
 namespace casemate {
@@ -159,16 +158,14 @@ Expected<void> AddHostFolders(const ExecutionRequest& request, LaunchSpec& spec)
 }
 
 Expected<void> AddProgram(const ExecutionRequest& request, const CheckedRequest& checked,
-                          const std::string& state_dir, Launch& launch) {
+                          const std::vector<RootFile>& harness, Launch& launch) {
   if (!request.command.empty()) {
     launch.spec.argv = request.command;
     launch.spec.argv.insert(launch.spec.argv.end(), request.args.begin(), request.args.end());
     return {};
   }
-  auto harness = HarnessFiles(launch.spec.environment, state_dir);
-  if (!harness) return std::unexpected(harness.error());
   auto program = MakePythonProgram(request, launch.spec.environment, checked.policy.limits,
-                                   checked.input ? &*checked.input : nullptr, *std::move(harness));
+                                   checked.input ? &*checked.input : nullptr, harness);
   if (!program) return std::unexpected(program.error());
   launch.spec.argv = std::move(program->argv);
   launch.spec.root_files = std::move(program->root_files);
@@ -200,7 +197,7 @@ Expected<CheckedRequest> CheckRequest(const ExecutionRequest& request) {
 
 Expected<Launch> MakeLaunch(const std::string& id, const ExecutionRequest& request,
                             const CheckedRequest& checked, const EnvironmentView& environment,
-                            const std::string& state_dir) {
+                            const std::vector<RootFile>& harness) {
   Launch launch;
   launch.spec.id = id;
   launch.spec.policy = checked.policy;
@@ -208,7 +205,7 @@ Expected<Launch> MakeLaunch(const std::string& id, const ExecutionRequest& reque
   launch.spec.files = request.files;
   launch.spec.stdin_pipe = !request.stdin_bytes.empty() || request.stdin_fd >= 0;
   if (auto added = AddHostFolders(request, launch.spec); !added) return std::unexpected(added.error());
-  if (auto added = AddProgram(request, checked, state_dir, launch); !added)
+  if (auto added = AddProgram(request, checked, harness, launch); !added)
     return std::unexpected(added.error());
   for (const auto& [name, value] : request.env) launch.spec.env[name] = value;
   return launch;

@@ -30,6 +30,6 @@ struct Launch {
 };
 Expected<Launch> MakeLaunch(const std::string& id, const ExecutionRequest& request,
                             const CheckedRequest& checked, const EnvironmentView& environment,
-                            const std::string& state_dir);
+                            const std::vector<RootFile>& harness);
 
 }  // namespace casemate

@@ -172,10 +172,10 @@ class Watch {
       sandbox_.CloseChannel(Channel::kResult);
       return false;
     }
-    // The program has something to tell, perhaps that it failed: look before it cleans up behind itself.
-    if (MonotonicUs() - last_look_us_ > kLookUs) Look();
     observer_.OnResultBytes(piece);
     if (!told_exit_ && !killed_for_) TakeExit();
+    // The program has something to tell, perhaps that it failed: look before it cleans up behind itself.
+    if (!told_exit_ && MonotonicUs() - last_look_us_ > kLookUs) Look();
     return true;
   }
 

@@ -42,7 +42,7 @@ void ContainerSandbox::Kill() noexcept {
   // The kernel kills everything in the pid namespace with its init (pid_namespaces(7)).
   killed_ = true;
   PidfdSendSignal(parts_.pidfd.get(), SIGKILL);
-  if (parts_.cgroup) parts_.cgroup->Kill();
+  if (parts_.cgroup && !burial_) parts_.cgroup->Kill();
 }
 
 void ContainerSandbox::Reap() {

@@ -84,9 +84,9 @@ std::string Settings(const LaunchSpec& spec, const Host& host) {
     return fmt::format("[{},{},{}]", static_cast<int>(limit.resource), limit.value.rlim_cur,
                        limit.value.rlim_max);
   });
-  const std::string writable = Join(WritablePaths(spec), Quoted);
-  std::string text = fmt::format(R"({{"limits":[{}],"writable":[{}],"landlock_abi":{},"code_name":{})",
-                                 limits, writable, host.landlock_abi, Quoted(CodeName(spec)));
+  std::string text = fmt::format(R"({{"limits":[{}],"code_name":{})", limits, Quoted(CodeName(spec)));
+  if (const auto paths = WritablePaths(spec); spec.workspace)
+    text += ",\"writable\":[" + Join(paths, Quoted) + "]";
   if (!spec.env.empty()) {
     text +=
         ",\"env\":{" +

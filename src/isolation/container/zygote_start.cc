@@ -39,7 +39,7 @@ std::string List(const std::vector<std::string>& words) {
 
 // A Python literal, as the harness's options are.
 std::string Options(const EnvironmentView& environment, const std::vector<std::string>& preload,
-                    bool change_ids) {
+                    const Host& host) {
   const ScratchPlan scratch = PlanScratch(Limits(), true, true);
   std::string views = "[";
   for (const ScratchView& view : scratch.views) {
@@ -52,9 +52,10 @@ std::string Options(const EnvironmentView& environment, const std::vector<std::s
       List(environment.sys_path), limits.result_bytes_max, limits.result_depth_max,
       limits.displays_bytes_max);
   return fmt::format(
-      R"({{"preload":{},"sys_path":{},"scratch":{},"proc":{},"host_name":{},"change_ids":{},"views":{}],"settle":1,"harness":{}}})",
+      R"({{"preload":{},"sys_path":{},"scratch":{},"proc":{},"host_name":{},"change_ids":{},"views":{}],"settle":1,"landlock_abi":{},"writable":{},"harness":{}}})",
       List(preload), List(environment.sys_path), Quoted(scratch.options), Quoted(kProcOptions),
-      Quoted(kHostName), change_ids ? 1 : 0, views, Quoted(harness));
+      Quoted(kHostName), host.ids.kind == IdSource::Kind::kSingle ? 0 : 1, views, host.landlock_abi,
+      List(WritablePaths({})), Quoted(harness));
 }
 
 void AppendFrame(std::string& out, char type, std::string_view payload) {
@@ -187,7 +188,7 @@ Expected<RunningZygote> StartRunningZygote(const Host& host, const EnvironmentVi
                                 {theirs.get(), zygote.single_id ? 1 : kZygoteIdPairs});
     if (!sandbox) return std::unexpected(sandbox.error());
     zygote.sandbox = *std::move(sandbox);
-    if (auto told = Tell(*zygote.sandbox, Options(environment, modules, !zygote.single_id)); !told) {
+    if (auto told = Tell(*zygote.sandbox, Options(environment, modules, host)); !told) {
       return std::unexpected(told.error());
     }
     auto report = Listener(*zygote.sandbox).Await(deadline);

@@ -44,13 +44,27 @@ class BlockedSignals {
   sigset_t before_{};
 };
 
+bool ReadPaths(PyObject* list, std::vector<std::string>& paths) {
+  for (Py_ssize_t i = 0; i < PyList_Size(list); ++i) {
+    const char* path = nullptr;
+    if (PyArg_Parse(PyList_GetItem(list, i), "s", &path) == 0) return false;
+    paths.emplace_back(path);
+  }
+  return true;
+}
+
 PyObject* Configure(PyObject* /*self*/, PyObject* args) {
   const char* scratch = nullptr;
   const char* proc = nullptr;
   const char* host_name = nullptr;
   PyObject* views = nullptr;
+  PyObject* writable = nullptr;
   int change_ids = 0;
-  if (PyArg_ParseTuple(args, "sssiO", &scratch, &proc, &host_name, &change_ids, &views) == 0) return nullptr;
+  if (PyArg_ParseTuple(args, "sssiOiO", &scratch, &proc, &host_name, &change_ids, &views, &plan.landlock.abi,
+                       &writable) == 0 ||
+      !ReadPaths(writable, plan.landlock.writable)) {
+    return nullptr;
+  }
   plan.scratch.options = scratch;
   plan.proc_options = proc;
   plan.host_name = host_name;
@@ -163,10 +177,8 @@ PyObject* Seal(PyObject* /*self*/, PyObject* args) {
   PyObject* writable = nullptr;
   const char* code = nullptr;
   Py_ssize_t code_bytes = 0;
-  if (PyArg_ParseTuple(args, "OOisy#", &limits, &writable, &seal.landlock.abi, &seal.code_name, &code,
-                       &code_bytes) == 0) {
+  if (PyArg_ParseTuple(args, "OOsy#", &limits, &writable, &seal.code_name, &code, &code_bytes) == 0)
     return nullptr;
-  }
   seal.code = {code, static_cast<std::size_t>(code_bytes)};
   std::vector<ResourceLimit> values;
   for (Py_ssize_t i = 0; i < PyList_Size(limits); ++i) {
@@ -177,13 +189,13 @@ PyObject* Seal(PyObject* /*self*/, PyObject* args) {
     limit.value = {static_cast<rlim_t>(soft), static_cast<rlim_t>(hard)};
     values.push_back(limit);
   }
-  for (Py_ssize_t i = 0; i < PyList_Size(writable); ++i) {
-    const char* path = nullptr;
-    if (PyArg_Parse(PyList_GetItem(writable, i), "s", &path) == 0) return nullptr;
-    seal.landlock.writable.emplace_back(path);
+  std::vector<std::string> paths;
+  if (writable != Py_None) {
+    if (!ReadPaths(writable, paths)) return nullptr;
+    seal.writable = &paths;
   }
   seal.limits = values;
-  return PyLong_FromLong(SealCell(seal, handles));
+  return PyLong_FromLong(SealCell(plan, seal, handles));
 }
 
 // _exit(2) from here, where the program cannot have replaced it.

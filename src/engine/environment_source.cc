@@ -1,0 +1,52 @@
+#include "engine/environment_source.h"
+
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "environments/host_environment.h"
+#include "runtime/harness_bytecode.h"
+
+namespace casemate {
+namespace {
+
+constexpr std::int64_t kLookAgainUs = 1'000'000;
+
+}  // namespace
+
+Expected<std::shared_ptr<const EnvironmentSource::Found>> EnvironmentSource::Find(const std::string& name,
+                                                                                  bool needs_python) {
+  if (name != "host") {
+    return Fail(ErrorCode::kInvalidRequest,
+                fmt::format("there is no environment {}; the only one is `host`", name));
+  }
+  if (!parts_.resident) return Look(needs_python);
+  const std::lock_guard lock(mutex_);
+  const std::int64_t now = MonotonicUs();
+  if (last_ && now - looked_at_us_ < kLookAgainUs) return last_;
+  auto found = Look(needs_python);
+  if (!found || (*found)->harness.empty()) return found;
+  last_ = *found;
+  looked_at_us_ = now;
+  if (auto files = ZygoteFiles(last_->view, parts_.state_dir)) {
+    for (const auto& backend : parts_.backends) backend->KeepWarm(last_->view, *files);
+  }
+  return found;
+}
+
+Expected<std::shared_ptr<const EnvironmentSource::Found>> EnvironmentSource::Look(bool needs_python) const {
+  auto found = std::make_shared<Found>();
+  auto view = FindHostEnvironment(parts_.environment);
+  if (!view && needs_python) return std::unexpected(view.error());
+  if (!view) {
+    found->view = BareHostEnvironment();
+    return found;
+  }
+  found->view = *std::move(view);
+  if (!needs_python && !parts_.resident) return found;
+  auto harness = HarnessFiles(found->view, parts_.state_dir);
+  if (!harness && needs_python) return std::unexpected(harness.error());
+  if (harness) found->harness = *std::move(harness);
+  return found;
+}
+
+}  // namespace casemate
