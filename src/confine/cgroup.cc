@@ -81,17 +81,20 @@ Expected<void> WriteControl(const std::string& path, std::int64_t value) {
   return WriteControl(path, fmt::format("{}", value));
 }
 
-// The number after `key` in a "key number" file (memory.events, cpu.stat, ...).
-std::int64_t ReadKey(const std::string& path, std::string_view key) {
-  const std::string text = ReadKernelFile(path);
-  for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
-    const std::string_view line = std::string_view(text).substr(at, text.find('\n', at) - at);
+std::int64_t ParseCount(std::string_view text) {
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+// The number after `key` in a text of lines "key number" (memory.events, cpu.stat, ...).
+std::int64_t FindKey(std::string_view text, std::string_view key) {
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
     if (line.starts_with(key) && line.size() > key.size() && line[key.size()] == ' ') {
-      std::int64_t value = 0;
-      std::from_chars(line.data() + key.size() + 1, line.data() + line.size(), value);
-      return value;
+      return ParseCount(line.substr(key.size() + 1));
     }
-    if (text.find('\n', at) == std::string::npos) break;
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
   }
   return 0;
 }
@@ -246,30 +249,49 @@ void Cgroup::CloseEntrances() {
   task_fds_.clear();
 }
 
+std::string_view Cgroup::Text(Counter counter, CgroupController controller, std::string_view file) {
+  CounterFile& kept = counter_files_[counter];
+  if (kept.missing) return {};
+  if (!kept.fd.valid()) {
+    auto fd = OpenFile(fmt::format("{}/{}", FolderOf(controller), file), O_RDONLY);
+    kept.missing = !fd;
+    if (!fd) return {};
+    kept.fd = *std::move(fd);
+  }
+  const ssize_t count = pread(kept.fd.get(), text_.data(), text_.size(), 0);
+  return {text_.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0))};
+}
+
+std::int64_t Cgroup::Count(Counter counter, CgroupController controller, std::string_view file) {
+  return ParseCount(Text(counter, controller, file));
+}
+
 CgroupReading Cgroup::Read() {
+  constexpr auto kMemory = CgroupController::kMemory;
+  constexpr auto kPids = CgroupController::kPids;
+  constexpr auto kCpu = CgroupController::kCpuacct;
   const auto version = [this](CgroupController controller) {
     return version_of_[static_cast<std::size_t>(controller)];
   };
-  const std::string& memory = FolderOf(CgroupController::kMemory);
-  if (version(CgroupController::kMemory) == 2) {
-    last_.memory_kills = ReadKey(memory + "/memory.events", "oom_kill");
-    last_.memory_peak_bytes = std::max(
-        {last_.memory_peak_bytes, ReadCount(memory + "/memory.peak"), ReadCount(memory + "/memory.current")});
-  } else if (version(CgroupController::kMemory) == 1) {
-    last_.memory_kills = ReadKey(memory + "/memory.oom_control", "oom_kill") - before_.memory_kills;
-    last_.memory_peak_bytes = ReadCount(memory + "/memory.max_usage_in_bytes");
+  if (version(kMemory) == 2) {
+    last_.memory_kills = FindKey(Text(kMemoryEvents, kMemory, "memory.events"), "oom_kill");
+    last_.memory_peak_bytes = std::max({last_.memory_peak_bytes, Count(kMemoryPeak, kMemory, "memory.peak"),
+                                        Count(kMemoryCurrent, kMemory, "memory.current")});
+  } else if (version(kMemory) == 1) {
+    last_.memory_kills = FindKey(Text(kMemoryEvents, kMemory, "memory.oom_control"), "oom_kill");
+    last_.memory_peak_bytes = Count(kMemoryPeak, kMemory, "memory.max_usage_in_bytes");
+    last_.memory_kills -= before_.memory_kills;
   }
-  if (version(CgroupController::kPids) != 0) {
-    const std::string& pids = FolderOf(CgroupController::kPids);
-    last_.process_refusals = ReadKey(pids + "/pids.events", "max") - before_.process_refusals;
-    last_.processes_peak =
-        std::max({last_.processes_peak, ReadCount(pids + "/pids.peak"), ReadCount(pids + "/pids.current")});
+  if (version(kPids) != 0) {
+    last_.process_refusals =
+        FindKey(Text(kPidsEvents, kPids, "pids.events"), "max") - before_.process_refusals;
+    last_.processes_peak = std::max({last_.processes_peak, Count(kPidsPeak, kPids, "pids.peak"),
+                                     Count(kPidsCurrent, kPids, "pids.current")});
   }
-  const std::string& cpu = FolderOf(CgroupController::kCpuacct);
-  if (version(CgroupController::kCpuacct) == 2) {
-    last_.cpu_time_us = ReadKey(cpu + "/cpu.stat", "usage_usec");
-  } else if (version(CgroupController::kCpuacct) == 1) {
-    last_.cpu_time_us = ReadCount(cpu + "/cpuacct.usage") / 1000;
+  if (version(kCpu) == 2) {
+    last_.cpu_time_us = FindKey(Text(kCpuUsage, kCpu, "cpu.stat"), "usage_usec");
+  } else if (version(kCpu) == 1) {
+    last_.cpu_time_us = Count(kCpuUsage, kCpu, "cpuacct.usage") / 1000;
   }
   return last_;
 }

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -70,6 +72,26 @@ class Cgroup {
   std::array<std::string, kCgroupControllers.size()> folder_of_;  // "" without a place
   std::array<int, kCgroupControllers.size()> version_of_{};
   std::vector<std::string> folders_;  // each once
+  // A counter's text, as the kernel gives it now; its file stays open, since a run looks many times.
+  enum Counter {
+    kMemoryEvents,
+    kMemoryPeak,
+    kMemoryCurrent,
+    kPidsEvents,
+    kPidsPeak,
+    kPidsCurrent,
+    kCpuUsage,
+    kCounters
+  };
+  std::string_view Text(Counter counter, CgroupController controller, std::string_view file);
+  std::int64_t Count(Counter counter, CgroupController controller, std::string_view file);
+
+  struct CounterFile {
+    UniqueFd fd;
+    bool missing = false;
+  };
+  std::array<CounterFile, kCounters> counter_files_;
+  std::array<char, 1024> text_{};
   UniqueFd clone_fd_;
   std::vector<UniqueFd> task_fds_;
   CgroupReading last_;
