@@ -188,10 +188,14 @@ void WarmCells::Prepare(const EnvironmentView& environment, const std::vector<Ro
                       }));
   options.preload = options_.preload;
   options.cells_max = options_.cells_max;
+  options.idle_expiry_ms = options_.idle_expiry_ms;
   std::string stamp = StampOf(environment);
   const std::lock_guard lock(mutex_);
   Pool& pool = pools_[KeyOf(environment)];
+  std::erase_if(retired_, [](const std::shared_ptr<ZygoteHost>& host) { return host->Retire(); });
   if (pool.host && pool.stamp == stamp) return;
+  // Its files have changed under it.
+  if (pool.host && !pool.host->Retire()) retired_.push_back(std::move(pool.host));
   pool = {std::make_shared<ZygoteHost>(std::move(options)), std::move(stamp)};
 }
 

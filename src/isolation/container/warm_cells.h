@@ -38,6 +38,7 @@ class WarmCells {
     std::string stamp;
   };
   std::map<std::string, Pool> pools_;  // by environment
+  std::vector<std::shared_ptr<ZygoteHost>> retired_;
 };
 
 }  // namespace casemate::container

@@ -23,11 +23,14 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/errno.h"
+#include "base/file.h"
 #include "confine/syscalls.h"
 #include "isolation/container/launcher.h"
 #include "isolation/container/zygote_start.h"
@@ -44,6 +47,8 @@ constexpr std::int64_t kBurialRetryMs = 5;
 // A last member that lingers: then the slot is thrown away, and its cgroup removed later.
 constexpr std::int64_t kBurialPatienceMs = 2000;
 constexpr int kFailuresMax = 3;
+constexpr std::int64_t kMemoryLookMs = 1000;
+constexpr std::int64_t kMemoryShare = 20;
 
 struct Cell {
   ContainerSandbox::Parts parts;
@@ -110,14 +115,18 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
     keeper_ = std::thread([this] { Keep(); });
   }
 
-  void Stop() {
+  // True when the keeper has ended.
+  bool Stop() {
+    bool done = false;
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
+      done = done_;
     }
     Wake();
-    keeper_.join();
+    return done;
   }
+  void Join() { keeper_.join(); }
 
   Expected<std::unique_ptr<ContainerSandbox>> Take(std::int64_t patience_ms);
   Status status() const;
@@ -135,7 +144,12 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
   void StartBirths();
   Expected<std::unique_ptr<Cell>> Order();
   Expected<std::shared_ptr<CellSlot>> FindSlot();
-  void Watch();
+  void Watch(bool wanted);
+  void MindMemory();
+  void DropStock();
+  bool Sort();
+  bool Idle() const;
+  bool Stopping() const;
   bool Attend(Cell& birth);
   bool Attend(Grave& grave);
   void Deliver(std::unique_ptr<Cell> cell);
@@ -148,6 +162,8 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
 
   mutable std::mutex mutex_;
   bool stopping_ = false;
+  bool done_ = false;
+  std::int64_t asked_at_us_ = MonotonicUs();
   std::deque<std::unique_ptr<Cell>> stock_;
   std::deque<Taker*> takers_;
   std::vector<Grave> graves_;
@@ -161,12 +177,16 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
   uid_t next_space_ = 0;
   std::deque<std::shared_ptr<CellSlot>> slots_;
   int failures_ = 0;
+  bool memory_short_ = false;
+  std::int64_t look_at_memory_us_ = 0;
 };
 
 // ---- Any thread. ----
 
 Expected<std::unique_ptr<ContainerSandbox>> ZygoteHost::Impl::Take(std::int64_t patience_ms) {
   std::unique_lock lock(mutex_);
+  if (stopping_) return Fail(ErrorCode::kUnavailable, "this pool of warm cells is being replaced");
+  asked_at_us_ = MonotonicUs();
   while (!stock_.empty()) {
     std::unique_ptr<Cell> cell = std::move(stock_.front());
     stock_.pop_front();
@@ -228,24 +248,61 @@ ZygoteHost::Status ZygoteHost::Impl::status() const {
 
 int ZygoteHost::Impl::Missing() const {
   const std::lock_guard lock(mutex_);
-  return options_.cells_max + static_cast<int>(takers_.size()) -
-         static_cast<int>(stock_.size() + births_.size());
+  const int wanted = memory_short_ ? 0 : options_.cells_max;
+  return wanted + static_cast<int>(takers_.size()) - static_cast<int>(stock_.size() + births_.size());
+}
+
+bool ZygoteHost::Impl::Idle() const {
+  const std::lock_guard lock(mutex_);
+  return takers_.empty() && status_.running == 0 &&
+         MonotonicUs() - asked_at_us_ > options_.idle_expiry_ms * 1000;
+}
+
+// Cells that wait are the first to go when the host runs short; running ones are others' business.
+void ZygoteHost::Impl::MindMemory() {
+  const std::int64_t now = MonotonicUs();
+  if (now < look_at_memory_us_) return;
+  look_at_memory_us_ = now + kMemoryLookMs * 1000;
+  memory_short_ = options_.memory_is_short();
+  if (memory_short_) DropStock();
+}
+
+void ZygoteHost::Impl::DropStock() {
+  const std::lock_guard lock(mutex_);
+  for (auto& cell : std::exchange(stock_, {})) {
+    PidfdSendSignal(cell->parts.pidfd.get(), SIGKILL);
+    burials_.push_back({std::move(cell->parts), std::move(cell->slot), false, MonotonicUs()});
+  }
+}
+
+// False when there is nothing left to keep.
+bool ZygoteHost::Impl::Sort() {
+  const std::lock_guard lock(mutex_);
+  std::ranges::move(graves_, std::back_inserter(burials_));
+  graves_.clear();
+  return !stopping_ || status_.running > 0;
 }
 
 void ZygoteHost::Impl::Keep() {
-  for (;;) {
-    {
-      const std::lock_guard lock(mutex_);
-      std::ranges::move(graves_, std::back_inserter(burials_));
-      graves_.clear();
-      if (stopping_) break;
-    }
-    if (!zygote_ && MonotonicUs() >= restart_at_us_) StartZygote();
-    if (zygote_) StartBirths();
-    Watch();
+  while (Sort()) {
+    const bool idle = Idle();
+    if (idle && zygote_) EndZygote();
+    const bool wanted = !idle && !Stopping();
+    if (Stopping()) DropStock();
+    if (wanted) MindMemory();
+    if (wanted && !zygote_ && MonotonicUs() >= restart_at_us_) StartZygote();
+    if (wanted && zygote_) StartBirths();
+    Watch(wanted);
   }
-  FailTakers({ErrorCode::kCancelled, "the engine is being stopped", ""});
+  FailTakers({ErrorCode::kUnavailable, "this pool of warm cells is being replaced", ""});
   EndZygote();
+  const std::lock_guard lock(mutex_);
+  done_ = true;
+}
+
+bool ZygoteHost::Impl::Stopping() const {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
 }
 
 // The zygote's death is that of its cells; their cgroups are empty then.
@@ -460,7 +517,7 @@ void ZygoteHost::Impl::Deliver(std::unique_ptr<Cell> cell) {
   first->served.notify_one();
 }
 
-void ZygoteHost::Impl::Watch() {
+void ZygoteHost::Impl::Watch(bool wanted) {
   std::vector<pollfd> entries;
   entries.push_back({wake_.get(), POLLIN, 0});
   entries.push_back({zygote_ ? zygote_->sandbox->exit_fd() : -1, POLLIN, 0});
@@ -470,14 +527,12 @@ void ZygoteHost::Impl::Watch() {
     entries.push_back({grave.gone ? -1 : grave.parts.pidfd.get(), POLLIN, 0});
     retry = retry || grave.gone || !grave.parts.pidfd.valid();
   }
-  int wait_ms = -1;
-  if (!births_.empty()) wait_ms = static_cast<int>(births_.front()->deadline.RemainingMs());
-  if (!zygote_) {
-    const std::int64_t left_ms = (restart_at_us_ - MonotonicUs()) / 1000 + 1;
-    wait_ms = static_cast<int>(std::clamp<std::int64_t>(left_ms, 0, kRestartDelayMs));
-  }
-  if (retry) wait_ms = wait_ms < 0 ? kBurialRetryMs : std::min<int>(wait_ms, kBurialRetryMs);
-  if (poll(entries.data(), entries.size(), wait_ms) < 0) return;
+  // Otherwise once a second, for the host's memory and for the pool's own end.
+  std::int64_t wait_ms = kMemoryLookMs;
+  if (!births_.empty()) wait_ms = std::min(wait_ms, births_.front()->deadline.RemainingMs());
+  if (!zygote_ && wanted) wait_ms = std::min(wait_ms, (restart_at_us_ - MonotonicUs()) / 1000 + 1);
+  if (retry) wait_ms = std::min(wait_ms, kBurialRetryMs);
+  if (poll(entries.data(), entries.size(), static_cast<int>(std::max<std::int64_t>(0, wait_ms))) < 0) return;
 
   if (entries[0].revents != 0) {
     eventfd_t ignored = 0;
@@ -503,7 +558,22 @@ void ZygoteHost::Impl::Watch() {
 ZygoteHost::ZygoteHost(Options options) : impl_(std::make_shared<Impl>(std::move(options))) {
   impl_->Start();
 }
-ZygoteHost::~ZygoteHost() { impl_->Stop(); }
+ZygoteHost::~ZygoteHost() {
+  impl_->Stop();
+  impl_->Join();
+}
+
+bool ZygoteHost::Retire() { return impl_->Stop(); }
+
+bool ZygoteHost::HostMemoryIsShort() {
+  const std::string text = ReadKernelFile("/proc/meminfo");
+  const auto kibibytes = [&text](std::string_view name) {
+    const std::size_t at = text.find(name);
+    return at == std::string::npos ? 0LL : std::strtoll(text.c_str() + at + name.size(), nullptr, 10);
+  };
+  const long long total = kibibytes("MemTotal:");
+  return total > 0 && kibibytes("MemAvailable:") < total / kMemoryShare;
+}
 
 Expected<std::unique_ptr<ContainerSandbox>> ZygoteHost::Take(std::int64_t patience_ms) {
   return impl_->Take(patience_ms);

@@ -29,10 +29,13 @@ class ZygoteHost {
     EnvironmentView environment;
     std::vector<RootFile> root_files;  // zygote.pyc first
     std::vector<std::string> preload;
-    int cells_max = 16;  // waiting ones
+    int cells_max = 16;                     // waiting ones
+    std::int64_t idle_expiry_ms = 600'000;  // unasked for so long, it ends its zygote until it is asked again
+    // Whether the host has so little memory left that no cell should wait in it; asked once a second at most.
+    std::function<bool()> memory_is_short = HostMemoryIsShort;
   };
   explicit ZygoteHost(Options options);
-  // Ends all cells that wait and the zygote; cells that run live on until their owners let go of them.
+  // As Retire(), and waits for the end of the cells that run.
   ~ZygoteHost();
   ZygoteHost(const ZygoteHost&) = delete;
   ZygoteHost& operator=(const ZygoteHost&) = delete;
@@ -40,6 +43,13 @@ class ZygoteHost {
   // A waiting cell for one program, in the order of asking: at once when there is one in stock. Blocks for at
   // most `patience_ms`; kUnavailable when there is none by then, or the zygote cannot be started.
   Expected<std::unique_ptr<ContainerSandbox>> Take(std::int64_t patience_ms);
+
+  // Ends the cells that wait; the zygote ends with the last cell that runs, since it would take it along.
+  // Does not block. True when that is over.
+  bool Retire();
+
+  // Below a twentieth of the memory available (proc_meminfo(5)).
+  static bool HostMemoryIsShort();
 
   struct Status {
     int waiting = 0;
