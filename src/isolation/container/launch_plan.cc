@@ -89,7 +89,10 @@ std::vector<ResourceLimit> ResourceLimits(const LaunchSpec& spec, const Host& ho
   const std::int64_t cpu_seconds = (CpuTimeMs(limits) + 999) / 1000 + 1;
   set(RLIMIT_CPU, cpu_seconds, cpu_seconds + 1);
   if (host.cgroups.place(CgroupController::kPids).version == 0) {
-    set(RLIMIT_NPROC, limits.processes_max, limits.processes_max);
+    // It counts by user id, so that an init with an id of its own is not among them.
+    const bool alone = IdsFor(host, spec.policy).kind != IdSource::Kind::kSingle;
+    const std::int64_t processes = std::max<std::int64_t>(limits.processes_max - (alone ? 1 : 0), 1);
+    set(RLIMIT_NPROC, processes, processes);
   }
   if (host.cgroups.place(CgroupController::kMemory).version == 0) {
     set(RLIMIT_DATA, limits.memory_bytes, limits.memory_bytes);
