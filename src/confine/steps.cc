@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/keyctl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -102,6 +103,11 @@ void ResetSignals() {
 // A caller's raised priority is not the program's. A lowered one stays: it was meant for all of the caller's
 // work.
 void TakeOrdinaryPriority() {
+  const int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+  if (policy == SCHED_FIFO || policy == SCHED_RR || policy == SCHED_DEADLINE) {
+    const sched_param ordinary{};
+    sched_setscheduler(0, SCHED_OTHER, &ordinary);
+  }
   errno = 0;
   const int nice = getpriority(PRIO_PROCESS, 0);
   if (errno == 0 && nice < 0) setpriority(PRIO_PROCESS, 0, 0);

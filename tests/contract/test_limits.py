@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Every limit ends a run within 10 % or 50 ms of what was asked, and leaves what is below it alone."""
 
+import os
 import pathlib
 import sys
 import unittest
@@ -99,6 +100,18 @@ class Limits(Case):
             done = self.status("process_limit", "--pids-limit", str(asked), "--timeout", "20s", "-c", code)
             # The program and the sandbox's init are among them.
             self.assertEqual(int(done["stdout"].split()[0]), asked - 2, done.tell())
+
+    def test_a_raised_priority_stays_outside(self):
+        raised = os.sched_param(1)
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, raised)
+        except PermissionError:
+            self.skipTest("this user may not raise a priority")
+        try:
+            done = self.ok("-c", "import os\nresult = [os.sched_getscheduler(0), os.nice(0)]")
+        finally:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        self.assertEqual(done["result"], [os.SCHED_OTHER, 0], done.tell())
 
     def test_program_just_below_its_processes(self):
         self.ok(
