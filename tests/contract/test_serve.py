@@ -102,9 +102,11 @@ class Engine:
 
 
 class Serve(Case):
+    flags = ()
+
     def setUp(self):
         super().setUp()
-        self.engine = Engine(self.place / "engine.sock", self.env)
+        self.engine = Engine(self.place / "engine.sock", self.env, *self.flags)
         self.addCleanup(self.engine.end)
         self.assertIn("serving at", self.engine.first_line)
         self.resident = {**self.env, "CASEMATE_SOCKET": self.engine.path}
@@ -217,6 +219,10 @@ class Answers(Serve):
             self.assertEqual(done["result"], 1, done.tell())
         finally:
             self.engine.process.send_signal(signal.SIGCONT)
+
+
+class AnswersWithoutPools(Answers):
+    flags = ("--pool-size", "0")
 
 
 class Http(Serve):
