@@ -367,7 +367,8 @@ class Interrupted(BatchCase):
     def test_ctrl_c_ends_what_runs_and_keeps_what_is_done(self):
         for number in (signal.SIGINT, signal.SIGTERM):
             with self.subTest(signal=number):
-                process = self.begin("--force") if self.output.exists() else self.begin()
+                self.output.unlink(missing_ok=True)
+                process = self.begin()
                 self.wait_for_lines(4, process)
                 process.send_signal(number)
                 told = self.end(process)
