@@ -98,7 +98,8 @@ class Results(BatchCase):
         self.assertEqual(sorted(entry["line"] for entry in results), [1, 2, 3, 4, 5, 6])
 
     def test_bad_lines_are_results_and_not_the_end(self):
-        bad = ["", "nonsense", "[1]", "null", '{"id": {}, "code": "1"}', '{"code": 1}', "{}", '{"code": "1", "code": "2"}']
+        twice = '{"code": "1", "code": "2"}'
+        bad = ["", "nonsense", "[1]", "null", '{"id": {}, "code": "1"}', '{"code": 1}', "{}", twice]
         lines = [*bad, request("last", "result = 1")]
         results = self.done(self.jobs(lines))
         self.assertEqual([entry["line"] for entry in results], list(range(2, 10)))  # blank lines are none
@@ -113,7 +114,8 @@ class Results(BatchCase):
 
     def test_flags_are_what_items_fall_back_on(self):
         code = "import os\nresult = os.environ.get('WHO')\nwhile result == 'flag': pass"
-        lines = [request(0, code), request(1, code, env={"WHO": "item"}), request(2, code, limits={"wall_time_ms": 5000})]
+        own = [{}, {"env": {"WHO": "item"}}, {"limits": {"wall_time_ms": 5000}}]
+        lines = [request(n, code, **fields) for n, fields in enumerate(own)]
         results = self.done(self.jobs(lines), "--timeout", "400ms", "-e", "WHO=flag", "--jobs", "3")
         self.assertEqual([e["result"]["status"] for e in results], ["timeout", "ok", "timeout"])
         self.assertEqual(results[1]["result"]["result"], "item")
@@ -365,7 +367,8 @@ class Interrupted(BatchCase):
     def test_ctrl_c_ends_what_runs_and_keeps_what_is_done(self):
         for number in (signal.SIGINT, signal.SIGTERM):
             with self.subTest(signal=number):
-                process = self.begin("--force") if self.output.exists() else self.begin()
+                self.output.unlink(missing_ok=True)
+                process = self.begin()
                 self.wait_for_lines(4, process)
                 process.send_signal(number)
                 told = self.end(process)

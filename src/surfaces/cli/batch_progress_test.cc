@@ -57,7 +57,8 @@ TEST(BatchProgressTest, WithoutACountTheBytesTell) {
 
 TEST(BatchProgressTest, OfNothing) {
   EXPECT_EQ(ProgressText({}), "0 done, 0.0 a second");
-  EXPECT_EQ(ProgressBar({.items = 0}, {.columns = 200}, false), "[########################]  100%  0/0  0.0/s");
+  EXPECT_EQ(ProgressBar({.items = 0}, {.columns = 200}, false),
+            "[########################]  100%  0/0  0.0/s");
 }
 
 TEST(BatchProgressTest, Summary) {

@@ -18,7 +18,7 @@ BenchReport Measured() {
   for (int i = 1; i <= 100; ++i) {
     ExecutionResult result;
     result.status = i == 7 ? Status::kError : Status::kOk;
-    result.timings = {{"plan", i}, {"run", 10 * i}};
+    result.timings = {{"plan", i}, {"run", 10L * i}};
     meter.Add(i == 100 ? 2'500'000 : 20 * i, result);
   }
   return {"warm", "print(1)\n\x1b[2J", 200, 2, 0.5, meter.Report()};
