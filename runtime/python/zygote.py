@@ -133,14 +133,14 @@ class _Rehearsal:
         self._code = "\n".join(["x = {'a': 1}", *loaded, "result = x", "None"]).encode()
 
     def run(self):
-        modules, path, finders = dict(sys.modules), list(sys.path), list(sys.meta_path)
+        main, path, finders = sys.modules["__main__"], list(sys.path), list(sys.meta_path)
         argv, orig_argv = sys.argv, sys.orig_argv
         frames = {b"c": self._code, b"i": b'{"a":[1,2.5,null,"text"]}'}
         options = self._scan(self._options)
         _, namespace, _ = self._harness._execute(time.perf_counter_ns(), options, frames, lambda *frame: None,
                                                  self._part)
         _let_go(namespace)
-        sys.modules["__main__"], sys.argv, sys.orig_argv = modules["__main__"], argv, orig_argv
+        sys.modules["__main__"], sys.argv, sys.orig_argv = main, argv, orig_argv
         sys.path[:], sys.meta_path[:] = path, finders
 
 
@@ -263,8 +263,7 @@ def _main():
     gc.collect()
     gc.freeze()
     gc.disable()
-    if options["settle"]:
-        native.settle()
+    native.settle()
     native.serve(_CONTROL)
     # From here on this is a cell.
     _renew()

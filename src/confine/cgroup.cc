@@ -225,7 +225,7 @@ Expected<std::vector<UniqueFd>> Cgroup::OpenEntrances() const {
 bool Cgroup::Renew() {
   // What a last user leaves charged for a while (page cache, objects of the kernel) would be the next one's
   // loss.
-  constexpr std::int64_t kResidueMax = kMiB / 2;
+  constexpr std::int64_t kResidueMax = kMiB;
   for (std::size_t i = 0; i < version_of_.size(); ++i) {
     if (version_of_[i] == 2) return false;
   }

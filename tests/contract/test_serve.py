@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import secrets
-import select
 import signal
 import socket
 import subprocess
@@ -17,6 +16,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import casemate  # noqa: E402
 from case import Case  # noqa: E402
+from engine import Engine, UnixConnection  # noqa: E402
 
 # Of a result object, what differs from run to run; of the usage, all that is measured.
 OWN = ("id", "timings", "usage")
@@ -47,58 +47,6 @@ PROGRAMS = {
     "collected files": ["--collect", "**", "-c", "open('f.bin', 'wb').write(b'\\xff' * 10)"],
     "too strong a tier": ["--require", "microvm", "-c", "pass"],
 }
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("casemate", timeout=60 * casemate.SLOW)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
-
-
-class Engine:
-    """A `casemate serve` of its own."""
-
-    def __init__(self, path, env, *flags):
-        self.path = str(path)
-        self.process = casemate.start(["serve", "--socket", self.path, *flags], env=env, stderr=subprocess.PIPE)
-        ready, _, _ = select.select([self.process.stderr], [], [], 30 * casemate.SLOW)
-        self.first_line = os.read(self.process.stderr.fileno(), 4096).decode() if ready else "(silence)"
-
-    def ask(self, method, target, body=None, headers=None):
-        connection = UnixConnection(self.path)
-        try:
-            connection.request(method, target, body, headers or {})
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        finally:
-            connection.close()
-
-    def run(self, **request):
-        status, body = self.ask("POST", "/v1/run", json.dumps(request))
-        return status, json.loads(body)
-
-    def health(self):
-        return json.loads(self.ask("GET", "/v1/health")[1])
-
-    def wait_for_runs(self, count):
-        return casemate.settle(lambda: self.health()["running"] != count, 20)
-
-    def end(self, number=signal.SIGTERM):
-        """Sends a signal; the exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        try:
-            self.process.wait(60 * casemate.SLOW)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-        casemate.finish(self.process)
-        self.process.stderr.close()
-        return self.process.returncode
 
 
 class Serve(Case):

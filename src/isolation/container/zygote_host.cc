@@ -246,8 +246,13 @@ ZygoteHost::Status ZygoteHost::Impl::status() const {
 
 // ---- The keeper. ----
 
+// How many births to have now. A program that runs is not to feel them, so while one does they wait until the
+// stock is low.
 int ZygoteHost::Impl::Missing() const {
   const std::lock_guard lock(mutex_);
+  const int low = std::max(1, options_.cells_max / 4);
+  const bool can_wait = takers_.empty() && static_cast<int>(stock_.size()) >= low;
+  if (can_wait && (status_.running > 0 || !births_.empty())) return 0;
   const int wanted = memory_short_ ? 0 : options_.cells_max;
   return wanted + static_cast<int>(takers_.size()) - static_cast<int>(stock_.size() + births_.size());
 }

@@ -52,7 +52,7 @@ std::string Options(const EnvironmentView& environment, const std::vector<std::s
       List(environment.sys_path), limits.result_bytes_max, limits.result_depth_max,
       limits.displays_bytes_max);
   return fmt::format(
-      R"({{"preload":{},"sys_path":{},"scratch":{},"proc":{},"host_name":{},"change_ids":{},"views":{}],"settle":1,"landlock_abi":{},"writable":{},"harness":{}}})",
+      R"({{"preload":{},"sys_path":{},"scratch":{},"proc":{},"host_name":{},"change_ids":{},"views":{}],"landlock_abi":{},"writable":{},"harness":{}}})",
       List(preload), List(environment.sys_path), Quoted(scratch.options), Quoted(kProcOptions),
       Quoted(kHostName), host.ids.kind == IdSource::Kind::kSingle ? 0 : 1, views, host.landlock_abi,
       List(WritablePaths({})), Quoted(harness));

@@ -1,0 +1,269 @@
+#!/usr/bin/env python3
+"""Warm cells: each is fresh, settings of one run reach it alone, and the death of a zygote or of the engine at any
+instant loses no run in silence and leaves nothing behind.
+
+CASEMATE_RECOVERY_RUNS (10) is the number of random instants for each victim, CASEMATE_SOAK_RUNS (400) the number of
+runs of the soak. The seed is printed; set CASEMATE_RECOVERY_SEED to repeat a series.
+"""
+
+import concurrent.futures
+import http.client
+import os
+import pathlib
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import casemate  # noqa: E402
+from case import Case  # noqa: E402
+from engine import Engine  # noqa: E402
+
+RUNS = int(os.environ.get("CASEMATE_RECOVERY_RUNS", "10"))
+SOAK = int(os.environ.get("CASEMATE_SOAK_RUNS", "400"))
+SEED = int(os.environ.get("CASEMATE_RECOVERY_SEED", secrets.randbelow(10**6)))
+
+RANDOM = """
+import os, random, ssl, sys, tempfile, uuid
+result = {"random": random.random(), "ssl": ssl.RAND_bytes(16).hex(), "uuid1": str(uuid.uuid1()),
+          "uuid4": str(uuid.uuid4()), "name": tempfile.mktemp()}
+if "multiprocessing" in sys.modules:
+    import multiprocessing
+    result["key"] = bytes(multiprocessing.current_process().authkey).hex()
+if "numpy" in sys.modules:
+    import numpy
+    result["numpy"] = float(numpy.random.random())
+"""
+
+SEEN = """
+import os
+result = {"pid": os.getpid(), "parent": os.getppid(), "cwd": os.getcwd(),
+          "fds": sorted(os.listdir("/proc/self/fd")), "pids": sorted(p for p in os.listdir("/proc") if p.isdigit()),
+          "threads": len(os.listdir("/proc/self/task")), "env": dict(os.environ), "tmp": os.listdir("/tmp"),
+          "shm": os.listdir("/dev/shm"), "workspace": os.listdir("/workspace")}
+"""
+
+
+def children(pid):
+    tasks = pathlib.Path(f"/proc/{pid}/task")
+    found = []
+    for task in os.listdir(tasks) if tasks.exists() else []:
+        found += (tasks / task / "children").read_text().split()
+    return [int(child) for child in found]
+
+
+def zygotes(engine):
+    """Processes of the engine's that are inits of zygotes' sandboxes: killing one ends all that it holds."""
+    return [child for child in children(engine.process.pid) if casemate.read_bytes(f"/proc/{child}/comm") != b""]
+
+
+class Warm(Case):
+    FLAGS = ()
+
+    def setUp(self):
+        super().setUp()
+        self.engine = Engine(self.place / "engine.sock", self.env, "--pool-size", "4", *self.FLAGS)
+        self.addCleanup(self.engine.end)
+        self.assertIn("serving at", self.engine.first_line)
+        self.wait_until_warm()
+
+    def wait_until_warm(self):
+        self.assertFalse(casemate.settle(lambda: self.pool()["cells_ready"] == 0, 60), self.pool())
+
+    def pool(self):
+        pools = self.engine.health()["pools"]
+        return pools[0] if pools else {"cells_ready": 0}
+
+    def run_ok(self, **request):
+        status, result = self.engine.run(**request)
+        self.assertEqual((status, result.get("status")), (200, "ok"), result)
+        self.assertIn("take_cell", [step["step"] for step in result["timings"]])
+        return result["result"]
+
+
+class Cells(Warm):
+    def test_no_two_share_random_state(self):
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            seen = list(pool.map(lambda _: self.run_ok(code=RANDOM), range(24)))
+        for name in seen[0]:
+            values = [one[name] for one in seen]
+            self.assertEqual(len(set(values)), len(values), name)
+
+    def test_each_looks_like_a_first_start(self):
+        cold = self.ok("--no-engine", "-c", SEEN)["result"]
+        for _ in range(6):
+            warm = self.run_ok(code=SEEN + "open('/tmp/left', 'w').close(); open('left', 'w').close()\n"
+                                           "open('/dev/shm/left', 'w').close(); os.environ['LEFT'] = '1'\n")
+            self.assertEqual(warm, cold)
+
+    def test_settings_of_one_run_are_its_own(self):
+        code = ("import os, resource\n"
+                "result = [resource.getrlimit(resource.RLIMIT_NOFILE), os.environ.get('WORD'), os.listdir('.'),\n"
+                "          os.statvfs('/tmp').f_blocks * os.statvfs('/tmp').f_frsize]")
+        plain = [[1024, 1024], None, [], 64 << 20]
+        self.assertEqual(self.run_ok(code=code), plain)
+        other = self.run_ok(code=code, env={"WORD": "a b"}, files={"data.txt": "x"},
+                            limits={"open_files_max": 99, "tmp_bytes": 8 << 20, "memory_bytes": 128 << 20})
+        self.assertEqual(other, [[99, 99], "a b", ["data.txt"], 8 << 20])
+        for _ in range(8):  # the slots that the last ones used are among these
+            self.assertEqual(self.run_ok(code=code), plain)
+
+    def test_a_limit_that_was_raised_is_lowered_again(self):
+        hungry = "x = bytearray(300 << 20)\nresult = len(x)"
+        self.assertEqual(self.run_ok(code=hungry, limits={"memory_bytes": 512 << 20}), 300 << 20)
+        for _ in range(8):
+            self.assertEqual(self.engine.run(code=hungry)[1]["status"], "memory_limit")
+
+    def test_counters_begin_at_zero(self):
+        self.engine.run(code="import os\nfor _ in range(100):\n    try:\n        os.fork() or os._exit(0)\n"
+                             "    except OSError: pass\nx = bytearray(200 << 20)", limits={"processes_max": 3})
+        for _ in range(8):
+            _, result = self.engine.run(code="pass")
+            self.assertEqual((result["status"], result["denials"]), ("ok", []))
+            self.assertLess(result["usage"]["memory_peak_bytes"], 64 << 20)
+
+    def test_what_an_interpreter_does_at_its_end_is_done(self):
+        code = ("import atexit, sys, threading, time\n"
+                "class Told:\n    def __del__(self): print('deleted', flush=True)\n"
+                "told = Told(); ring = [Told()]; ring.append(ring)\n"
+                "atexit.register(lambda: print('atexit'))\n"
+                "threading.Thread(target=lambda: (time.sleep(0.1), print('thread'))).start()\n"
+                "file = open('left.txt', 'w'); file.write('kept')\nsys.stdout.write('no newline')")
+        warm = self.engine.run(code=code, collect=["**"])[1]
+        cold = self.ok("--no-engine", "--collect", "**", "-c", code)
+        self.assertEqual(warm["stdout"], cold["stdout"])
+        self.assertEqual([file["content_base64"] for file in warm["files"]],
+                         [file["content_base64"] for file in cold["files"]])
+
+    def test_exit_codes(self):
+        for code in ("import sys; sys.exit(3)", "raise SystemExit('text')", "1/0", "raise KeyboardInterrupt",
+                     "import os; os._exit(4)", "import sys; sys.exit(None)", "import sys; sys.exit(256 + 7)",
+                     "import sys; sys.stdout.close(); sys.stderr.close()", "raise SystemExit(True)",
+                     "import os, sys; print('x'); os.close(1)"):
+            warm, cold = self.engine.run(code=code)[1], self.run_json("--no-engine", "-c", code).json
+            for field in ("status", "exit_code", "signal", "stderr"):
+                self.assertEqual(warm[field], cold[field], code)
+
+
+class Deaths(Warm):
+    def tearDown(self):
+        print(f"(seed {SEED}) ", end="", file=sys.stderr, flush=True)
+
+    def load(self, clients, until):
+        """Runs programs until told; what became of each."""
+        def one(_):
+            seen = []
+            while not until.is_set():
+                try:
+                    seen.append(self.engine.run(code="import time; time.sleep(0.02); result = 1")[1]["status"])
+                except (OSError, ValueError, http.client.HTTPException):
+                    seen.append("no answer")
+            return seen
+        with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+            return [status for seen in pool.map(one, range(clients)) for status in seen]
+
+    def test_a_zygote_that_is_killed_comes_back(self):
+        rng, until = random.Random(SEED), threading.Event()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            statuses = pool.submit(self.load, 3, until)
+            for _ in range(RUNS):
+                time.sleep(rng.random() * 0.3)
+                for victim in zygotes(self.engine):
+                    os.kill(victim, signal.SIGKILL)
+            until.set()
+            seen = statuses.result()
+        self.assertEqual(set(seen) - {"ok", "failed"}, set(), seen)
+        self.assertIn("ok", seen)
+        self.wait_until_warm()
+        self.assertEqual(self.run_ok(code="result = 5"), 5)
+
+    def test_an_engine_that_is_killed_leaves_nothing(self):
+        rng = random.Random(SEED)
+        for _ in range(RUNS):
+            runs = [casemate.start(["run", "--engine", self.engine.path, "-c", "import time; time.sleep(0.05)"],
+                                   env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                    for _ in range(3)]
+            time.sleep(rng.random() * 0.2)
+            inside = [grandchild for child in children(self.engine.process.pid) for grandchild in children(child)]
+            self.engine.end(signal.SIGKILL)
+            for run in runs:
+                casemate.finish(run)
+            self.assertFalse(casemate.settle(lambda: [pid for pid in inside if os.path.exists(f"/proc/{pid}")], 20))
+            self.engine = Engine(self.engine.path, self.env, "--pool-size", "2")
+            self.addCleanup(self.engine.end)
+            self.assertIn("serving at", self.engine.first_line)
+
+    def test_soak(self):
+        """Many runs from many clients, one in ten hostile: afterwards there is as much as before."""
+        hostile = ["import os\nwhile True: os.fork()", "while True: print('x' * 9999)",
+                   "import os, signal\nos.kill(-1, signal.SIGKILL)", "x = bytearray(10**9)",
+                   "import socket\nfor _ in range(50): socket.socket()", "import os; os.abort()"]
+        limits = {"wall_time_ms": 3000}
+
+        def one(number):
+            if number % 10 == 9:
+                self.engine.run(code=hostile[number // 10 % len(hostile)], limits=limits)
+                return "hostile"
+            return self.engine.run(code=f"result = {number}")[1]["result"] == number
+
+        def state():
+            pid = self.engine.process.pid
+            return len(os.listdir(f"/proc/{pid}/fd")), len(casemate.cgroups_of_runs()), len(casemate.mounts())
+
+        list(map(one, range(60)))  # what grows once has grown
+        casemate.settle(lambda: self.pool()["cells_ready"] < 4, 20)
+        before = state()
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            seen = list(pool.map(one, range(SOAK)))
+        self.assertNotIn(False, seen)
+        casemate.settle(lambda: self.pool()["cells_ready"] < 4 or self.pool()["cells_running"] > 0, 30)
+        after = state()
+        # Slots of as many cells as were ever there at once stay: about twenty descriptors and four cgroups each.
+        slots = 4 + 4 + 4
+        self.assertLess(after[0] - before[0], 24 * slots, (before, after))
+        self.assertLessEqual(after[1] - before[1], 4 * slots, (before, after))
+        self.assertEqual(after[2], before[2])
+
+
+class Preloads(Warm):
+    """Modules that cannot be shared are named, and the others are warm all the same."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        folder = cls.folder / "venv"
+        casemate.host_command([sys.executable, "-m", "venv", "--without-pip", str(folder)])
+        site = next((folder / "lib").iterdir()) / "site-packages"
+        (site / "starts_a_thread.py").write_text(
+            "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n")
+        (site / "keeps_a_file.py").write_text("kept = open('/etc/passwd')\n")
+        (site / "is_broken.py").write_text("raise RuntimeError('on purpose')\n")
+        (site / "is_fine.py").write_text("marker = object()\n")
+        os.chmod(cls.folder, 0o755)
+        cls.FLAGS = ("--python", str(folder / "bin" / "python3"), "--preload",
+                     "json,starts_a_thread,is_broken,keeps_a_file,is_fine")
+
+    def test_are_named(self):
+        modules = self.pool()["modules"]
+        self.assertEqual((modules["json"], modules["is_fine"]), ("warm", "warm"))
+        self.assertIn("thread", modules["starts_a_thread"])
+        self.assertIn("open", modules["keeps_a_file"])
+        self.assertIn("on purpose", modules["is_broken"])
+        loaded = self.run_ok(code="import sys; result = [name in sys.modules for name in ('is_fine', 'keeps_a_file')]")
+        self.assertEqual(loaded, [True, False])
+        self.assertEqual(self.run_ok(code="import keeps_a_file; result = keeps_a_file.kept.readable()"), True)
+
+    def test_a_changed_package_is_noticed(self):
+        site = next((self.folder / "venv" / "lib").iterdir()) / "site-packages"
+        (site / "is_new.py").write_text("value = 7\n")
+        self.assertFalse(casemate.settle(
+            lambda: self.engine.run(code="import is_new; result = is_new.value")[1]["result"] != 7, 20))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
