@@ -12,9 +12,11 @@ import os
 import pathlib
 import random
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -58,8 +60,8 @@ def children(pid):
 
 
 def zygotes(engine):
-    """Processes of the engine's that are inits of zygotes' sandboxes: killing one ends all that it holds."""
-    return [child for child in children(engine.process.pid) if casemate.read_bytes(f"/proc/{child}/comm") != b""]
+    """The zygotes of an engine: the first children of the inits that it started."""
+    return [min(children(init), default=init) for init in children(engine.process.pid)]
 
 
 class Warm(Case):
@@ -189,11 +191,10 @@ class Deaths(Warm):
                                    env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                     for _ in range(3)]
             time.sleep(rng.random() * 0.2)
-            inside = [grandchild for child in children(self.engine.process.pid) for grandchild in children(child)]
             self.engine.end(signal.SIGKILL)
             for run in runs:
                 casemate.finish(run)
-            self.assertFalse(casemate.settle(lambda: [pid for pid in inside if os.path.exists(f"/proc/{pid}")], 20))
+            self.assertFalse(casemate.settle(casemate.orphans, 20))
             self.engine = Engine(self.engine.path, self.env, "--pool-size", "2")
             self.addCleanup(self.engine.end)
             self.assertIn("serving at", self.engine.first_line)
@@ -236,16 +237,18 @@ class Preloads(Warm):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        folder = cls.folder / "venv"
-        casemate.host_command([sys.executable, "-m", "venv", "--without-pip", str(folder)])
-        site = next((folder / "lib").iterdir()) / "site-packages"
+        # Not below /tmp, which each sandbox has of its own.
+        cls.venv = pathlib.Path(tempfile.mkdtemp(prefix="casemate-test-venv-", dir=pathlib.Path(casemate.BINARY).parent))
+        os.chmod(cls.venv, 0o755)
+        cls.addClassCleanup(shutil.rmtree, cls.venv)
+        casemate.host_command([sys.executable, "-m", "venv", "--without-pip", str(cls.venv)])
+        site = cls.site = next((cls.venv / "lib").iterdir()) / "site-packages"
         (site / "starts_a_thread.py").write_text(
             "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n")
         (site / "keeps_a_file.py").write_text("kept = open('/etc/passwd')\n")
         (site / "is_broken.py").write_text("raise RuntimeError('on purpose')\n")
         (site / "is_fine.py").write_text("marker = object()\n")
-        os.chmod(cls.folder, 0o755)
-        cls.FLAGS = ("--python", str(folder / "bin" / "python3"), "--preload",
+        cls.FLAGS = ("--python", str(cls.venv / "bin" / "python3"), "--preload",
                      "json,starts_a_thread,is_broken,keeps_a_file,is_fine")
 
     def test_are_named(self):
@@ -259,8 +262,7 @@ class Preloads(Warm):
         self.assertEqual(self.run_ok(code="import keeps_a_file; result = keeps_a_file.kept.readable()"), True)
 
     def test_a_changed_package_is_noticed(self):
-        site = next((self.folder / "venv" / "lib").iterdir()) / "site-packages"
-        (site / "is_new.py").write_text("value = 7\n")
+        (self.site / "is_new.py").write_text("value = 7\n")
         self.assertFalse(casemate.settle(
             lambda: self.engine.run(code="import is_new; result = is_new.value")[1]["result"] != 7, 20))
 

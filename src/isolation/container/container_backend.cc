@@ -45,6 +45,7 @@ class ContainerBackend : public Backend {
   void KeepWarm(const EnvironmentView& environment, const std::vector<RootFile>& root_files) override {
     if (!warm_) return;
     FindHost();
+    std::call_once(cleaned_, [this] { (void)RemoveStaleCgroups(host_.cgroups, kDyingMs); });
     if (MakeLockFolder()) warm_->Prepare(environment, root_files);
   }
 
