@@ -67,8 +67,8 @@ def _open_channel(fd, hold_start=False):
         nonlocal writing, is_open
         if not is_open:
             return
-        queue.append(b"".join([kind, len(payload).to_bytes(4, "little"), payload,
-                               *(part for also, more in tail for part in (also, len(more).to_bytes(4, "little"), more))]))
+        for also, more in ((kind, payload), *tail):
+            queue.append(also + len(more).to_bytes(4, "little") + more)
         if hold_start and kind == b"S":
             return
         with lock:

@@ -12,8 +12,8 @@ int LandlockAbi();
 // far as the ABI goes. Needs no_new_privs. Async-signal-safe; 0 or -errno; does nothing for abi 0.
 int RestrictWithLandlock(const LandlockPlan& plan);
 
-// The same in two steps: the ruleset's descriptor (close-on-exec) or -errno, -ENOSYS for abi 0; and its use, which
-// closes it.
+// The same in two steps: the ruleset's descriptor (close-on-exec) or -errno, -ENOSYS for abi 0; and its use,
+// which closes it.
 int PrepareLandlock(const LandlockPlan& plan);
 int RestrictWith(int ruleset, int abi);
 

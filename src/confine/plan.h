@@ -103,7 +103,8 @@ struct ConfinementPlan {
   std::vector<ResourceLimit> resource_limits;
   int oom_score_adj = 0;
   LandlockPlan landlock;
-  // None for a zygote, which runs no foreign code: filters add up, and each of its cells installs the whole one.
+  // None for a zygote, which runs no foreign code: filters add up, and each of its cells installs the whole
+  // one.
   std::span<const sock_filter> seccomp;
 
   std::vector<std::string> exec_candidates;  // tried in order, absolute

@@ -38,7 +38,8 @@ class SeccompListener {
   // Readable when Take() has something to do; -1 once it is closed.
   int fd() const { return listener_.get(); }
 
-  // Whether a socket of a network family may have been made: one was asked for, or the listener was closed early.
+  // Whether a socket of a network family may have been made: one was asked for, or the listener was closed
+  // early.
   bool met_network() const { return met_network_; }
 
   // Answers what is waiting, at most kBatchMax calls (fd() stays readable when there are more), and returns

@@ -32,8 +32,8 @@ struct ProgramFailure {
 
 // All that the sandbox said about its program. Data from hostile code: well-formed and bounded, never true.
 struct HarnessReport {
-  bool started = false;  // the program's text was handed to the compiler
-  bool ended = false;    // its main module ran to an end
+  bool started = false;          // the program's text was handed to the compiler
+  bool ended = false;            // its main module ran to an end
   std::optional<int> exit_code;  // 0 to 255: it has ended with this code, and asks to be killed
   std::optional<JsonText> result;
   std::optional<ResultInvalid> result_invalid;

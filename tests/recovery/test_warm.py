@@ -238,7 +238,8 @@ class Preloads(Warm):
     def setUpClass(cls):
         super().setUpClass()
         # Not below /tmp, which each sandbox has of its own.
-        cls.venv = pathlib.Path(tempfile.mkdtemp(prefix="casemate-test-venv-", dir=pathlib.Path(casemate.BINARY).parent))
+        folder = pathlib.Path(casemate.BINARY).parent
+        cls.venv = pathlib.Path(tempfile.mkdtemp(prefix="casemate-test-venv-", dir=folder))
         os.chmod(cls.venv, 0o755)
         cls.addClassCleanup(shutil.rmtree, cls.venv)
         casemate.host_command([sys.executable, "-m", "venv", "--without-pip", str(cls.venv)])
@@ -257,8 +258,8 @@ class Preloads(Warm):
         self.assertIn("thread", modules["starts_a_thread"])
         self.assertIn("open", modules["keeps_a_file"])
         self.assertIn("on purpose", modules["is_broken"])
-        loaded = self.run_ok(code="import sys; result = [name in sys.modules for name in ('is_fine', 'keeps_a_file')]")
-        self.assertEqual(loaded, [True, False])
+        code = "import sys; result = [name in sys.modules for name in ('is_fine', 'keeps_a_file')]"
+        self.assertEqual(self.run_ok(code=code), [True, False])
         self.assertEqual(self.run_ok(code="import keeps_a_file; result = keeps_a_file.kept.readable()"), True)
 
     def test_a_changed_package_is_noticed(self):

@@ -85,8 +85,9 @@ std::string EmitSource(const Profile& profile, const Compiled& compiled) {
          Program(compiled) + Names(compiled) + Families(compiled) +
          "constexpr SeccompTables kTables = {\n    " + std::to_string(compiled.audit_architecture) +
          "U, kProgram, kNames, kNameOffsets, kFamilyOf, kFamilies, " +
-         std::to_string(compiled.connect_number) + ", " + std::to_string(compiled.socket_number) + "};\n\n}  // namespace\n\nconst SeccompTables& " +
-         function + "() { return kTables; }\n\n}  // namespace casemate\n";
+         std::to_string(compiled.connect_number) + ", " + std::to_string(compiled.socket_number) +
+         "};\n\n}  // namespace\n\nconst SeccompTables& " + function +
+         "() { return kTables; }\n\n}  // namespace casemate\n";
 }
 
 }  // namespace casemate::seccomp_tool

@@ -1,0 +1,116 @@
+// Times runs at a resident engine, each on a connection that stays open.
+//
+//   warm_client SOCKET CLIENTS ROUNDS GAP_US < request.json
+//
+// Every one of CLIENTS threads sends the same request ROUNDS times and waits GAP_US between an answer and the
+// next request. Output: the wall time of all in microseconds, then each answer's time in microseconds, a line
+// each. A time is from just before the send to the last byte of the answer, by the monotonic clock. An answer
+// whose status is not "ok" ends the whole measurement.
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace {
+
+[[noreturn]] void Stop(std::string_view why) {
+  std::cerr << "warm_client: " << why << '\n';
+  std::exit(1);
+}
+
+std::int64_t NowUs() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
+
+class Connection {
+ public:
+  explicit Connection(const std::string& path) : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof(address.sun_path)) Stop("the socket's path is too long");
+    std::memcpy(address.sun_path, path.data(), path.size());
+    if (connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0)
+      Stop("nobody listens at " + path);
+  }
+  ~Connection() { close(fd_); }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  void Ask(const std::string& request) {
+    if (send(fd_, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
+      Stop("the engine has closed the connection");
+    }
+    answer_.clear();
+    std::size_t whole = std::string::npos;
+    while (answer_.size() < whole) {
+      const ssize_t count = recv(fd_, buffer_.data(), buffer_.size(), 0);
+      if (count <= 0) Stop("the engine has closed the connection");
+      answer_.append(buffer_.data(), static_cast<std::size_t>(count));
+      const std::size_t head = answer_.find("\r\n\r\n");
+      if (whole == std::string::npos && head != std::string::npos) whole = head + 4 + BodyBytes();
+    }
+    if (answer_.find("\"status\":\"ok\"") == std::string::npos) Stop(answer_.substr(0, 600));
+  }
+
+ private:
+  std::size_t BodyBytes() const {
+    constexpr std::string_view kName = "Content-Length:";
+    const auto at =
+        std::search(answer_.begin(), answer_.end(), kName.begin(), kName.end(), [](char a, char b) {
+          return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
+        });
+    if (at == answer_.end()) Stop("an answer without a length");
+    return std::strtoul(&*at + kName.size(), nullptr, 10);
+  }
+
+  int fd_;
+  std::string answer_;
+  std::vector<char> buffer_ = std::vector<char>(65536);
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 5) Stop("usage: warm_client SOCKET CLIENTS ROUNDS GAP_US < request.json");
+  const std::string body((std::istreambuf_iterator<char>(std::cin)), std::istreambuf_iterator<char>());
+  const std::string request =
+      "POST /v1/run HTTP/1.1\r\nHost: casemate\r\nContent-Length: " + std::to_string(body.size()) +
+      "\r\n\r\n" + body;
+  const auto clients = std::strtoul(argv[2], nullptr, 10);
+  const auto rounds = std::strtoul(argv[3], nullptr, 10);
+  const auto gap_us = static_cast<useconds_t>(std::strtoul(argv[4], nullptr, 10));
+  std::vector<std::vector<std::int64_t>> samples(clients);
+  std::vector<std::thread> threads;
+  const std::int64_t begin = NowUs();
+  for (auto& own : samples) {
+    threads.emplace_back([&own, &request, rounds, gap_us, path = std::string(argv[1])] {
+      Connection connection(path);
+      for (std::size_t i = 0; i < rounds; ++i) {
+        const std::int64_t sent = NowUs();
+        connection.Ask(request);
+        own.push_back(NowUs() - sent);
+        if (gap_us > 0) usleep(gap_us);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::printf("%lld\n", static_cast<long long>(NowUs() - begin));
+  for (const auto& own : samples) {
+    for (const std::int64_t time : own) std::printf("%lld\n", static_cast<long long>(time));
+  }
+}
