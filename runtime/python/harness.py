@@ -344,8 +344,9 @@ def _execute(begin, options, frames, send, part):
 
 
 def _report_values(error, shown, namespace, options, part, shower):
-    """Shows displays and returns the result's frame, if any. Displays also of a program that failed: what it drew until then helps to see why. A result only of
-    one that ended as it meant to: the value of `result` when its last statement has run."""
+    """Shows displays, also of a program that failed: what it drew until then helps to see why. Returns the frame of
+    its result, if any: only of one that ended as it meant to, the value of `result` when its last statement has
+    run."""
     result = namespace.get("result")
     ended = error is None or isinstance(error, SystemExit)
     if shown and type(shown[0]).__module__ != "builtins":
