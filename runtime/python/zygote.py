@@ -6,7 +6,7 @@ Started as `python3 -I -S zygote.pyc REQUEST_FD RESULT_FD`, without any privileg
     'o' options, 'g' on REQUEST_FD       ->  imports and rehearses
                                          <-  'Y' what became of each module, on RESULT_FD
     an order on the control socket       ->  forks a cell (src/confine/cell.cc)
-                                             cell: its own random state, a rehearsal
+                                             cell: its own random state, a rehearsal unless it is waited for
                                          <-  end of the cell's launch socket: it waits
     'l' settings, then as for harness.py ->  cell: seals itself, runs the program, asks to be ended
 
@@ -264,10 +264,11 @@ def _main():
     gc.freeze()
     gc.disable()
     native.settle()
-    native.serve(_CONTROL)
+    has_time = native.serve(_CONTROL)
     # From here on this is a cell.
     _renew()
-    rehearsal.run()
+    if has_time:
+        rehearsal.run()
     native.ready()
     _live(harness, part, scan, native)
 

@@ -226,9 +226,7 @@ bool Cgroup::Renew() {
   // What a last user leaves charged for a while (page cache, objects of the kernel) would be the next one's
   // loss.
   constexpr std::int64_t kResidueMax = kMiB;
-  for (std::size_t i = 0; i < version_of_.size(); ++i) {
-    if (version_of_[i] == 2) return false;
-  }
+  if (std::ranges::find(version_of_, 2) != version_of_.end()) return false;
   const std::string& pids = FolderOf(CgroupController::kPids);
   if (!pids.empty() && ReadCount(pids + "/pids.current") != 0) return false;
   const std::string& memory = FolderOf(CgroupController::kMemory);

@@ -9,6 +9,7 @@ namespace casemate {
 // attached in this order (SCM_RIGHTS). All answers come on the cell's own launch socket.
 struct CellMessage {
   std::uint32_t cgroup_tasks = 0;  // how many `tasks` files are attached at the end
+  std::uint32_t rehearse = 1;      // 0 when somebody waits for the cell: the program finds its own pages then
 };
 
 enum class CellDescriptor : std::size_t {

@@ -78,7 +78,7 @@ bool IsReadable(int fd) {
 }
 
 Expected<void> SendOrder(int control, const ChannelEnds& ends, const CellSpaces& spaces,
-                         const std::vector<UniqueFd>& tasks) {
+                         const std::vector<UniqueFd>& tasks, bool rehearse) {
   std::array<int, kCellDescriptorsMax> fds{};
   std::size_t count = 0;
   for (const int fd : {ends.theirs.get(), ends.lifeline.get(), ends.exit_status.get(), spaces.user.get(),
@@ -87,7 +87,7 @@ Expected<void> SendOrder(int control, const ChannelEnds& ends, const CellSpaces&
   }
   for (const DescriptorMove& move : ends.moves) fds[count++] = move.from;
   for (const UniqueFd& task : tasks) fds[count++] = task.get();
-  CellMessage message{static_cast<std::uint32_t>(tasks.size())};
+  CellMessage message{static_cast<std::uint32_t>(tasks.size()), rehearse ? 1U : 0U};
   iovec part{&message, sizeof(message)};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(kCellDescriptorsMax * sizeof(int))> space{};
   msghdr header{};
@@ -155,6 +155,7 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
   void Deliver(std::unique_ptr<Cell> cell);
   void FailTakers(const Error& error);
   int Missing() const;
+  bool IsAwaited() const;
 
   const Options options_;
   UniqueFd wake_;
@@ -245,6 +246,11 @@ ZygoteHost::Status ZygoteHost::Impl::status() const {
 }
 
 // ---- The keeper. ----
+
+bool ZygoteHost::Impl::IsAwaited() const {
+  const std::lock_guard lock(mutex_);
+  return !takers_.empty() || (stock_.empty() && status_.running > 0);
+}
 
 // How many births to have now. A program that runs is not to feel them, so while one does they wait until the
 // stock is low.
@@ -419,7 +425,8 @@ Expected<std::unique_ptr<Cell>> ZygoteHost::Impl::Order() {
   cell->slot = *std::move(slot);
   auto ends = MakeChannels({true, true, kBirthTimeoutMs}, cell->parts);
   if (!ends) return std::unexpected(ends.error());
-  if (auto sent = SendOrder(zygote_->control.get(), *ends, cell->slot->spaces, cell->slot->entrances);
+  if (auto sent =
+          SendOrder(zygote_->control.get(), *ends, cell->slot->spaces, cell->slot->entrances, !IsAwaited());
       !sent) {
     return std::unexpected(sent.error());
   }

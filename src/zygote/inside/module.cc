@@ -138,7 +138,7 @@ bool ForkFor(const Packet& packet) {
   return ForkCell(plan, order, handles);
 }
 
-// Forks cells on demand; returns in each of them, never in the zygote.
+// Forks cells on demand; returns in each of them, never in the zygote: whether the cell is to rehearse.
 PyObject* Serve(PyObject* /*self*/, PyObject* args) {
   int control = -1;
   if (PyArg_ParseTuple(args, "i", &control) == 0) return nullptr;
@@ -148,7 +148,7 @@ PyObject* Serve(PyObject* /*self*/, PyObject* args) {
     PyOS_BeforeFork();
     if (ForkFor(packet)) {
       PyOS_AfterFork_Child();
-      Py_RETURN_NONE;
+      return PyBool_FromLong(packet.message.rehearse != 0);
     }
     PyOS_AfterFork_Parent();
     for (std::size_t i = 0; i < packet.count; ++i) close(packet.fds[i]);
