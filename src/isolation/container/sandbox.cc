@@ -73,8 +73,7 @@ ExitReport ContainerSandbox::Exit() {
   ExitReport report;
   int status = 0;
   if (read(parts_.exit_status.get(), &status, sizeof(status)) != sizeof(status)) {
-    report.signal = SIGKILL;                   // init itself was killed, and the program with it
-    report.init_failed = burial_ && !killed_;  // by the end of its zygote: no program can
+    report.signal = SIGKILL;  // init itself was killed, and the program with it
   } else if (status == kInitFailedStatus) {
     report.signal = SIGKILL;
     report.init_failed = true;
@@ -83,7 +82,16 @@ ExitReport ContainerSandbox::Exit() {
   } else {
     report.signal = WTERMSIG(status);
   }
+  if (report.signal == SIGKILL && !killed_ && ZygoteIsDead()) report.init_failed = true;
   return report;
+}
+
+// The kernel kills all cells with their zygote, and the order is not known.
+bool ContainerSandbox::ZygoteIsDead() const {
+  constexpr int kPatienceMs = 50;
+  if (!parts_.zygote_control) return false;
+  pollfd gone{parts_.zygote_control->get(), 0, 0};
+  return poll(&gone, 1, kPatienceMs) > 0;
 }
 
 void ContainerSandbox::ReadSampled() {

@@ -39,6 +39,8 @@ class ContainerSandbox : public Sandbox {
     std::vector<Timing> timings;
     std::int64_t started_at_us = 0;
     std::shared_ptr<CellSlot> slot;  // of a warm cell
+    // Of a warm cell: hung up once its zygote is dead, which takes all of its cells along.
+    std::shared_ptr<const UniqueFd> zygote_control;
   };
 
   // Takes what is left of a warm cell: its processes are being killed and may still live.
@@ -71,6 +73,7 @@ class ContainerSandbox : public Sandbox {
   // Waits for init, once; keeps what the kernel says of its tree.
   void Reap();
   void ReadSampled();
+  bool ZygoteIsDead() const;
 
   Parts parts_;
   std::string request_prefix_;

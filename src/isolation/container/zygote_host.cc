@@ -426,13 +426,14 @@ Expected<std::unique_ptr<Cell>> ZygoteHost::Impl::Order() {
   auto ends = MakeChannels({true, true, kBirthTimeoutMs}, cell->parts);
   if (!ends) return std::unexpected(ends.error());
   if (auto sent =
-          SendOrder(zygote_->control.get(), *ends, cell->slot->spaces, cell->slot->entrances, !IsAwaited());
+          SendOrder(zygote_->control->get(), *ends, cell->slot->spaces, cell->slot->entrances, !IsAwaited());
       !sent) {
     return std::unexpected(sent.error());
   }
   cell->socket = std::move(ends->ours);
   cell->deadline = Deadline::After(kBirthTimeoutMs);
   cell->parts.limits = cell->slot->limits;
+  cell->parts.zygote_control = zygote_->control;
   cell->parts.change_ids = !zygote_->single_id;
   cell->parts.ids = IdLease(UniqueFd(), cell->slot->host_ids);
   cell->parts.user_namespace.reset(fcntl(cell->slot->spaces.user.get(), F_DUPFD_CLOEXEC, 0));

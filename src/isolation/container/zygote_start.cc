@@ -181,7 +181,7 @@ Expected<RunningZygote> StartRunningZygote(const Host& host, const EnvironmentVi
       return FailErrno(ErrorCode::kInternal, "out of file descriptors; raise the limit with ulimit -n",
                        "socketpair");
     }
-    zygote.control.reset(ends[0]);
+    zygote.control = std::make_shared<const UniqueFd>(ends[0]);
     const UniqueFd theirs(ends[1]);
     zygote.single_id = host.ids.kind == IdSource::Kind::kSingle;
     auto sandbox = LaunchZygote(SpecOf(environment, root_files), host,

@@ -16,7 +16,7 @@ inline constexpr uid_t kZygoteIdPairs = 2048;
 
 struct RunningZygote {
   std::unique_ptr<ContainerSandbox> sandbox;
-  UniqueFd control;  // SOCK_SEQPACKET, cell_message.h
+  std::shared_ptr<const UniqueFd> control;  // SOCK_SEQPACKET, cell_message.h
   bool single_id = false;
   std::map<std::string, std::string> modules;  // what became of each that was to be preloaded: "" or why not
 };
