@@ -1,79 +1,58 @@
 #include "confine/launch_step.h"
 
+#include <algorithm>
+#include <array>
+
 namespace casemate {
+namespace {
+
+struct StepName {
+  LaunchStep step;
+  std::string_view name;
+};
+constexpr std::array kNames = {
+    StepName{LaunchStep::kNone, "start"},
+    StepName{LaunchStep::kParentDeathSignal, "tie the sandbox's life to the engine's"},
+    StepName{LaunchStep::kUnshareNetwork,
+             "make a network namespace (is user.max_net_namespaces high enough?)"},
+    StepName{LaunchStep::kEnterCgroup, "enter the cgroup"},
+    StepName{LaunchStep::kUnshareCgroup, "make a cgroup namespace"},
+    StepName{LaunchStep::kWaitForIds, "get its user ids"},
+    StepName{LaunchStep::kSetIds, "take its user ids"},
+    StepName{LaunchStep::kPrivateMounts, "make its mounts private"},
+    StepName{LaunchStep::kNewRoot, "mount the new root"},
+    StepName{LaunchStep::kRootFiles, "write the root's files"},
+    StepName{LaunchStep::kBindMounts, "bind a host folder"},
+    StepName{LaunchStep::kScratch, "mount its temporary storage"},
+    StepName{LaunchStep::kDevices, "bind the devices"},
+    StepName{LaunchStep::kProc, "mount a private /proc"},
+    StepName{LaunchStep::kPivot, "change to the new root"},
+    StepName{LaunchStep::kSealRoot, "make the root read-only"},
+    StepName{LaunchStep::kHostName, "set the host name"},
+    StepName{LaunchStep::kWorkingDir, "enter the working folder"},
+    StepName{LaunchStep::kInputFiles, "write the input files (is --tmp-size large enough?)"},
+    StepName{LaunchStep::kForkProgram, "fork the program"},
+    StepName{LaunchStep::kSession, "start a new session and keyring"},
+    StepName{LaunchStep::kDescriptors, "place the file descriptors"},
+    StepName{LaunchStep::kResourceLimits, "set the resource limits"},
+    StepName{LaunchStep::kBoundingSet, "empty the capability bounding set"},
+    StepName{LaunchStep::kDropIds, "take the program's user id"},
+    StepName{LaunchStep::kDropCapabilities, "drop all capabilities"},
+    StepName{LaunchStep::kNoNewPrivileges, "set no_new_privs"},
+    StepName{LaunchStep::kLandlock, "restrict file access with Landlock"},
+    StepName{LaunchStep::kVerify, "prove that its privileges are gone"},
+    StepName{LaunchStep::kSeccomp, "install the system call filter"},
+    StepName{LaunchStep::kReportListener, "hand over the system call listener"},
+    StepName{LaunchStep::kExecProgram, "execute the program"},
+    StepName{LaunchStep::kEnterNamespaces, "enter its prepared namespaces"},
+    StepName{LaunchStep::kForkCell, "fork from the zygote"},
+};
+
+}  // namespace
 
 std::string_view LaunchStepName(LaunchStep step) {
-  switch (step) {
-    case LaunchStep::kNone:
-      return "start";
-    case LaunchStep::kParentDeathSignal:
-      return "tie the sandbox's life to the engine's";
-    case LaunchStep::kUnshareNetwork:
-      return "make a network namespace (is user.max_net_namespaces high enough?)";
-    case LaunchStep::kEnterCgroup:
-      return "enter the cgroup";
-    case LaunchStep::kUnshareCgroup:
-      return "make a cgroup namespace";
-    case LaunchStep::kWaitForIds:
-      return "get its user ids";
-    case LaunchStep::kSetIds:
-      return "take its user ids";
-    case LaunchStep::kPrivateMounts:
-      return "make its mounts private";
-    case LaunchStep::kNewRoot:
-      return "mount the new root";
-    case LaunchStep::kRootFiles:
-      return "write the root's files";
-    case LaunchStep::kBindMounts:
-      return "bind a host folder";
-    case LaunchStep::kScratch:
-      return "mount its temporary storage";
-    case LaunchStep::kDevices:
-      return "bind the devices";
-    case LaunchStep::kProc:
-      return "mount a private /proc";
-    case LaunchStep::kPivot:
-      return "change to the new root";
-    case LaunchStep::kSealRoot:
-      return "make the root read-only";
-    case LaunchStep::kHostName:
-      return "set the host name";
-    case LaunchStep::kWorkingDir:
-      return "enter the working folder";
-    case LaunchStep::kInputFiles:
-      return "write the input files (is --tmp-size large enough?)";
-    case LaunchStep::kForkProgram:
-      return "fork the program";
-    case LaunchStep::kSession:
-      return "start a new session and keyring";
-    case LaunchStep::kDescriptors:
-      return "place the file descriptors";
-    case LaunchStep::kResourceLimits:
-      return "set the resource limits";
-    case LaunchStep::kBoundingSet:
-      return "empty the capability bounding set";
-    case LaunchStep::kDropIds:
-      return "take the program's user id";
-    case LaunchStep::kDropCapabilities:
-      return "drop all capabilities";
-    case LaunchStep::kNoNewPrivileges:
-      return "set no_new_privs";
-    case LaunchStep::kLandlock:
-      return "restrict file access with Landlock";
-    case LaunchStep::kVerify:
-      return "prove that its privileges are gone";
-    case LaunchStep::kSeccomp:
-      return "install the system call filter";
-    case LaunchStep::kReportListener:
-      return "hand over the system call listener";
-    case LaunchStep::kExecProgram:
-      return "execute the program";
-    case LaunchStep::kEnterNamespaces:
-      return "enter its prepared namespaces";
-    case LaunchStep::kForkCell:
-      return "fork from the zygote";
-  }
-  return "";
+  const auto* const found = std::ranges::find(kNames, step, &StepName::step);
+  return found != kNames.end() ? found->name : std::string_view();
 }
 
 }  // namespace casemate
