@@ -15,6 +15,7 @@ not survive the fork, and a cell keeps only its own descriptors. The first one t
 the engine starts another zygote without it.
 """
 
+import atexit
 import gc
 import posix
 import sys
@@ -24,6 +25,11 @@ _REQUEST, _RESULT, _CONTROL = 1100, 1101, 1102
 _NATIVE = "/casemate/casemate_cell.so"
 # One thread each: a library's pool of threads would not survive the fork. Cells get the variables of their run.
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+# So many that the interpreter has adapted its code (PEP 659): a cell would write to those pages too.
+_REHEARSALS_IN_ZYGOTE = 20
+# Like the settings of a run.
+_SETTINGS = b'{"limits":[[7,1024,1024],[1,68157440,68157440],[0,31,32]],"code_name":"main.py"}'
 
 # What runs in the zygote and again in each waiting cell, so that a program's first steps find their pages and
 # caches there. By the module that must be loaded for it.
@@ -135,8 +141,14 @@ class _Rehearsal:
     def run(self):
         main, path, finders = sys.modules["__main__"], list(sys.path), list(sys.meta_path)
         argv, orig_argv = sys.argv, sys.orig_argv
-        frames = {b"c": self._code, b"i": b'{"a":[1,2.5,null,"text"]}'}
-        options = self._scan(self._options)
+        receive, send = posix.pipe()
+        for kind, payload in ((b"l", _SETTINGS), (b"o", self._options), (b"c", self._code),
+                              (b"i", b'{"a":[1,2.5,null,"text"]}'), (b"g", b"")):
+            posix.write(send, kind + len(payload).to_bytes(4, "little") + payload)
+        frames = self._harness._read_request(receive)
+        posix.close(send)
+        self._scan(frames.pop(b"l"))
+        options = self._scan(frames[b"o"])
         _, namespace, _ = self._harness._execute(time.perf_counter_ns(), options, frames, lambda *frame: None,
                                                  self._part)
         _let_go(namespace)
@@ -182,7 +194,6 @@ def _wind_up(namespace):
     of the program's objects, writes out what is buffered."""
     if "threading" in sys.modules:
         sys.modules["threading"]._shutdown()
-    import atexit
     atexit._run_exitfuncs()
     _let_go(namespace)
 
@@ -250,8 +261,8 @@ def _main():
         for module, text in _PREPARATIONS.items():
             if module in sys.modules:
                 exec(text, {})
-        rehearsal.run()
-        rehearsal.run()
+        for _ in range(_REHEARSALS_IN_ZYGOTE):
+            rehearsal.run()
     report = part("result_json").to_bytes({"modules": outcome, "unsafe": unsafe})
     posix.write(_RESULT, b"Y" + len(report).to_bytes(4, "little") + report)
     if unsafe is not None:
