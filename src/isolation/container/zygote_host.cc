@@ -16,7 +16,6 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,7 +23,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -32,9 +30,9 @@
 #include "base/errno.h"
 #include "base/file.h"
 #include "confine/syscalls.h"
+#include "isolation/container/cell_order.h"
 #include "isolation/container/launcher.h"
 #include "isolation/container/zygote_start.h"
-#include "zygote/cell_message.h"
 
 namespace casemate::container {
 namespace {
@@ -77,31 +75,14 @@ bool IsReadable(int fd) {
   return poll(&entry, 1, 0) > 0;
 }
 
-Expected<void> SendOrder(int control, const ChannelEnds& ends, const CellSpaces& spaces,
-                         const std::vector<UniqueFd>& tasks, bool rehearse) {
-  std::array<int, kCellDescriptorsMax> fds{};
-  std::size_t count = 0;
-  for (const int fd : {ends.theirs.get(), ends.lifeline.get(), ends.exit_status.get(), spaces.user.get(),
-                       spaces.network.get()}) {
-    fds[count++] = fd;
-  }
-  for (const DescriptorMove& move : ends.moves) fds[count++] = move.from;
-  for (const UniqueFd& task : tasks) fds[count++] = task.get();
-  CellMessage message{static_cast<std::uint32_t>(tasks.size()), rehearse ? 1U : 0U};
-  iovec part{&message, sizeof(message)};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(kCellDescriptorsMax * sizeof(int))> space{};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = space.data();
-  header.msg_controllen = CMSG_SPACE(count * sizeof(int));
-  cmsghdr* attached = CMSG_FIRSTHDR(&header);
-  attached->cmsg_level = SOL_SOCKET;
-  attached->cmsg_type = SCM_RIGHTS;
-  attached->cmsg_len = CMSG_LEN(count * sizeof(int));
-  std::memcpy(CMSG_DATA(attached), fds.data(), count * sizeof(int));
-  if (sendmsg(control, &header, MSG_NOSIGNAL) == static_cast<ssize_t>(sizeof(message))) return {};
-  return FailErrno(ErrorCode::kInternal, "the zygote does not listen", "sendmsg");
+// In the engine's own pid namespace (proc(5), fdinfo of a pidfd); -1 when it is gone.
+pid_t PidOf(int pidfd) {
+  constexpr std::string_view kName = "\nPid:";
+  const std::string text = ReadKernelFile(fmt::format("/proc/self/fdinfo/{}", pidfd));
+  const std::size_t at = text.find(kName);
+  return at == std::string::npos
+             ? -1
+             : static_cast<pid_t>(std::strtol(text.c_str() + at + kName.size(), nullptr, 10));
 }
 
 }  // namespace
@@ -465,6 +446,8 @@ bool ZygoteHost::Impl::Attend(Cell& birth) {
   switch (message.kind) {
     case LaunchMessageKind::kCloned:
       parts.pidfd = std::move(fds[0]);
+      // Where no cgroup counts, the tree below init is sampled.
+      if (!options_.host.cgroups.complete()) parts.init = PidOf(parts.pidfd.get());
       break;
     case LaunchMessageKind::kMounted:
       mark("cell.mounts", message.at_us);
