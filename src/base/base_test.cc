@@ -1,13 +1,24 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/command.h"
+#include "base/descriptor_message.h"
 #include "base/errno.h"
 #include "base/file.h"
 #include "base/sha256.h"
+#include "base/unique_fd.h"
 #include "base/user.h"
 #include "base/utf8.h"
 
@@ -87,6 +98,63 @@ TEST(CommandTest, TellsAMissingProgram) {
   const auto result = RunCommand({"/nonexistent/program"});
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, ErrorCode::kNotFound);
+}
+
+class DescriptorMessageTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()), 0);
+    ours_.reset(ends[0]);
+    theirs_.reset(ends[1]);
+  }
+  static std::size_t OpenDescriptors() {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+  }
+
+  UniqueFd ours_;
+  UniqueFd theirs_;
+  std::array<std::byte, 4> bytes_{};
+  std::size_t count_ = 9;
+};
+
+TEST_F(DescriptorMessageTest, CarriesBytesAndDescriptors) {
+  const std::array sent = {std::byte{7}, std::byte{8}};
+  const std::array fds = {ours_.get(), theirs_.get(), STDIN_FILENO};
+  ASSERT_EQ(SendDescriptors(ours_.get(), sent, fds), 0);
+  std::array<int, 4> received{};
+  ASSERT_EQ(ReceiveDescriptors(theirs_.get(), bytes_, received, count_), 2);
+  EXPECT_EQ(bytes_[1], std::byte{8});
+  ASSERT_EQ(count_, 3U);
+  for (std::size_t i = 0; i < count_; ++i) {
+    EXPECT_EQ(fcntl(received[i], F_GETFD), FD_CLOEXEC);
+    close(received[i]);
+  }
+  ASSERT_EQ(SendDescriptors(ours_.get(), sent, {}), 0);
+  EXPECT_EQ(ReceiveDescriptors(theirs_.get(), bytes_, received, count_), 2);
+  EXPECT_EQ(count_, 0U);
+}
+
+TEST_F(DescriptorMessageTest, KeepsNoneOfTooMany) {
+  const std::array<std::byte, 1> sent{};
+  const std::array fds = {STDIN_FILENO, STDIN_FILENO, STDIN_FILENO};
+  ASSERT_EQ(SendDescriptors(ours_.get(), sent, fds), 0);
+  const std::size_t before = OpenDescriptors();
+  std::array<int, 2> received{};
+  EXPECT_EQ(ReceiveDescriptors(theirs_.get(), bytes_, received, count_), -EMSGSIZE);
+  EXPECT_EQ(count_, 0U);
+  EXPECT_EQ(OpenDescriptors(), before);
+  const std::vector<int> many(kDescriptorsInMessageMax + 1, STDIN_FILENO);
+  EXPECT_EQ(SendDescriptors(ours_.get(), sent, many), -EMSGSIZE);
+}
+
+TEST_F(DescriptorMessageTest, TellsTheEnd) {
+  std::array<int, 1> received{};
+  EXPECT_EQ(ReceiveDescriptors(theirs_.get(), bytes_, received, count_, MSG_DONTWAIT), -EAGAIN);
+  ours_.reset();
+  EXPECT_EQ(ReceiveDescriptors(theirs_.get(), bytes_, received, count_), 0);
+  EXPECT_EQ(SendDescriptors(theirs_.get(), {bytes_.data(), 1}, {}), -EPIPE);
 }
 
 TEST(UserTest, ReadsTheTableByNumber) {

@@ -29,15 +29,14 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 
+#include "base/descriptor_message.h"
 #include "confine/file_stream.h"
 #include "confine/landlock.h"
 #include "confine/launch_step.h"
@@ -57,26 +56,12 @@ struct CgroupEntrances {
 
 int AwaitGo(int socket, CgroupEntrances& entrances) {
   LaunchGo go;
-  iovec part{&go, sizeof(go)};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(kLaunchCgroupsMax * sizeof(int))> control{};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = control.data();
-  header.msg_controllen = control.size();
-  ssize_t count = 0;
-  do {
-    count = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
-  } while (count < 0 && errno == EINTR);
-  if (count < 0) return -errno;
+  const ssize_t count =
+      ReceiveDescriptors(socket, std::as_writable_bytes(std::span(&go, 1)), entrances.tasks, entrances.count);
+  if (count < 0) return static_cast<int>(count);
   if (count != sizeof(go) || go.word != LaunchGo().word) return -ECANCELED;
-  const cmsghdr* attached = CMSG_FIRSTHDR(&header);
-  if (attached != nullptr && attached->cmsg_type == SCM_RIGHTS) {
-    entrances.count = (attached->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    std::memcpy(entrances.tasks.data(), CMSG_DATA(attached), entrances.count * sizeof(int));
-  }
   // One that was lost on the way would be a limit that does not hold.
-  return entrances.count == go.cgroups && (header.msg_flags & MSG_CTRUNC) == 0 ? 0 : -EBADMSG;
+  return entrances.count == go.cgroups ? 0 : -EBADMSG;
 }
 
 [[noreturn]] void Exec(const ConfinementPlan& plan, char* const* argv, char* const* env, int socket) {

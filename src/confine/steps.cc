@@ -6,16 +6,14 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <ctime>
 
+#include "base/descriptor_message.h"
 #include "confine/apply.h"
 #include "confine/syscalls.h"
 
@@ -41,30 +39,12 @@ void RequireOfInit(int status, int negative_errno) {
 
 }  // namespace
 
-// 0 or -errno.
 int Send(int socket, LaunchMessageKind kind, StepResult result, const int* fds, std::size_t fd_count) {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
   LaunchMessage message{kind, result.step, result.err, 0,
                         std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000};
-  iovec part{&message, sizeof(message)};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(2 * sizeof(int))> control{};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  if (fd_count > 0) {
-    header.msg_control = control.data();
-    header.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-    cmsghdr* attached = CMSG_FIRSTHDR(&header);
-    attached->cmsg_level = SOL_SOCKET;
-    attached->cmsg_type = SCM_RIGHTS;
-    attached->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-    std::memcpy(CMSG_DATA(attached), fds, fd_count * sizeof(int));
-  }
-  while (sendmsg(socket, &header, MSG_NOSIGNAL) < 0) {
-    if (errno != EINTR) return -errno;
-  }
-  return 0;
+  return SendDescriptors(socket, std::as_bytes(std::span(&message, 1)), {fds, fd_count});
 }
 
 void GiveUp(int socket, LaunchStep step, int err) {

@@ -5,9 +5,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <csignal>
+
 namespace casemate {
 
 pid_t Clone3(clone_args& args) { return static_cast<pid_t>(syscall(SYS_clone3, &args, sizeof(args))); }
+
+pid_t ForkAlone() {
+  return static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+}
 
 int PivotRoot(const char* new_root, const char* put_old) {
   return static_cast<int>(syscall(SYS_pivot_root, new_root, put_old));

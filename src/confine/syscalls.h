@@ -15,6 +15,8 @@ namespace casemate {
 
 // clone3(2) as fork: the child returns 0.
 pid_t Clone3(clone_args& args);
+// fork(2) without the C library, whose handlers and locks belong to threads that the child does not have.
+pid_t ForkAlone();
 int PivotRoot(const char* new_root, const char* put_old);
 int OpenTree(int dir_fd, const char* path, unsigned flags);
 int MoveMount(int from_fd, const char* from, int to_fd, const char* to, unsigned flags);

@@ -14,17 +14,15 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <string_view>
 
+#include "base/descriptor_message.h"
 #include "base/errno.h"
 #include "confine/id_pool.h"
 #include "confine/privileges.h"
@@ -38,8 +36,6 @@ struct Task {
   CellSpacesRequest request;
   pid_t engine;
 };
-
-pid_t Fork() { return static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr)); }
 
 // A line of at most 64 bytes, put together without allocation.
 class Line {
@@ -92,20 +88,8 @@ bool SendSpaces(int socket) {
   const std::array<int, 2> fds = {open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC),
                                   open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)};
   if (fds[0] < 0 || fds[1] < 0) return false;
-  char byte = 's';
-  iovec part{&byte, 1};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(2 * sizeof(int))> control{};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = control.data();
-  header.msg_controllen = control.size();
-  cmsghdr* attached = CMSG_FIRSTHDR(&header);
-  attached->cmsg_level = SOL_SOCKET;
-  attached->cmsg_type = SCM_RIGHTS;
-  attached->cmsg_len = CMSG_LEN(sizeof(fds));
-  std::memcpy(CMSG_DATA(attached), fds.data(), sizeof(fds));
-  return sendmsg(socket, &header, MSG_NOSIGNAL) == 1;
+  constexpr std::array kByte = {std::byte{'s'}};
+  return SendDescriptors(socket, kByte, fds) == 0;
 }
 
 [[noreturn]] void RunFounder(const Task& task, int agent) {
@@ -121,7 +105,7 @@ bool SendSpaces(int socket) {
 bool Found(const Task& task, uid_t cell) {
   std::array<int, 2> ends{};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return false;
-  const pid_t founder = Fork();
+  const pid_t founder = ForkAlone();
   if (founder == 0) {
     close(ends[0]);
     RunFounder(task, ends[1]);
@@ -151,22 +135,10 @@ bool Found(const Task& task, uid_t cell) {
 
 // False at the end of the stream.
 bool Receive(int socket, CellSpaces& spaces) {
-  char byte = 0;
-  iovec part{&byte, 1};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(2 * sizeof(int))> control{};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = control.data();
-  header.msg_controllen = control.size();
-  ssize_t count = 0;
-  do {
-    count = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
-  } while (count < 0 && errno == EINTR);
-  const cmsghdr* attached = count == 1 ? CMSG_FIRSTHDR(&header) : nullptr;
-  if (attached == nullptr || attached->cmsg_len != CMSG_LEN(2 * sizeof(int))) return false;
+  std::array<std::byte, 1> byte{};
   std::array<int, 2> fds{-1, -1};
-  std::memcpy(fds.data(), CMSG_DATA(attached), sizeof(fds));
+  std::size_t count = 0;
+  if (ReceiveDescriptors(socket, byte, fds, count) != 1 || count != fds.size()) return false;
   spaces.user.reset(fds[0]);
   spaces.network.reset(fds[1]);
   return true;
@@ -183,7 +155,7 @@ Expected<std::vector<CellSpaces>> MakeCellSpaces(const CellSpacesRequest& reques
   const UniqueFd ours(ends[0]);
   UniqueFd theirs(ends[1]);
   const Task task{theirs.get(), request, getpid()};
-  const pid_t agent = Fork();
+  const pid_t agent = ForkAlone();
   if (agent < 0) return FailErrno(ErrorCode::kInternal, "cannot prepare warm cells", "clone");
   if (agent == 0) RunAgent(task);
   theirs.reset();

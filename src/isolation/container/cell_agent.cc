@@ -83,7 +83,7 @@ Expected<void> ChangeCell(int pidfd, int workspace, bool change_ids, const CellC
   Task task{pidfd, workspace, theirs.get(), change_ids, changes, getpid(), {pidfd, workspace, theirs.get()}};
   for (const BindMount* bind : changes.binds) task.keep.push_back(bind->tree.get());
   std::ranges::sort(task.keep);
-  const auto agent = static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+  const pid_t agent = ForkAlone();
   if (agent < 0) return FailErrno(ErrorCode::kInternal, "cannot prepare the cell", "clone");
   if (agent == 0) RunAgent(task);
   theirs.reset();

@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
+#include <span>
 #include <utility>
 
+#include "base/descriptor_message.h"
 #include "base/errno.h"
 
 namespace casemate::container {
@@ -82,29 +83,15 @@ Expected<ChannelEnds> MakeChannels(const ChannelsWanted& wanted, ContainerSandbo
 
 Expected<bool> ReceiveLaunchMessage(int socket, LaunchMessage& message, std::array<UniqueFd, 2>& fds,
                                     int flags) {
-  iovec part{&message, sizeof(message)};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(2 * sizeof(int))> control{};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = control.data();
-  header.msg_controllen = control.size();
-  ssize_t count = 0;
-  do {
-    count = recvmsg(socket, &header, MSG_CMSG_CLOEXEC | flags);
-  } while (count < 0 && errno == EINTR);
-  if (count == 0) return false;
-  if (count < 0 && errno == ECONNRESET) return false;
-  if (count != sizeof(message))
-    return FailErrno(ErrorCode::kInternal, "the sandbox's start was garbled", "recvmsg");
-  const cmsghdr* attached = CMSG_FIRSTHDR(&header);
-  if (attached != nullptr && attached->cmsg_type == SCM_RIGHTS) {
-    const std::size_t fd_count = (attached->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    std::array<int, 2> numbers{-1, -1};
-    std::memcpy(numbers.data(), CMSG_DATA(attached), fd_count * sizeof(int));
-    for (std::size_t i = 0; i < fd_count; ++i) fds[i].reset(numbers[i]);
-  }
-  return true;
+  std::array<int, 2> numbers{};
+  std::size_t fd_count = 0;
+  const ssize_t count =
+      ReceiveDescriptors(socket, std::as_writable_bytes(std::span(&message, 1)), numbers, fd_count, flags);
+  if (count == 0 || count == -ECONNRESET) return false;
+  for (std::size_t i = 0; i < fd_count; ++i) fds[i].reset(numbers[i]);
+  if (count == sizeof(message)) return true;
+  return FailErrno(ErrorCode::kInternal, "the sandbox's start was garbled", "recvmsg",
+                   count < 0 ? static_cast<int>(-count) : EBADMSG);
 }
 
 }  // namespace casemate::container

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/descriptor_message.h"
 #include "base/errno.h"
 #include "base/utf8.h"
 #include "confine/privileges.h"
@@ -84,23 +84,13 @@ class TreeWalker {
     const int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) return;
     ++files_;
-    iovec part{path_.data(), path_length};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    header.msg_control = control.data();
-    header.msg_controllen = control.size();
-    cmsghdr* attached = CMSG_FIRSTHDR(&header);
-    attached->cmsg_level = SOL_SOCKET;
-    attached->cmsg_type = SCM_RIGHTS;
-    attached->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(attached), &fd, sizeof(fd));
     // ETOOMANYREFS: the engine has not taken the earlier ones yet.
-    while (sendmsg(socket_, &header, MSG_NOSIGNAL) < 0) {
-      if (errno != EINTR && errno != ETOOMANYREFS) _exit(1);
-      if (errno == ETOOMANYREFS) usleep(1000);
+    int sent = 0;
+    while ((sent = SendDescriptors(socket_, std::as_bytes(std::span(path_).first(path_length)), {&fd, 1})) ==
+           -ETOOMANYREFS) {
+      usleep(1000);
     }
+    if (sent != 0) _exit(1);
     close(fd);
   }
 
@@ -143,25 +133,15 @@ struct ReceivedFile {
 // left for one (unix(7), MSG_CTRUNC).
 Expected<bool> Receive(int socket, ReceivedFile& file) {
   std::array<char, kPathMax> path{};
-  iovec part{path.data(), path.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = control.data();
-  header.msg_controllen = control.size();
-  ssize_t count = 0;
-  do {
-    count = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
-  } while (count < 0 && errno == EINTR);
+  int fd = -1;
+  std::size_t fd_count = 0;
+  const ssize_t count =
+      ReceiveDescriptors(socket, std::as_writable_bytes(std::span(path)), {&fd, 1}, fd_count);
   if (count == 0) return false;
-  const cmsghdr* attached = CMSG_FIRSTHDR(&header);
-  if (count < 0 || attached == nullptr || attached->cmsg_type != SCM_RIGHTS) {
+  if (count < 0 || fd_count != 1) {
     return Fail(ErrorCode::kInternal,
                 "cannot collect the files; raise the limit of open files with ulimit -n");
   }
-  int fd = -1;
-  std::memcpy(&fd, CMSG_DATA(attached), sizeof(fd));
   file.path.assign(path.data(), static_cast<std::size_t>(count));
   file.fd.reset(fd);
   return true;
@@ -202,7 +182,7 @@ Expected<std::vector<OutputFile>> CollectFiles(int folder, int user_namespace, u
   UniqueFd ours(ends[0]);
   UniqueFd theirs(ends[1]);
   const AgentTask task{theirs.get(), folder, user_namespace, uid, change_ids, getpid()};
-  const auto child = static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+  const pid_t child = ForkAlone();
   if (child < 0) return FailErrno(ErrorCode::kInternal, "cannot collect the files", "clone");
   if (child == 0) RunChild(task);
   theirs.reset();

@@ -32,6 +32,7 @@
 #include <cstring>
 
 #include "base/clock.h"
+#include "base/descriptor_message.h"
 #include "base/errno.h"
 #include "base/file.h"
 #include "confine/apply.h"
@@ -266,29 +267,13 @@ class Launcher {
   }
 
   Expected<void> SendGo() {
-    const std::vector<UniqueFd>& entrances = parts().cgroup->task_fds();
-    const std::size_t bytes = entrances.size() * sizeof(int);
+    std::vector<int> entrances;
+    for (const UniqueFd& fd : parts().cgroup->task_fds()) entrances.push_back(fd.get());
     LaunchGo go;
     go.cgroups = static_cast<std::uint8_t>(entrances.size());
-    iovec part{&go, sizeof(go)};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(kLaunchCgroupsMax * sizeof(int))> control{};
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    if (!entrances.empty()) {
-      header.msg_control = control.data();
-      header.msg_controllen = CMSG_SPACE(bytes);
-      cmsghdr* attached = CMSG_FIRSTHDR(&header);
-      attached->cmsg_level = SOL_SOCKET;
-      attached->cmsg_type = SCM_RIGHTS;
-      attached->cmsg_len = CMSG_LEN(bytes);
-      for (std::size_t i = 0; i < entrances.size(); ++i) {
-        const int fd = entrances[i].get();
-        std::memcpy(CMSG_DATA(attached) + i * sizeof(int), &fd, sizeof(fd));
-      }
-    }
-    if (sendmsg(ends_.ours.get(), &header, MSG_NOSIGNAL) == sizeof(go)) return {};
-    return FailErrno(ErrorCode::kInternal, "the sandbox died while it started", "sendmsg");
+    const int sent = SendDescriptors(ends_.ours.get(), std::as_bytes(std::span(&go, 1)), entrances);
+    if (sent == 0) return {};
+    return FailErrno(ErrorCode::kInternal, "the sandbox died while it started", "sendmsg", -sent);
   }
 
   Expected<void> Converse() {

@@ -3,16 +3,15 @@
 #define Py_LIMITED_API 0x03090000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <vector>
 
+#include "base/descriptor_message.h"
+#include "casemate/backend.h"
 #include "confine/cell.h"
 #include "confine/seccomp_filter.h"
 #include "zygote/cell_message.h"
@@ -23,11 +22,6 @@ namespace {
 
 CellPlan plan;
 CellHandles handles;
-
-// The views of the scratch file system; the numbers of the channels: both as launch_plan.cc and launcher.cc
-// have them for a cold start.
-constexpr int kRequestNumber = 1100;
-constexpr int kResultNumber = 1101;
 
 class BlockedSignals {
  public:
@@ -98,22 +92,9 @@ struct Packet {
 
 // False at the end of the conversation: the engine is gone.
 bool Receive(int control, Packet& packet) {
-  iovec part{&packet.message, sizeof(packet.message)};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(kCellDescriptorsMax * sizeof(int))> space{};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = space.data();
-  header.msg_controllen = space.size();
-  ssize_t got = 0;
-  do {
-    got = recvmsg(control, &header, MSG_CMSG_CLOEXEC);
-  } while (got < 0 && errno == EINTR);
+  const ssize_t got = ReceiveDescriptors(control, std::as_writable_bytes(std::span(&packet.message, 1)),
+                                         packet.fds, packet.count);
   if (got != static_cast<ssize_t>(sizeof(packet.message))) return false;
-  const cmsghdr* attached = CMSG_FIRSTHDR(&header);
-  if (attached == nullptr || attached->cmsg_type != SCM_RIGHTS) return false;
-  packet.count = (attached->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-  std::memcpy(packet.fds.data(), CMSG_DATA(attached), packet.count * sizeof(int));
   return packet.message.cgroup_tasks <= kCellTasksMax &&
          packet.count == static_cast<std::size_t>(CellDescriptor::kFirstTask) + packet.message.cgroup_tasks;
 }
@@ -122,8 +103,8 @@ bool ForkFor(const Packet& packet) {
   const std::array<DescriptorMove, 5> channels = {
       DescriptorMove{packet[CellDescriptor::kStdin], 0}, DescriptorMove{packet[CellDescriptor::kStdout], 1},
       DescriptorMove{packet[CellDescriptor::kStderr], 2},
-      DescriptorMove{packet[CellDescriptor::kRequest], kRequestNumber},
-      DescriptorMove{packet[CellDescriptor::kResult], kResultNumber}};
+      DescriptorMove{packet[CellDescriptor::kRequest], kRequestFd},
+      DescriptorMove{packet[CellDescriptor::kResult], kResultFd}};
   CellOrder order;
   order.socket = packet[CellDescriptor::kSocket];
   order.lifeline = packet[CellDescriptor::kLifeline];
