@@ -22,9 +22,10 @@ struct PoolStatus {
   int cells_ready = 0;
   int cells_running = 0;
   int cells_max = 0;
-  std::int64_t taken = 0;             // runs so far
-  std::int64_t forked_on_demand = 0;  // of those, runs that found no cell waiting
-  std::string error;                  // why there is no zygote at this moment
+  std::int64_t taken = 0;                    // warm runs so far
+  std::int64_t forked_on_demand = 0;         // of those, runs that found no cell waiting
+  std::map<std::string, std::int64_t> cold;  // runs that could not be warm, by reason
+  std::string error;                         // why there is no zygote at this moment
 };
 
 }  // namespace casemate

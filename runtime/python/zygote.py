@@ -113,6 +113,12 @@ def _preload(names):
     return outcome, None
 
 
+def _loaded_files():
+    """Where the loaded modules came from, as far as they are files."""
+    paths = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    return [path for path in paths if isinstance(path, str) and path.startswith("/")]
+
+
 def _scanner():
     """Reads JSON like that of the engine's options: faster than the compiler, which eval() would need."""
     try:
@@ -263,14 +269,19 @@ def _main():
                 exec(text, {})
         for _ in range(_REHEARSALS_IN_ZYGOTE):
             rehearsal.run()
-    report = part("result_json").to_bytes({"modules": outcome, "unsafe": unsafe})
+    report = part("result_json").to_bytes({"modules": outcome, "files": _loaded_files(), "unsafe": unsafe})
     posix.write(_RESULT, b"Y" + len(report).to_bytes(4, "little") + report)
     if unsafe is not None:
         posix._exit(0)
     _set_environment(variables)
     posix.close(_RESULT)
-    native.configure(options["scratch"], options["proc"], options["host_name"], options["change_ids"], options["views"],
-                     options["landlock_abi"], options["writable"])
+    # What is still printed here is nobody's; a cell has its own.
+    null = posix.open("/dev/null", posix.O_RDWR)
+    for descriptor in (0, 1, 2):
+        posix.dup2(null, descriptor)
+    posix.close(null)
+    native.configure(options["scratch"], options["proc"], options["host_name"], options["change_ids"],
+                     [tuple(view) for view in options["views"]], options["landlock_abi"], options["writable"])
     gc.collect()
     gc.freeze()
     gc.disable()

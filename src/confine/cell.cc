@@ -9,7 +9,7 @@
 //             6  fork                    the only copy of the zygote's page tables
 //             7  exec the reaper         wakes the usher, which reports a pidfd and ends, which wakes the
 //             zygote
-//   cell      8  session, keyring, descriptors, limits that are the same for all
+//   cell      8  session, keyring, descriptors; its limits are the zygote's until it has a program
 //             9  bounding set, ids, capability sets, no_new_privs, then proof that all is gone
 //            10  seccomp, hand its listener to the engine
 //            11  back into the interpreter, to wait for its program
@@ -58,11 +58,6 @@ alignas(16) std::array<std::byte, kStackBytes> usher_stack;
 alignas(16) std::array<std::byte, kStackBytes> init_stack;
 
 void DropPower(const CellPlan& plan, int socket) {
-  // 1, not 0: see launch_plan.cc. The rest follows with the program's own settings.
-  constexpr std::array kCommonLimits = {ResourceLimit{RLIMIT_CORE, {1, 1}},
-                                        ResourceLimit{RLIMIT_NICE, {0, 0}},
-                                        ResourceLimit{RLIMIT_RTPRIO, {0, 0}}};
-  Require(socket, LaunchStep::kResourceLimits, SetResourceLimits(kCommonLimits));
   Require(socket, LaunchStep::kBoundingSet, DropBoundingSet());
   if (plan.ids.change_ids) {
     Require(socket, LaunchStep::kDropIds, TakeIds(plan.ids.program_uid, plan.ids.clear_groups));

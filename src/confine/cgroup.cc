@@ -226,7 +226,7 @@ bool Cgroup::Renew() {
   // What a last user leaves charged for a while (page cache, objects of the kernel) would be the next one's
   // loss.
   constexpr std::int64_t kResidueMax = kMiB;
-  if (std::ranges::find(version_of_, 2) != version_of_.end()) return false;
+  if (!renewable()) return false;
   const std::string& pids = FolderOf(CgroupController::kPids);
   if (!pids.empty() && ReadCount(pids + "/pids.current") != 0) return false;
   const std::string& memory = FolderOf(CgroupController::kMemory);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -51,6 +52,8 @@ class Cgroup {
   // Makes an empty cgroup as good as new: no member, counters at zero or counted from here on. False where
   // that cannot be had (version 2, a member that is still dying, memory that is still charged).
   bool Renew();
+  // Whether the kernel lets counters be set back at all (version 1).
+  bool renewable() const { return std::ranges::find(version_of_, 2) == version_of_.end(); }
   // Frees the descriptors of the two above once the child is in.
   void CloseEntrances();
 

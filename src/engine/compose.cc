@@ -50,6 +50,11 @@ EngineParts ComposeParts(const EngineOptions& options) {
 }  // namespace
 
 Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options) {
+  if (options.warm.enabled) {
+    if (auto room = container::MakeRoomForWarmCells(options.warm.cells_max); !room) {
+      return std::unexpected(room.error());
+    }
+  }
   EngineParts parts = ComposeParts(options);
   parts.resident = options.warm.enabled;
   return MakeEngineOf(std::move(parts));

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+#include <utility>
+
 #include "base/clock.h"
 #include "environments/host_environment.h"
 #include "runtime/harness_bytecode.h"
@@ -27,9 +30,7 @@ Expected<std::shared_ptr<const EnvironmentSource::Found>> EnvironmentSource::Fin
   if (!found || (*found)->harness.empty()) return found;
   last_ = *found;
   looked_at_us_ = now;
-  if (auto files = ZygoteFiles(last_->view, parts_.state_dir)) {
-    for (const auto& backend : parts_.backends) backend->KeepWarm(last_->view, *files);
-  }
+  for (const auto& backend : parts_.backends) backend->KeepWarm(last_->view, last_->zygote);
   return found;
 }
 
@@ -43,9 +44,11 @@ Expected<std::shared_ptr<const EnvironmentSource::Found>> EnvironmentSource::Loo
   }
   found->view = *std::move(view);
   if (!needs_python && !parts_.resident) return found;
-  auto harness = HarnessFiles(found->view, parts_.state_dir);
-  if (!harness && needs_python) return std::unexpected(harness.error());
-  if (harness) found->harness = *std::move(harness);
+  auto files = HarnessFiles(found->view, parts_.state_dir);
+  if (!files && needs_python) return std::unexpected(files.error());
+  if (!files) return found;
+  found->harness.assign(files->begin(), std::prev(files->end()));
+  if (parts_.resident) found->zygote = *std::move(files);
   return found;
 }
 

@@ -20,6 +20,7 @@ class EnvironmentSource {
   struct Found {
     EnvironmentView view;
     std::vector<RootFile> harness;  // empty without an interpreter
+    std::vector<RootFile> zygote;   // of an engine that stays
   };
   // kInvalidRequest for an unknown name; kNotFound and kUnavailable as FindHostEnvironment. A command needs
   // no interpreter.

@@ -17,6 +17,7 @@ enum class FrameType : char {
   kCode = 'c',
   kInput = 'i',
   kGo = 'g',
+  kCellSettings = 'l',  // to a warm cell, before the request
   kStarted = 'S',
   kDisplay = 'D',
   kResult = 'R',
@@ -24,7 +25,8 @@ enum class FrameType : char {
   kError = 'E',
   kTimings = 'T',
   kEnd = 'Z',
-  kExit = 'Q',  // of a warm cell: its program has ended with this code, and may be killed
+  kExit = 'Q',          // of a warm cell: its program has ended with this code, and may be killed
+  kZygoteReport = 'Y',  // of a zygote, once
 };
 
 struct Frame {

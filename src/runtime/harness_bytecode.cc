@@ -91,7 +91,10 @@ std::optional<std::string> Compile(const std::string& python) {
   return std::move(run->out);
 }
 
-Expected<std::vector<RootFile>> AllFiles(const EnvironmentView& environment, const std::string& state_dir) {
+}  // namespace
+
+Expected<std::vector<RootFile>> HarnessFiles(const EnvironmentView& environment,
+                                             const std::string& state_dir) {
   if (environment.python.empty()) {
     return Fail(
         ErrorCode::kUnavailable,
@@ -113,20 +116,6 @@ Expected<std::vector<RootFile>> AllFiles(const EnvironmentView& environment, con
   // A failure to keep it costs the next run its time, and this one nothing.
   (void)WriteFileAtomically(path, Sha256Hex(*blocks) + *blocks, 0600);
   return std::move(*files);
-}
-
-}  // namespace
-
-Expected<std::vector<RootFile>> HarnessFiles(const EnvironmentView& environment,
-                                             const std::string& state_dir) {
-  auto files = AllFiles(environment, state_dir);
-  if (files) files->pop_back();
-  return files;
-}
-
-Expected<std::vector<RootFile>> ZygoteFiles(const EnvironmentView& environment,
-                                            const std::string& state_dir) {
-  return AllFiles(environment, state_dir);
 }
 
 }  // namespace casemate

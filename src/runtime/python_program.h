@@ -18,6 +18,10 @@ struct PythonProgram {
   std::string request_bytes;         // to be written to Channel::kRequest, which is then closed
 };
 
+// The payload of FrameType::kOptions: JSON without null, true and false, so that it is a Python literal too.
+std::string HarnessOptions(const std::string& code_name, const std::vector<std::string>& args,
+                           const EnvironmentView& environment, const Limits& limits);
+
 // `request.code` is set; `input` is the checked input or nullptr for none; `harness` is of HarnessFiles().
 // Python finds its code as /code/<code_name>, which tracebacks show. Bytes of the arguments that are not
 // UTF-8 reach the program as U+FFFD. Errors: kInvalidRequest for a code_name that is not a plain file name.

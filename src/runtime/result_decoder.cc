@@ -147,9 +147,11 @@ void ResultDecoder::Take(const Frame& frame) {
     case FrameType::kCode:
     case FrameType::kInput:
     case FrameType::kGo:
+    case FrameType::kCellSettings:
+    case FrameType::kZygoteReport:
       break;  // the reader's limits let none of them through
   }
-  Break("A frame of the request came through the result channel.");
+  Break("A frame that is not of a result came through the result channel.");
 }
 
 // The one claim that is acted upon: it ends the program, which gives it no more than exit(2) would.

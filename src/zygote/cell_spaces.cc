@@ -33,7 +33,7 @@ namespace {
 
 struct Task {
   int socket;  // to the engine
-  CellSpacesRequest request;
+  const CellSpacesRequest& request;
   pid_t engine;
 };
 
@@ -127,8 +127,8 @@ bool Found(const Task& task, uid_t cell) {
   CloseAllBut(keep);
   if (setns(task.request.zygote_user_namespace, CLONE_NEWUSER) != 0) _exit(1);
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != task.engine) _exit(1);
-  for (uid_t i = 0; i < task.request.count; ++i) {
-    if (!Found(task, task.request.first_cell + i)) _exit(1);
+  for (const uid_t cell : task.request.cells) {
+    if (!Found(task, cell)) _exit(1);
   }
   _exit(0);
 }
@@ -163,11 +163,11 @@ Expected<std::vector<CellSpaces>> MakeCellSpaces(const CellSpacesRequest& reques
   for (CellSpaces spaces; Receive(ours.get(), spaces);) all.push_back(std::move(spaces));
   while (waitpid(agent, nullptr, 0) < 0 && errno == EINTR) {
   }
-  if (all.size() == request.count) return all;
+  if (all.size() == request.cells.size()) return all;
   return Fail(ErrorCode::kUnavailable,
               "cannot prepare the namespaces of warm cells; the host's limits are in /proc/sys/user "
               "(max_user_namespaces, max_net_namespaces)",
-              fmt::format("{} of {} made", all.size(), request.count));
+              fmt::format("{} of {} made", all.size(), request.cells.size()));
 }
 
 }  // namespace casemate

@@ -18,12 +18,11 @@ struct CellSpaces {
 
 struct CellSpacesRequest {
   int zygote_user_namespace = -1;
-  bool single_id = false;  // the zygote maps one id alone, and so do its cells
-  uid_t first_cell = 0;
-  uid_t count = 0;
+  bool single_id = false;    // the zygote maps one id alone, and so do its cells
+  std::vector<uid_t> cells;  // by number: each has its own pair of the zygote's ids
 };
 
-// Makes the spaces of `count` cells. Blocks for about a millisecond each. Any thread.
+// Makes the spaces of these cells, in this order. Blocks for about a millisecond each. Any thread.
 Expected<std::vector<CellSpaces>> MakeCellSpaces(const CellSpacesRequest& request);
 
 }  // namespace casemate

@@ -95,7 +95,7 @@ class Warm(Case):
     def run_ok(self, **request):
         status, result = self.engine.run(**request)
         self.assertEqual((status, result.get("status")), (200, "ok"), result)
-        self.assertIn("take_cell", [step["step"] for step in result["timings"]])
+        self.assertIn("adapt_cell", [step["step"] for step in result["timings"]])
         return result["result"]
 
 
@@ -139,6 +139,32 @@ class Cells(Warm):
             _, result = self.engine.run(code="pass")
             self.assertEqual((result["status"], result["denials"]), ("ok", []))
             self.assertLess(result["usage"]["memory_peak_bytes"], 64 << 20)
+
+    def test_ids_and_namespaces_are_used_again_however_they_were_left(self):
+        spoiling = ("import os, socket\n"
+                    "try: socket.socket()\nexcept OSError: pass\n"
+                    "result = [open('/proc/self/uid_map').read(), os.readlink('/proc/self/ns/net')]")
+        seen = [self.run_ok(code=spoiling) for _ in range(40)]
+        # Four wait, some are being born or buried.
+        self.assertLessEqual(len({ids for ids, _ in seen}), 16, seen)
+        # The kernel gives a number again now and then; slots with the same namespaces would show 16 at most.
+        self.assertGreater(len({network for _, network in seen}), 24, seen)
+
+    def test_an_empty_pool_forks_on_demand_and_says_so(self):
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            steps = [{step["step"] for step in result["timings"]} for _, result in
+                     pool.map(lambda _: self.engine.run(code="import time; time.sleep(0.1)"), range(12))]
+        self.assertTrue(all("adapt_cell" in one for one in steps), steps)
+        on_demand = sum("fork_on_demand" in one for one in steps)
+        self.assertGreater(on_demand, 0)
+        self.assertEqual(self.pool()["forked_on_demand"], on_demand)
+
+    def test_a_run_that_cannot_be_warm_is_counted_with_its_reason(self):
+        self.assertEqual(self.engine.run(command=["true"])[1]["status"], "ok")
+        self.assertEqual(self.engine.run(code="pass", env={"LD_BIND_NOW": "1"})[1]["status"], "ok")
+        cold = self.pool()["cold"]
+        self.assertEqual(sum(cold.values()), 2, cold)
+        self.assertTrue(any("command" in why for why in cold), cold)
 
     def test_what_an_interpreter_does_at_its_end_is_done(self):
         code = ("import atexit, sys, threading, time\n"
@@ -273,6 +299,17 @@ class Preloads(Warm):
         code = "import sys; result = [name in sys.modules for name in ('is_fine', 'keeps_a_file')]"
         self.assertEqual(self.run_ok(code=code), [True, False])
         self.assertEqual(self.run_ok(code="import keeps_a_file; result = keeps_a_file.kept.readable()"), True)
+
+    def test_a_loaded_file_that_is_written_to_is_noticed(self):
+        module = self.site / "is_fine.py"
+        code = "import is_fine; result = getattr(is_fine, 'value', None)"
+        self.assertIsNone(self.run_ok(code=code))
+        module.write_text(module.read_text() + "value = 11\n")
+
+        def outdated():
+            _, result = self.engine.run(code=code)
+            return result["result"] != 11 or "adapt_cell" not in [step["step"] for step in result["timings"]]
+        self.assertFalse(casemate.settle(outdated, 60))
 
     def test_a_changed_package_is_noticed(self):
         (self.site / "is_new.py").write_text("value = 7\n")

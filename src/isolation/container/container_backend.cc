@@ -1,5 +1,7 @@
 #include "isolation/container/container_backend.h"
 
+#include <fmt/format.h>
+
 #include <mutex>
 #include <utility>
 
@@ -29,9 +31,8 @@ class ContainerBackend : public Backend {
 
   Expected<std::unique_ptr<Sandbox>> Launch(const LaunchSpec& spec) override {
     const Host& host = FindHost();
-    std::string why_cold;
     if (warm_) {
-      auto sandbox = warm_->Launch(spec, why_cold);
+      auto sandbox = warm_->Launch(spec);
       if (!sandbox || *sandbox) return sandbox;
     }
     if (auto made = MakeLockFolder(); !made) return std::unexpected(made.error());
@@ -79,6 +80,15 @@ class ContainerBackend : public Backend {
 
 std::unique_ptr<Backend> MakeContainerBackend(std::string lock_folder, const WarmOptions& warm) {
   return std::make_unique<ContainerBackend>(std::move(lock_folder), warm);
+}
+
+Expected<void> MakeRoomForWarmCells(int cells_max) {
+  constexpr rlim_t kPerCell = 20;  // in stock; one that runs or is being buried has not more
+  constexpr rlim_t kForTheRest = 4000;
+  auto raised = RaiseDescriptorLimit(kForTheRest + static_cast<rlim_t>(cells_max) * kPerCell);
+  if (raised) return {};
+  return Fail(raised.error().code, fmt::format("{} waiting cells are too many here", cells_max),
+              raised.error().ToString());
 }
 
 Garbage CollectContainerGarbage() {

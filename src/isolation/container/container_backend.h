@@ -10,6 +10,10 @@ namespace casemate::container {
 // The native container tier. `lock_folder` is a folder of this user's, made if missing (leases of user ids).
 std::unique_ptr<Backend> MakeContainerBackend(std::string lock_folder, const WarmOptions& warm = {});
 
+// Raises this process's soft limit of open files as far as `cells_max` waiting cells need, which is some
+// twenty each. kUnavailable, with the remedy, where the hard limit is lower.
+Expected<void> MakeRoomForWarmCells(int cells_max);
+
 // Cgroups that killed engines left.
 struct Garbage {
   std::vector<std::string> removed;

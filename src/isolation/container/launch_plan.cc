@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 
 #include "confine/seccomp_filter.h"
@@ -67,18 +68,19 @@ std::vector<std::string> WritablePaths(const LaunchSpec& spec) {
   return paths;
 }
 
-std::vector<ResourceLimit> ResourceLimits(const LaunchSpec& spec, const Host& host) {
+std::vector<ResourceLimit> CommonLimits() {
+  // 1, not 0: core(5) ignores the limit for a handler after "|" in core_pattern, and only 1 keeps that from
+  // being started, on the host, with root's rights, for each crash in a sandbox.
+  return {{RLIMIT_CORE, {1, 1}}, {RLIMIT_NICE, {0, 0}}, {RLIMIT_RTPRIO, {0, 0}}};
+}
+
+std::vector<ResourceLimit> ProgramLimits(const LaunchSpec& spec, const Host& host) {
   std::vector<ResourceLimit> all;
   const Limits& limits = spec.policy.limits;
   const auto set = [&all](int resource, std::int64_t soft, std::int64_t hard) {
     all.push_back({resource, {static_cast<rlim_t>(soft), static_cast<rlim_t>(hard)}});
   };
-  // 1, not 0: core(5) ignores the limit for a handler after "|" in core_pattern, and only 1 keeps that from
-  // being started, on the host, with root's rights, for each crash in a sandbox.
-  set(RLIMIT_CORE, 1, 1);
   set(RLIMIT_NOFILE, limits.open_files_max, limits.open_files_max);
-  set(RLIMIT_NICE, 0, 0);
-  set(RLIMIT_RTPRIO, 0, 0);
   // A workspace on the host's disk is not bounded by the tmpfs.
   if (limits.file_bytes_max || !spec.policy.writes_host_folder) {
     const std::int64_t bytes =
@@ -124,7 +126,8 @@ Expected<std::unique_ptr<ConfinementPlan>> MakePlan(const LaunchSpec& spec, cons
   const bool own_workspace = !spec.workspace || spec.workspace->mode == WorkspaceMode::kCopy;
   plan->scratch = PlanScratch(spec.policy.limits, own_workspace, false);
   plan->landlock.writable = WritablePaths(spec);
-  plan->resource_limits = ResourceLimits(spec, host);
+  plan->resource_limits = CommonLimits();
+  std::ranges::move(ProgramLimits(spec, host), std::back_inserter(plan->resource_limits));
   plan->landlock.abi = host.landlock_abi;
   plan->proc_options = kProcOptions;
   plan->host_name = kHostName;

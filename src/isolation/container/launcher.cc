@@ -50,26 +50,9 @@ namespace casemate::container {
 namespace {
 
 constexpr std::int64_t kLaunchTimeoutMs = 10'000;
-// What apply.cc parks descriptors above, and some room.
-constexpr rlim_t kDescriptorsNeeded = 2100;
-
-// The program inherits descriptors by number up to kResultFd, and the child parks its own above that.
-Expected<void> RaiseDescriptorLimit() {
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur >= kDescriptorsNeeded) return {};
-  if (limit.rlim_max < kDescriptorsNeeded) {
-    return Fail(
-        ErrorCode::kUnavailable,
-        fmt::format("the hard limit of open files is {}, a sandbox needs {}; raise it with ulimit -Hn",
-                    limit.rlim_max, kDescriptorsNeeded));
-  }
-  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 2 * kDescriptorsNeeded);
-  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    return FailErrno(ErrorCode::kUnavailable, "cannot raise the limit of open files", "setrlimit");
-  }
-  return {};
-}
+// The program inherits descriptors by number up to kResultFd, and the child parks its own above kParkingPlace
+// (steps.cc).
+constexpr rlim_t kDescriptorsOfLaunch = 2100;
 
 // Why clone3 failed, with what to do about it.
 std::unexpected<Error> CloneError(int err) {
@@ -156,7 +139,7 @@ class Launcher {
   }
 
   Expected<void> Prepare() {
-    if (auto raised = RaiseDescriptorLimit(); !raised) return raised;
+    if (auto raised = RaiseDescriptorLimit(kDescriptorsOfLaunch); !raised) return raised;
     auto plan = MakePlan(spec_, host_, ids_);
     if (!plan) return std::unexpected(plan.error());
     plan_ = *std::move(plan);
@@ -193,8 +176,7 @@ class Launcher {
   void KeepPowersOfZygote() {
     plan_->seccomp = {};
     plan_->landlock.abi = 0;
-    std::erase_if(plan_->resource_limits,
-                  [](const ResourceLimit& limit) { return limit.resource != RLIMIT_CORE; });
+    plan_->resource_limits = CommonLimits();
   }
 
   Expected<void> OpenChannels() {
@@ -343,6 +325,23 @@ class Launcher {
 };
 
 }  // namespace
+
+Expected<void> RaiseDescriptorLimit(rlim_t needed) {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur >= needed) return {};
+  if (limit.rlim_max < needed) {
+    return Fail(ErrorCode::kUnavailable,
+                fmt::format("the hard limit of open files is {}, {} are needed; raise it with ulimit -Hn, or "
+                            "LimitNOFILE= of the service",
+                            limit.rlim_max, needed));
+  }
+  limit.rlim_cur = std::min(limit.rlim_max, 2 * needed);
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return FailErrno(ErrorCode::kUnavailable, "cannot raise the limit of open files", "setrlimit");
+  }
+  return {};
+}
 
 Expected<std::unique_ptr<ContainerSandbox>> LaunchContainer(const LaunchSpec& spec, const Host& host) {
   return Launcher(spec, host, nullptr).Run();

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/resource.h>
+
 #include <memory>
 
 #include "casemate/backend.h"
@@ -7,6 +9,10 @@
 #include "isolation/container/sandbox.h"
 
 namespace casemate::container {
+
+// Raises this process's soft limit of open files to at least `needed`. kUnavailable, with the remedy, where
+// the hard limit is lower.
+Expected<void> RaiseDescriptorLimit(rlim_t needed);
 
 // Starts the program of `spec`: returns when it has been executed, or with the step that failed and nothing
 // left behind. Blocks for some milliseconds; for at most ten

@@ -16,12 +16,13 @@
 #include "isolation/container/host_mounts.h"
 #include "isolation/container/root_table.h"
 #include "isolation/container/workspace_copy.h"
-#include "model/json_escape.h"
+#include "model/json_writer.h"
+#include "runtime/frame.h"
 
 namespace casemate::container {
 namespace {
 
-constexpr std::int64_t kPatienceMs = 30'000;
+constexpr std::int64_t kPatienceMs = 5'000;
 
 // Variables that an interpreter and its libraries read once, when they start: a program that has one of its
 // own starts cold.
@@ -43,16 +44,10 @@ std::string WhyCold(const LaunchSpec& spec, const Host& host) {
   for (const auto& [name, value] : spec.env) {
     if (std::ranges::any_of(kReadAtStart,
                             [&name](std::string_view prefix) { return name.starts_with(prefix); })) {
-      return fmt::format("the variable {} is read when the interpreter starts", name);
+      return "a variable of this request is read when the interpreter starts";
     }
   }
   return {};
-}
-
-std::string Quoted(std::string_view text) {
-  std::string quoted;
-  AppendJsonString(quoted, text);
-  return quoted;
 }
 
 std::string_view CodeName(const LaunchSpec& spec) {
@@ -62,42 +57,36 @@ std::string_view CodeName(const LaunchSpec& spec) {
   return "main.py";
 }
 
-// Items of a JSON list or object.
-template <typename Items, typename Text>
-std::string Join(const Items& items, const Text& text) {
-  std::string joined;
-  for (const auto& item : items) {
-    if (!joined.empty()) joined += ',';
-    joined += text(item);
-  }
-  return joined;
-}
-
-// The cell's own settings, as JSON in a frame of its own (runtime/python/zygote.py). Its variables are the
-// zygote's when the request names none.
+// The cell's own settings (runtime/python/zygote.py). Its variables are the zygote's when the request names
+// none.
 std::string Settings(const LaunchSpec& spec, const Host& host) {
-  std::vector<ResourceLimit> own = ResourceLimits(spec, host);
-  std::erase_if(own, [](const ResourceLimit& limit) {
-    return limit.resource == RLIMIT_CORE || limit.resource == RLIMIT_NICE || limit.resource == RLIMIT_RTPRIO;
-  });
-  const std::string limits = Join(own, [](const ResourceLimit& limit) {
-    return fmt::format("[{},{},{}]", static_cast<int>(limit.resource), limit.value.rlim_cur,
-                       limit.value.rlim_max);
-  });
-  std::string text = fmt::format(R"({{"limits":[{}],"code_name":{})", limits, Quoted(CodeName(spec)));
-  if (const auto paths = WritablePaths(spec); spec.workspace)
-    text += ",\"writable\":[" + Join(paths, Quoted) + "]";
-  if (!spec.env.empty()) {
-    text +=
-        ",\"env\":{" +
-        Join(ProgramEnvironment(spec),
-             [](const auto& variable) { return Quoted(variable.first) + ":" + Quoted(variable.second); }) +
-        "}";
+  JsonWriter settings;
+  settings.BeginObject();
+  settings.Key("limits");
+  settings.BeginArray();
+  for (const ResourceLimit& limit : ProgramLimits(spec, host)) {
+    settings.BeginArray();
+    settings.Int(static_cast<std::int64_t>(limit.resource));
+    settings.Int(static_cast<std::int64_t>(limit.value.rlim_cur));
+    settings.Int(static_cast<std::int64_t>(limit.value.rlim_max));
+    settings.EndArray();
   }
-  text += "}";
-  std::string frame = "l";
-  for (unsigned shift = 0; shift < 32; shift += 8) frame += static_cast<char>((text.size() >> shift) & 0xFF);
-  return frame + text;
+  settings.EndArray();
+  settings.Field("code_name", CodeName(spec));
+  if (spec.workspace) {
+    settings.Key("writable");
+    settings.BeginArray();
+    for (const std::string& path : WritablePaths(spec)) settings.String(path);
+    settings.EndArray();
+  }
+  if (!spec.env.empty()) {
+    settings.Key("env");
+    settings.BeginObject();
+    for (const auto& [name, value] : ProgramEnvironment(spec)) settings.Field(name, value);
+    settings.EndObject();
+  }
+  settings.EndObject();
+  return EncodeFrame(FrameType::kCellSettings, std::move(settings).Take());
 }
 
 Expected<void> SendFiles(const LaunchSpec& spec, int socket) {
@@ -131,10 +120,11 @@ Expected<void> Adapt(const LaunchSpec& spec, const Host& host, ContainerSandbox:
   const Limits& limits = spec.policy.limits;
   const Limits standard;
   CellSlot& slot = *parts.slot;
-  const bool same_cgroup = limits.memory_bytes == slot.limits.memory_bytes &&
-                           limits.cpus == slot.limits.cpus &&
-                           limits.processes_max == slot.limits.processes_max;
+  const bool same_cgroup = slot.limits && limits.memory_bytes == slot.limits->memory_bytes &&
+                           limits.cpus == slot.limits->cpus &&
+                           limits.processes_max == slot.limits->processes_max;
   if (!same_cgroup && parts.cgroup) {
+    slot.limits.reset();
     if (auto changed = parts.cgroup->ChangeLimits(host.cgroups, limits); !changed) return changed;
     slot.limits = limits;
   }
@@ -193,10 +183,17 @@ void WarmCells::Prepare(const EnvironmentView& environment, const std::vector<Ro
   const std::lock_guard lock(mutex_);
   Pool& pool = pools_[KeyOf(environment)];
   std::erase_if(retired_, [](const std::shared_ptr<ZygoteHost>& host) { return host->Retire(); });
-  if (pool.host && pool.stamp == stamp) return;
+  if (pool.host && pool.stamp == stamp && !pool.host->IsStale()) return;
   // Its files have changed under it.
   if (pool.host && !pool.host->Retire()) retired_.push_back(std::move(pool.host));
-  pool = {std::make_shared<ZygoteHost>(std::move(options)), std::move(stamp)};
+  pool.host = std::make_shared<ZygoteHost>(std::move(options));
+  pool.stamp = std::move(stamp);
+}
+
+void WarmCells::CountCold(const LaunchSpec& spec, const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  const auto found = pools_.find(KeyOf(spec.environment));
+  if (found != pools_.end()) ++found->second.cold[why];
 }
 
 std::shared_ptr<ZygoteHost> WarmCells::PoolOf(const LaunchSpec& spec) {
@@ -205,29 +202,30 @@ std::shared_ptr<ZygoteHost> WarmCells::PoolOf(const LaunchSpec& spec) {
   return found != pools_.end() ? found->second.host : nullptr;
 }
 
-Expected<std::unique_ptr<Sandbox>> WarmCells::Launch(const LaunchSpec& spec, std::string& why) {
+Expected<std::unique_ptr<Sandbox>> WarmCells::Launch(const LaunchSpec& spec) {
   const std::int64_t begin_us = MonotonicUs();
-  why = WhyCold(spec, host_);
-  if (!why.empty()) return nullptr;
   const std::shared_ptr<ZygoteHost> pool = PoolOf(spec);
-  if (!pool) {
-    why = "this environment is not kept warm";
+  if (!pool) return nullptr;
+  if (const std::string why = WhyCold(spec, host_); !why.empty()) {
+    CountCold(spec, why);
     return nullptr;
   }
-  auto cell = pool->Take(kPatienceMs);
-  if (!cell) {
-    why = cell.error().ToString();
+  auto taken = pool->Take(kPatienceMs);
+  if (!taken) {
+    CountCold(spec, taken.error().message);
     return nullptr;
   }
   const std::int64_t taken_us = MonotonicUs();
-  ContainerSandbox::Parts& parts = (*cell)->parts();
+  std::unique_ptr<ContainerSandbox>& cell = taken->sandbox;
+  ContainerSandbox::Parts& parts = cell->parts();
   if (auto adapted = Adapt(spec, host_, parts); !adapted) return std::unexpected(adapted.error());
-  if (!spec.stdin_pipe) (*cell)->CloseChannel(Channel::kStdin);
-  (*cell)->set_request_prefix(Settings(spec, host_));
+  if (!spec.stdin_pipe) cell->CloseChannel(Channel::kStdin);
+  cell->set_request_prefix(Settings(spec, host_));
   parts.started_at_us = MonotonicUs();
-  parts.timings.insert(parts.timings.begin(), {Timing{"take_cell", taken_us - begin_us},
+  const char* const step = taken->forked_on_demand ? "fork_on_demand" : "take_cell";
+  parts.timings.insert(parts.timings.begin(), {Timing{step, taken_us - begin_us},
                                                Timing{"adapt_cell", parts.started_at_us - taken_us}});
-  return std::unique_ptr<Sandbox>(*std::move(cell));
+  return std::unique_ptr<Sandbox>(std::move(cell));
 }
 
 std::vector<PoolStatus> WarmCells::status() const {
@@ -236,7 +234,7 @@ std::vector<PoolStatus> WarmCells::status() const {
   for (const auto& [key, pool] : pools_) {
     const ZygoteHost::Status status = pool.host->status();
     all.push_back({key.substr(0, key.find('\n')), status.modules, status.waiting, status.running,
-                   options_.cells_max, status.taken, status.forked_on_demand, status.error});
+                   options_.cells_max, status.taken, status.forked_on_demand, pool.cold, status.error});
   }
   return all;
 }

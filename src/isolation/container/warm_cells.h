@@ -21,14 +21,14 @@ class WarmCells {
   void Prepare(const EnvironmentView& environment, const std::vector<RootFile>& root_files);
 
   // A warm sandbox for `spec` with its own limits, files and variables; nullptr when this program cannot run
-  // warm
-  // (`why` says so), and then a cold start is the way. An error is one of the request's.
-  Expected<std::unique_ptr<Sandbox>> Launch(const LaunchSpec& spec, std::string& why);
+  // warm, which is counted by its reason, and then a cold start is the way. An error is one of the request's.
+  Expected<std::unique_ptr<Sandbox>> Launch(const LaunchSpec& spec);
 
   std::vector<PoolStatus> status() const;
 
  private:
   std::shared_ptr<ZygoteHost> PoolOf(const LaunchSpec& spec);
+  void CountCold(const LaunchSpec& spec, const std::string& why);
 
   const Host& host_;
   const WarmOptions options_;
@@ -36,6 +36,7 @@ class WarmCells {
   struct Pool {
     std::shared_ptr<ZygoteHost> host;
     std::string stamp;
+    std::map<std::string, std::int64_t> cold;  // by reason; of the environment, not of one host
   };
   std::map<std::string, Pool> pools_;  // by environment
   std::vector<std::shared_ptr<ZygoteHost>> retired_;

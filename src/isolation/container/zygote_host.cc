@@ -1,10 +1,10 @@
 // Theory of operation: one thread, the keeper, and one poll(2) loop.
 //
-//   zygote     started when there is none; its death ends what it had in stock, and the next one is started
-//   births     at most kBirthsMax at a time: an order is sent, and the cell's launch socket is read until its
-//   end stock      cells that wait. Takers that found none stand in a queue and are served first burials what
+//   zygote:  started when there is none; its death ends what it had in stock, and the next one is started
+//   births:  at most kBirthsMax at a time: an order is sent, and the cell's launch socket is read until its
+//   end stock:   cells that wait. Takers that found none stand in a queue and are served first burials: what
 //   is left of cells that were used: killed already; when the pidfd says that all is gone, the
-//              slot (cell_slot.h) is renewed and used again, or thrown away
+//            slot (cell_slot.h) goes back to its stock
 //
 // Takers and owners of running cells touch only `stock_`, `takers_` and `graves_`, under the mutex, and wake
 // the keeper through an eventfd.
@@ -38,21 +38,23 @@ namespace casemate::container {
 namespace {
 
 constexpr int kBirthsMax = 3;
-constexpr uid_t kSpacesAtOnce = 8;
 constexpr std::int64_t kBirthTimeoutMs = 10'000;
 constexpr std::int64_t kRestartDelayMs = 1000;
 constexpr std::int64_t kBurialRetryMs = 5;
-// A last member that lingers: then the slot is thrown away, and its cgroup removed later.
-constexpr std::int64_t kBurialPatienceMs = 2000;
+// For memory that is still charged to a dead cell's cgroup: then that cgroup is not used again.
+constexpr std::int64_t kBurialPatienceMs = 200;
+// For the cgroups of cells that died with their zygote.
+constexpr std::int64_t kRemovalPatienceMs = 2000;
 constexpr int kFailuresMax = 3;
-constexpr std::int64_t kMemoryLookMs = 1000;
+constexpr std::int64_t kBirthRetryMs = 100;
+constexpr std::int64_t kLookMs = 1000;  // at the host's memory and the zygote's files
 constexpr std::int64_t kMemoryShare = 20;
+constexpr const char* kBeingReplaced = "this pool of warm cells is being replaced";
 
 struct Cell {
   ContainerSandbox::Parts parts;
   std::shared_ptr<CellSlot> slot;
   UniqueFd socket;  // while it is being born
-  std::vector<UniqueFd> unused;
   Deadline deadline = Deadline::After(0);
   std::int64_t step_us = 0;
 };
@@ -61,6 +63,7 @@ struct Grave {
   ContainerSandbox::Parts parts;
   std::shared_ptr<CellSlot> slot;
   bool gone = false;
+  bool network_touched = false;
   std::int64_t since_us = 0;
 };
 
@@ -108,8 +111,12 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
     return done;
   }
   void Join() { keeper_.join(); }
+  bool IsStale() const {
+    const std::lock_guard lock(mutex_);
+    return stale_;
+  }
 
-  Expected<std::unique_ptr<ContainerSandbox>> Take(std::int64_t patience_ms);
+  Expected<Taken> Take(std::int64_t patience_ms);
   Status status() const;
 
  private:
@@ -123,11 +130,12 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
   void EndZygote();
   void LoseZygote(std::string why);
   void StartBirths();
+  void FailBirth(const Error& error);
   Expected<std::unique_ptr<Cell>> Order();
-  Expected<std::shared_ptr<CellSlot>> FindSlot();
   void Watch(bool wanted);
-  void MindMemory();
+  void MindHost();
   void DropStock();
+  void Discard(Cell&& cell);
   bool Sort();
   bool Idle() const;
   bool Stopping() const;
@@ -137,6 +145,7 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
   void FailTakers(const Error& error);
   int Missing() const;
   bool IsAwaited() const;
+  bool IsRunning() const;
 
   const Options options_;
   UniqueFd wake_;
@@ -145,6 +154,8 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
   mutable std::mutex mutex_;
   bool stopping_ = false;
   bool done_ = false;
+  bool stale_ = false;
+  bool serving_ = false;  // there is a zygote that can fork
   std::int64_t asked_at_us_ = MonotonicUs();
   std::deque<std::unique_ptr<Cell>> stock_;
   std::deque<Taker*> takers_;
@@ -155,49 +166,51 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
   std::int64_t restart_at_us_ = 0;
   std::vector<std::unique_ptr<Cell>> births_;
   std::vector<Grave> burials_;
-  std::vector<CellSpaces> spaces_;
-  uid_t next_space_ = 0;
-  std::deque<std::shared_ptr<CellSlot>> slots_;
-  int failures_ = 0;
+  std::int64_t zygotes_ = 0;  // so many have been started
+  std::optional<SlotStock> slots_;
+  int failures_ = 0;  // births without one that went well in between
+  std::int64_t births_at_us_ = 0;
   bool memory_short_ = false;
-  std::int64_t look_at_memory_us_ = 0;
+  std::int64_t look_at_us_ = 0;
 };
 
 // ---- Any thread. ----
 
-Expected<std::unique_ptr<ContainerSandbox>> ZygoteHost::Impl::Take(std::int64_t patience_ms) {
+Expected<ZygoteHost::Taken> ZygoteHost::Impl::Take(std::int64_t patience_ms) {
   std::unique_lock lock(mutex_);
-  if (stopping_) return Fail(ErrorCode::kUnavailable, "this pool of warm cells is being replaced");
+  if (stopping_ || stale_) return Fail(ErrorCode::kUnavailable, kBeingReplaced);
   asked_at_us_ = MonotonicUs();
   while (!stock_.empty()) {
     std::unique_ptr<Cell> cell = std::move(stock_.front());
     stock_.pop_front();
     // Something outside may have ended it while it waited.
     if (IsReadable(cell->parts.pidfd.get())) {
-      graves_.push_back({std::move(cell->parts), std::move(cell->slot)});
+      graves_.push_back({std::move(cell->parts), std::move(cell->slot), false, false, MonotonicUs()});
       continue;
     }
     ++status_.taken;
     ++status_.running;
     lock.unlock();
     Wake();
-    return Dress(std::move(cell));
+    return Taken{Dress(std::move(cell)), false};
   }
+  Wake();
+  // A start takes as long as its imports, and a cold run no longer than that.
+  if (!serving_) return Fail(ErrorCode::kUnavailable, "the zygote is being started");
   Taker taker;
   takers_.push_back(&taker);
   ++status_.forked_on_demand;
-  Wake();
   const bool served = taker.served.wait_for(lock, std::chrono::milliseconds(patience_ms),
                                             [&taker] { return taker.cell != nullptr || taker.error; });
   if (!served) {
     std::erase(takers_, &taker);
-    return Fail(ErrorCode::kUnavailable, "no warm cell came free in time; try again, or run cold");
+    return Fail(ErrorCode::kUnavailable, "no warm cell came free in time");
   }
   if (taker.error) return std::unexpected(*taker.error);
   ++status_.taken;
   ++status_.running;
   lock.unlock();
-  return Dress(std::move(taker.cell));
+  return Taken{Dress(std::move(taker.cell)), true};
 }
 
 std::unique_ptr<ContainerSandbox> ZygoteHost::Impl::Dress(std::unique_ptr<Cell> cell) {
@@ -214,7 +227,7 @@ void ZygoteHost::Impl::Bury(ContainerSandbox::Parts&& parts, std::shared_ptr<Cel
   {
     const std::lock_guard lock(mutex_);
     --status_.running;
-    graves_.push_back({std::move(parts), std::move(slot), false, MonotonicUs()});
+    graves_.push_back({std::move(parts), std::move(slot), false, false, MonotonicUs()});
   }
   Wake();
 }
@@ -231,6 +244,11 @@ ZygoteHost::Status ZygoteHost::Impl::status() const {
 bool ZygoteHost::Impl::IsAwaited() const {
   const std::lock_guard lock(mutex_);
   return !takers_.empty() || (stock_.empty() && status_.running > 0);
+}
+
+bool ZygoteHost::Impl::IsRunning() const {
+  const std::lock_guard lock(mutex_);
+  return status_.running > 0;
 }
 
 // How many births to have now. A program that runs is not to feel them, so while one does they wait until the
@@ -251,20 +269,27 @@ bool ZygoteHost::Impl::Idle() const {
 }
 
 // Cells that wait are the first to go when the host runs short; running ones are others' business.
-void ZygoteHost::Impl::MindMemory() {
+void ZygoteHost::Impl::MindHost() {
   const std::int64_t now = MonotonicUs();
-  if (now < look_at_memory_us_) return;
-  look_at_memory_us_ = now + kMemoryLookMs * 1000;
+  if (now < look_at_us_) return;
+  look_at_us_ = now + kLookMs * 1000;
   memory_short_ = options_.memory_is_short();
-  if (memory_short_) DropStock();
+  const bool changed = zygote_ && zygote_->files.HaveChanged();
+  if (memory_short_ || changed) DropStock();
+  if (!changed) return;
+  FailTakers({ErrorCode::kUnavailable, kBeingReplaced, ""});
+  const std::lock_guard lock(mutex_);
+  stale_ = true;
 }
 
 void ZygoteHost::Impl::DropStock() {
   const std::lock_guard lock(mutex_);
-  for (auto& cell : std::exchange(stock_, {})) {
-    PidfdSendSignal(cell->parts.pidfd.get(), SIGKILL);
-    burials_.push_back({std::move(cell->parts), std::move(cell->slot), false, MonotonicUs()});
-  }
+  for (auto& cell : std::exchange(stock_, {})) Discard(std::move(*cell));
+}
+
+void ZygoteHost::Impl::Discard(Cell&& cell) {
+  if (cell.parts.pidfd.valid()) PidfdSendSignal(cell.parts.pidfd.get(), SIGKILL);
+  burials_.push_back({std::move(cell.parts), std::move(cell.slot), false, false, MonotonicUs()});
 }
 
 // False when there is nothing left to keep.
@@ -279,14 +304,14 @@ void ZygoteHost::Impl::Keep() {
   while (Sort()) {
     const bool idle = Idle();
     if (idle && zygote_) EndZygote();
-    const bool wanted = !idle && !Stopping();
+    const bool wanted = !idle && !Stopping() && !IsStale();
     if (Stopping()) DropStock();
-    if (wanted) MindMemory();
+    if (wanted) MindHost();
     if (wanted && !zygote_ && MonotonicUs() >= restart_at_us_) StartZygote();
     if (wanted && zygote_) StartBirths();
     Watch(wanted);
   }
-  FailTakers({ErrorCode::kUnavailable, "this pool of warm cells is being replaced", ""});
+  FailTakers({ErrorCode::kUnavailable, kBeingReplaced, ""});
   EndZygote();
   const std::lock_guard lock(mutex_);
   done_ = true;
@@ -303,20 +328,19 @@ void ZygoteHost::Impl::EndZygote() {
   std::deque<std::unique_ptr<Cell>> dead;
   {
     const std::lock_guard lock(mutex_);
+    serving_ = false;
     dead = std::exchange(stock_, {});
   }
   std::ranges::move(births_, std::back_inserter(dead));
   births_.clear();
   for (const auto& cell : dead) {
-    if (cell && cell->parts.cgroup) cell->parts.cgroup->Remove(kBurialPatienceMs);
+    if (cell && cell->parts.cgroup) cell->parts.cgroup->Remove(kRemovalPatienceMs);
   }
   for (Grave& grave : std::exchange(burials_, {})) {
-    if (grave.parts.cgroup) grave.parts.cgroup->Remove(kBurialPatienceMs);
+    if (grave.parts.cgroup) grave.parts.cgroup->Remove(kRemovalPatienceMs);
   }
   // Their user namespaces are below the dead zygote's.
-  slots_.clear();
-  spaces_.clear();
-  next_space_ = 0;
+  slots_.reset();
 }
 
 void ZygoteHost::Impl::StartZygote() {
@@ -332,8 +356,13 @@ void ZygoteHost::Impl::StartZygote() {
     return;
   }
   zygote_ = *std::move(started);
+  const ContainerSandbox::Parts& parts = zygote_->sandbox->parts();
+  slots_.emplace(SlotStock::Options{options_.host.cgroups, ++zygotes_, parts.user_namespace.get(),
+                                    zygote_->single_id, parts.ids.base() + kIdsPerSandbox,
+                                    kZygoteIdPairs - 1});
   failures_ = 0;
   const std::lock_guard lock(mutex_);
+  serving_ = true;
   status_.error.clear();
   status_.modules = zygote_->modules;
 }
@@ -341,6 +370,7 @@ void ZygoteHost::Impl::StartZygote() {
 // Its cells have died with it; those that run have told their owners.
 void ZygoteHost::Impl::LoseZygote(std::string why) {
   EndZygote();
+  FailTakers({ErrorCode::kUnavailable, why, ""});
   restart_at_us_ = MonotonicUs() + (failures_ > 0 ? kRestartDelayMs * 1000 : 0);
   const std::lock_guard lock(mutex_);
   status_.error = std::move(why);
@@ -356,64 +386,42 @@ void ZygoteHost::Impl::FailTakers(const Error& error) {
 }
 
 void ZygoteHost::Impl::StartBirths() {
-  while (zygote_ && static_cast<int>(births_.size()) < kBirthsMax && Missing() > 0) {
+  while (zygote_ && MonotonicUs() >= births_at_us_ && static_cast<int>(births_.size()) < kBirthsMax &&
+         Missing() > 0) {
     auto birth = Order();
     if (birth) {
       births_.push_back(*std::move(birth));
       continue;
     }
-    FailTakers(birth.error());
-    if (++failures_ >= kFailuresMax) LoseZygote(birth.error().ToString());
+    FailBirth(birth.error());
     return;
   }
 }
 
-Expected<std::shared_ptr<CellSlot>> ZygoteHost::Impl::FindSlot() {
-  if (!slots_.empty()) {
-    std::shared_ptr<CellSlot> slot = std::move(slots_.front());
-    slots_.pop_front();
-    return slot;
-  }
-  if (spaces_.empty()) {
-    const uid_t left = kZygoteIdPairs - 1 - next_space_;
-    if (left == 0) return Fail(ErrorCode::kUnavailable, "there are no ids left for more cells at once");
-    const uid_t count = std::min(left, kSpacesAtOnce);
-    auto made = MakeCellSpaces(
-        {zygote_->sandbox->parts().user_namespace.get(), zygote_->single_id, next_space_, count});
-    if (!made) return std::unexpected(made.error());
-    spaces_ = *std::move(made);
-    std::ranges::reverse(spaces_);
-  }
-  auto cgroup = Cgroup::Create(options_.host.cgroups, Limits());
-  if (!cgroup) return std::unexpected(cgroup.error());
-  auto slot = std::make_shared<CellSlot>();
-  slot->spaces = std::move(spaces_.back());
-  spaces_.pop_back();
-  slot->host_ids = zygote_->sandbox->parts().ids.base() + kIdsPerSandbox * (1 + next_space_++);
-  slot->cgroup = *std::move(cgroup);
-  auto entrances = slot->cgroup->OpenEntrances();
-  if (!entrances) return std::unexpected(entrances.error());
-  slot->entrances = *std::move(entrances);
-  slot->cgroup->CloseEntrances();
-  return slot;
+// The fault may be the zygote's, and another one may do better; but never at the cost of a cell that runs.
+void ZygoteHost::Impl::FailBirth(const Error& error) {
+  FailTakers(error);
+  births_at_us_ = MonotonicUs() + kBirthRetryMs * 1000;
+  if (++failures_ >= kFailuresMax && !IsRunning()) LoseZygote(error.ToString());
 }
 
 Expected<std::unique_ptr<Cell>> ZygoteHost::Impl::Order() {
-  auto slot = FindSlot();
+  auto slot = slots_->Take();
   if (!slot) return std::unexpected(slot.error());
   auto cell = std::make_unique<Cell>();
   cell->step_us = MonotonicUs();
-  cell->slot = *std::move(slot);
+  cell->slot = *slot;
   auto ends = MakeChannels({true, true, kBirthTimeoutMs}, cell->parts);
-  if (!ends) return std::unexpected(ends.error());
-  if (auto sent =
-          SendOrder(zygote_->control->get(), *ends, cell->slot->spaces, cell->slot->entrances, !IsAwaited());
-      !sent) {
+  auto sent = ends ? SendOrder(zygote_->control->get(), *ends, cell->slot->spaces, cell->slot->entrances,
+                               !IsAwaited())
+                   : Expected<void>(std::unexpected(ends.error()));
+  if (!sent) {
+    slots_->PutBack(*slot, false, true);
     return std::unexpected(sent.error());
   }
   cell->socket = std::move(ends->ours);
   cell->deadline = Deadline::After(kBirthTimeoutMs);
-  cell->parts.limits = cell->slot->limits;
+  cell->parts.limits = *cell->slot->limits;
   cell->parts.zygote_control = zygote_->control;
   cell->parts.change_ids = !zygote_->single_id;
   cell->parts.ids = IdLease(UniqueFd(), cell->slot->host_ids);
@@ -469,19 +477,17 @@ bool ZygoteHost::Impl::Attend(Grave& grave) {
   if (!grave.gone) {
     grave.gone = !grave.parts.pidfd.valid() || IsReadable(grave.parts.pidfd.get());
     if (!grave.gone) return false;
-    const bool touched = !grave.parts.listener || grave.parts.listener->met_network();
+    grave.network_touched = !grave.parts.listener || grave.parts.listener->met_network();
     std::optional<Cgroup> cgroup = std::move(grave.parts.cgroup);
     grave.parts = {};  // closes every descriptor: the last references to its mounts
     grave.slot->cgroup = std::move(cgroup);
-    if (touched) grave.slot->spaces.network.reset();
   }
-  CellSlot& slot = *grave.slot;
-  if (!slot.spaces.network.valid()) return true;
-  if (slot.cgroup && slot.cgroup->Renew()) {
-    slots_.push_back(std::move(grave.slot));
-    return true;
+  const bool give_up = MonotonicUs() - grave.since_us > kBurialPatienceMs * 1000;
+  // A run can outlive the keeper's knowledge of its zygote.
+  if (!slots_ || grave.slot->zygote != zygotes_) {
+    return !grave.slot->cgroup || grave.slot->cgroup->Remove(0) || give_up;
   }
-  return MonotonicUs() - grave.since_us > kBurialPatienceMs * 1000;
+  return slots_->PutBack(grave.slot, grave.network_touched, give_up);
 }
 
 void ZygoteHost::Impl::Deliver(std::unique_ptr<Cell> cell) {
@@ -489,15 +495,13 @@ void ZygoteHost::Impl::Deliver(std::unique_ptr<Cell> cell) {
   const bool whole =
       parts.pidfd.valid() && parts.scratch.valid() && parts.workspace.valid() && parts.listener;
   if (!whole) {
-    ++failures_;
     Error error{ErrorCode::kInternal, "a warm cell could not be made", ""};
     {
       const std::lock_guard lock(mutex_);
       if (!status_.error.empty()) error.cause = status_.error;
     }
-    FailTakers(error);
-    if (parts.pidfd.valid()) PidfdSendSignal(parts.pidfd.get(), SIGKILL);
-    if (failures_ >= kFailuresMax) LoseZygote(error.ToString());
+    Discard(std::move(*cell));
+    FailBirth(error);
     return;
   }
   failures_ = 0;
@@ -524,8 +528,9 @@ void ZygoteHost::Impl::Watch(bool wanted) {
     retry = retry || grave.gone || !grave.parts.pidfd.valid();
   }
   // Otherwise once a second, for the host's memory and for the pool's own end.
-  std::int64_t wait_ms = kMemoryLookMs;
+  std::int64_t wait_ms = kLookMs;
   if (!births_.empty()) wait_ms = std::min(wait_ms, births_.front()->deadline.RemainingMs());
+  if (failures_ > 0 && wanted) wait_ms = std::min(wait_ms, kBirthRetryMs);
   if (!zygote_ && wanted) wait_ms = std::min(wait_ms, (restart_at_us_ - MonotonicUs()) / 1000 + 1);
   if (retry) wait_ms = std::min(wait_ms, kBurialRetryMs);
   if (poll(entries.data(), entries.size(), static_cast<int>(std::max<std::int64_t>(0, wait_ms))) < 0) return;
@@ -560,6 +565,7 @@ ZygoteHost::~ZygoteHost() {
 }
 
 bool ZygoteHost::Retire() { return impl_->Stop(); }
+bool ZygoteHost::IsStale() const { return impl_->IsStale(); }
 
 bool ZygoteHost::HostMemoryIsShort() {
   const std::string text = ReadKernelFile("/proc/meminfo");
@@ -571,9 +577,7 @@ bool ZygoteHost::HostMemoryIsShort() {
   return total > 0 && kibibytes("MemAvailable:") < total / kMemoryShare;
 }
 
-Expected<std::unique_ptr<ContainerSandbox>> ZygoteHost::Take(std::int64_t patience_ms) {
-  return impl_->Take(patience_ms);
-}
+Expected<ZygoteHost::Taken> ZygoteHost::Take(std::int64_t patience_ms) { return impl_->Take(patience_ms); }
 
 ZygoteHost::Status ZygoteHost::status() const { return impl_->status(); }
 

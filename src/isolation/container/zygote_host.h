@@ -40,13 +40,20 @@ class ZygoteHost {
   ZygoteHost(const ZygoteHost&) = delete;
   ZygoteHost& operator=(const ZygoteHost&) = delete;
 
+  struct Taken {
+    std::unique_ptr<ContainerSandbox> sandbox;
+    bool forked_on_demand = false;
+  };
   // A waiting cell for one program, in the order of asking: at once when there is one in stock. Blocks for at
-  // most `patience_ms`; kUnavailable when there is none by then, or the zygote cannot be started.
-  Expected<std::unique_ptr<ContainerSandbox>> Take(std::int64_t patience_ms);
+  // most `patience_ms`; kUnavailable when there is none by then, and at once while there is no zygote.
+  Expected<Taken> Take(std::int64_t patience_ms);
 
   // Ends the cells that wait; the zygote ends with the last cell that runs, since it would take it along.
   // Does not block. True when that is over.
   bool Retire();
+
+  // Whether a file that the zygote has loaded is another one by now: then it gives no more cells.
+  bool IsStale() const;
 
   // Below a twentieth of the memory available (proc_meminfo(5)).
   static bool HostMemoryIsShort();

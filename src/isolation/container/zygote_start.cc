@@ -14,54 +14,56 @@
 #include "base/clock.h"
 #include "base/errno.h"
 #include "isolation/container/launcher.h"
-#include "model/json_escape.h"
+#include "model/json_writer.h"
+#include "runtime/frame.h"
+#include "runtime/python_program.h"
 #include "zygote/zygote_module.h"
 
 namespace casemate::container {
 namespace {
 
 constexpr std::int64_t kImportTimeoutMs = 120'000;
-constexpr std::size_t kReportMax = 1 << 20;
+constexpr std::size_t kReportMax = 4 << 20;
+constexpr std::array kReportLimits = {FrameLimit{FrameType::kZygoteReport, kReportMax}};
+constexpr std::size_t kErrorsMax = 1 << 16;
 // Room for the largest packages; what a zygote holds is shared by all of its cells.
 constexpr std::int64_t kZygoteMemory = 4 * kGiB;
 
-std::string Quoted(std::string_view text) {
-  std::string quoted;
-  AppendJsonString(quoted, text);
-  return quoted;
-}
-
-std::string List(const std::vector<std::string>& words) {
-  std::string list = "[";
-  for (const std::string& word : words) list += (list.size() > 1 ? "," : "") + Quoted(word);
-  return list + "]";
+void WriteTexts(JsonWriter& writer, std::string_view name, const std::vector<std::string>& texts) {
+  writer.Key(name);
+  writer.BeginArray();
+  for (const std::string& text : texts) writer.String(text);
+  writer.EndArray();
 }
 
 // A Python literal, as the harness's options are.
 std::string Options(const EnvironmentView& environment, const std::vector<std::string>& preload,
                     const Host& host) {
   const ScratchPlan scratch = PlanScratch(Limits(), true, true);
-  std::string views = "[";
+  JsonWriter options;
+  options.BeginObject();
+  WriteTexts(options, "preload", preload);
+  WriteTexts(options, "sys_path", environment.sys_path);
+  WriteTexts(options, "writable", WritablePaths({}));
+  options.Field("scratch", scratch.options);
+  options.Field("proc", kProcOptions);
+  options.Field("host_name", kHostName);
+  options.Field("change_ids", host.ids.kind == IdSource::Kind::kSingle ? 0 : 1);
+  options.Field("landlock_abi", host.landlock_abi);
+  options.Field("harness", HarnessOptions("main.py", {}, environment, Limits()));
+  options.Key("views");
+  options.BeginArray();
   for (const ScratchView& view : scratch.views) {
-    views +=
-        fmt::format("({},{},{},{}),", Quoted(view.name), Quoted(view.target), view.attributes, view.mode);
+    options.BeginArray();
+    options.String(view.name);
+    options.String(view.target);
+    options.Int(static_cast<std::int64_t>(view.attributes));
+    options.Int(view.mode);
+    options.EndArray();
   }
-  const Limits limits;
-  const std::string harness = fmt::format(
-      R"({{"filename":"/code/main.py","argv":["main.py"],"sys_path":{},"result_bytes_max":{},"result_depth_max":{},"displays_bytes_max":{}}})",
-      List(environment.sys_path), limits.result_bytes_max, limits.result_depth_max,
-      limits.displays_bytes_max);
-  return fmt::format(
-      R"({{"preload":{},"sys_path":{},"scratch":{},"proc":{},"host_name":{},"change_ids":{},"views":{}],"landlock_abi":{},"writable":{},"harness":{}}})",
-      List(preload), List(environment.sys_path), Quoted(scratch.options), Quoted(kProcOptions),
-      Quoted(kHostName), host.ids.kind == IdSource::Kind::kSingle ? 0 : 1, views, host.landlock_abi,
-      List(WritablePaths({})), Quoted(harness));
-}
-
-void AppendFrame(std::string& out, char type, std::string_view payload) {
-  out += type;
-  for (unsigned shift = 0; shift < 32; shift += 8) out += static_cast<char>((payload.size() >> shift) & 0xFF);
-  out += payload;
+  options.EndArray();
+  options.EndObject();
+  return std::move(options).Take();
 }
 
 LaunchSpec SpecOf(const EnvironmentView& environment, const std::vector<RootFile>& root_files) {
@@ -81,6 +83,7 @@ LaunchSpec SpecOf(const EnvironmentView& environment, const std::vector<RootFile
 
 struct Report {
   std::map<std::string, std::string> modules;
+  std::vector<std::string> files;
   std::optional<std::string> unsafe;
 };
 
@@ -90,11 +93,19 @@ std::optional<Report> ParseReport(std::string_view text) {
   if (failed || !value.is_object()) return std::nullopt;
   Report report;
   const auto* modules = value.as_object().if_contains("modules");
+  const auto* files = value.as_object().if_contains("files");
   const auto* unsafe = value.as_object().if_contains("unsafe");
-  if (modules == nullptr || !modules->is_object() || unsafe == nullptr) return std::nullopt;
+  if (modules == nullptr || !modules->is_object() || files == nullptr || !files->is_array() ||
+      unsafe == nullptr) {
+    return std::nullopt;
+  }
   for (const auto& [name, state] : modules->as_object()) {
     if (!state.is_string()) return std::nullopt;
     report.modules[std::string(name)] = std::string(state.as_string());
+  }
+  for (const auto& file : files->as_array()) {
+    if (!file.is_string()) return std::nullopt;
+    report.files.emplace_back(file.as_string());
   }
   if (unsafe->is_string()) report.unsafe = std::string(unsafe->as_string());
   return report;
@@ -106,7 +117,8 @@ class Listener {
   explicit Listener(ContainerSandbox& sandbox) : sandbox_(sandbox) {}
 
   Expected<Report> Await(const Deadline& deadline) {
-    while (!Complete()) {
+    std::vector<Frame> frames;
+    while (frames.empty()) {
       std::array<pollfd, 3> entries = {pollfd{sandbox_.ChannelFd(Channel::kResult), POLLIN, 0},
                                        pollfd{sandbox_.ChannelFd(Channel::kStdout), POLLIN, 0},
                                        pollfd{sandbox_.ChannelFd(Channel::kStderr), POLLIN, 0}};
@@ -114,49 +126,44 @@ class Listener {
       if (ready < 0 && errno == EINTR) continue;
       if (ready <= 0)
         return Fail(ErrorCode::kUnavailable, "the packages to preload did not load within two minutes");
-      if (entries[1].revents != 0) Read(Channel::kStdout, ignored_);
-      if (entries[2].revents != 0) Read(Channel::kStderr, errors_);
-      if (entries[0].revents != 0 && !Read(Channel::kResult, report_) && !Complete()) return Dead();
+      if (entries[1].revents != 0) (void)Read(Channel::kStdout);
+      if (entries[2].revents != 0) errors_ += Read(Channel::kStderr).substr(0, kErrorsMax - errors_.size());
+      if (entries[0].revents == 0) continue;
+      const std::string bytes = Read(Channel::kResult);
+      if (auto failed = reader_.Feed(bytes, frames)) return Garbled(failed->message);
+      if (sandbox_.ChannelFd(Channel::kResult) < 0 && frames.empty()) return Dead();
     }
-    auto report = ParseReport(std::string_view(report_).substr(5));
-    if (!report) return Fail(ErrorCode::kInternal, "the zygote's report was garbled", report_.substr(0, 200));
+    auto report = ParseReport(frames.front().payload);
+    if (!report) return Garbled(frames.front().payload.substr(0, 200));
     return *std::move(report);
   }
 
  private:
-  bool Complete() const {
-    if (report_.size() < 5) return false;
-    std::size_t size = 0;
-    for (std::size_t i = 4; i > 0; --i) size = size << 8 | static_cast<unsigned char>(report_[i]);
-    return report_.size() >= 5 + size;
-  }
-  bool Read(Channel channel, std::string& into) {
-    std::array<char, 65536> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init)
-    const ssize_t count = read(sandbox_.ChannelFd(channel), buffer.data(), buffer.size());
-    if (count < 0 && (errno == EINTR || errno == EAGAIN)) return true;
-    if (count <= 0) {
-      sandbox_.CloseChannel(channel);
-      return false;
-    }
-    if (into.size() < kReportMax) into.append(buffer.data(), static_cast<std::size_t>(count));
-    return true;
+  // What is there; at the end of the stream the channel is closed.
+  std::string Read(Channel channel) {
+    std::string bytes(1 << 16, '\0');
+    const ssize_t count = read(sandbox_.ChannelFd(channel), bytes.data(), bytes.size());
+    if (count < 0 && (errno == EINTR || errno == EAGAIN)) return {};
+    if (count <= 0) sandbox_.CloseChannel(channel);
+    bytes.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+    return bytes;
   }
   std::unexpected<Error> Dead() {
-    if (sandbox_.ChannelFd(Channel::kStderr) >= 0) Read(Channel::kStderr, errors_);
+    if (sandbox_.ChannelFd(Channel::kStderr) >= 0) errors_ += Read(Channel::kStderr);
     return Fail(ErrorCode::kUnavailable, "the interpreter for warm cells could not start",
                 errors_.substr(errors_.size() > 1000 ? errors_.size() - 1000 : 0));
   }
+  static std::unexpected<Error> Garbled(std::string what) {
+    return Fail(ErrorCode::kInternal, "the zygote's report was garbled", std::move(what));
+  }
 
   ContainerSandbox& sandbox_;
-  std::string report_;
+  FrameReader reader_{kReportLimits, kReportMax};
   std::string errors_;
-  std::string ignored_;
 };
 
 Expected<void> Tell(ContainerSandbox& sandbox, const std::string& options) {
-  std::string request;
-  AppendFrame(request, 'o', options);
-  AppendFrame(request, 'g', {});
+  const std::string request = EncodeFrame(FrameType::kOptions, options) + EncodeFrame(FrameType::kGo, {});
   // The pipe takes 64 KiB at once; a longer list of modules is none that anybody wants.
   const ssize_t written = write(sandbox.ChannelFd(Channel::kRequest), request.data(), request.size());
   if (written != static_cast<ssize_t>(request.size())) {
@@ -196,6 +203,11 @@ Expected<RunningZygote> StartRunningZygote(const Host& host, const EnvironmentVi
     zygote.modules = std::move(report->modules);
     if (!report->unsafe) {
       zygote.modules.insert(unsafe.begin(), unsafe.end());
+      zygote.files = LoadedFiles(report->files);
+      // It has turned to /dev/null.
+      for (const Channel channel : {Channel::kStdin, Channel::kStdout, Channel::kStderr, Channel::kResult}) {
+        zygote.sandbox->CloseChannel(channel);
+      }
       return zygote;
     }
     unsafe[*report->unsafe] = zygote.modules[*report->unsafe];

@@ -7,6 +7,7 @@
 
 #include "base/unique_fd.h"
 #include "isolation/container/launch_plan.h"
+#include "isolation/container/loaded_files.h"
 #include "isolation/container/sandbox.h"
 
 namespace casemate::container {
@@ -19,6 +20,7 @@ struct RunningZygote {
   std::shared_ptr<const UniqueFd> control;  // SOCK_SEQPACKET, cell_message.h
   bool single_id = false;
   std::map<std::string, std::string> modules;  // what became of each that was to be preloaded: "" or why not
+  LoadedFiles files;                           // what it has read of the environment
 };
 
 // Starts a zygote for `environment` and waits until it can fork. `root_files` are the harness's, with the

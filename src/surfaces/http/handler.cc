@@ -59,6 +59,10 @@ void WritePool(JsonWriter& writer, const PoolStatus& pool) {
   writer.Field("cells_max", pool.cells_max);
   writer.Field("taken", pool.taken);
   writer.Field("forked_on_demand", pool.forked_on_demand);
+  writer.Key("cold");
+  writer.BeginObject();
+  for (const auto& [why, count] : pool.cold) writer.Field(why, count);
+  writer.EndObject();
   if (!pool.error.empty()) writer.Field("error", pool.error);
   writer.EndObject();
 }
