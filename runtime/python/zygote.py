@@ -219,7 +219,9 @@ def _let_go(namespace):
 
 
 def _live(harness, part, scan, native):
-    """A cell's life, from the arrival of its program."""
+    """A cell's life, from the end of its preparation."""
+    send = harness._open_channel(_RESULT, True)
+    native.ready()
     frames = harness._read_request(_REQUEST)
     begin = time.perf_counter_ns()
     settings = scan(frames.pop(b"l"))
@@ -230,7 +232,6 @@ def _live(harness, part, scan, native):
     if "env" in settings:
         _set_environment(settings["env"])
     options = scan(frames[b"o"])
-    send = harness._open_channel(_RESULT, True)
     sys.path_importer_cache.pop("/workspace", None)
     gc.enable()
     error, namespace, tail = harness._execute(begin, options, frames, send, part)
@@ -291,7 +292,6 @@ def _main():
     _renew()
     if has_time:
         rehearsal.run()
-    native.ready()
     _live(harness, part, scan, native)
 
 

@@ -182,7 +182,10 @@ class Watch {
   // All that the program itself has written is in the pipes by now: it told its end after that.
   void TakeExit() {
     told_exit_ = observer_.exit_code_told();
-    if (told_exit_) sandbox_.Kill();
+    if (!told_exit_) return;
+    // Now: counters are slow to read while the kernel takes apart what they count.
+    at_exit_ = Look();
+    sandbox_.Kill();
   }
 
   void TakeDenials() {
@@ -225,7 +228,7 @@ class Watch {
     Drain(Channel::kStdout, &Watch::ReadStdout);
     Drain(Channel::kStderr, &Watch::ReadStderr);
     Drain(Channel::kResult, &Watch::ReadResult);
-    outcome.reading = sandbox_.Read();
+    outcome.reading = told_exit_ ? at_exit_ : sandbox_.Read();
     outcome.status = Decide({killed_for_, outcome.exit, outcome.reading}, limits_);
     outcome.truncated.stdout_cut = stdout_.over();
     outcome.truncated.stderr_cut = stderr_.over();
@@ -255,6 +258,7 @@ class Watch {
   bool until_gone_;
   short cancel_events_;
   std::optional<int> told_exit_;
+  ResourceReading at_exit_;  // when it was told
   std::optional<Status> killed_for_;
   std::vector<Denial> denials_;
   std::int64_t tmp_peak_ = 0;
@@ -263,7 +267,7 @@ class Watch {
   // Twice what the harness may send: JSON escapes and base64 included.
   const std::int64_t result_bytes_max_ =
       2 * (limits_.result_bytes_max + 2 * limits_.displays_bytes_max) + kMiB;
-  std::array<char, kReadChunk> buffer_{};
+  std::array<char, kReadChunk> buffer_;  // NOLINT(cppcoreguidelines-pro-type-member-init): read into
 };
 
 }  // namespace

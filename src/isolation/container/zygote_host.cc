@@ -16,6 +16,7 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -41,6 +42,8 @@ constexpr int kBirthsMax = 3;
 constexpr std::int64_t kBirthTimeoutMs = 10'000;
 constexpr std::int64_t kRestartDelayMs = 1000;
 constexpr std::int64_t kBurialRetryMs = 5;
+// A run that ends has an answer to give before its cell is buried and replaced.
+constexpr std::int64_t kTidyDelayUs = 500;
 // For memory that is still charged to a dead cell's cgroup: then that cgroup is not used again.
 constexpr std::int64_t kBurialPatienceMs = 200;
 // For the cgroups of cells that died with their zygote.
@@ -93,7 +96,9 @@ pid_t PidOf(int pidfd) {
 class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
  public:
   explicit Impl(Options options)
-      : options_(std::move(options)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+      : options_(std::move(options)),
+        wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        later_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {}
 
   void Start() {
     keeper_ = std::thread([this] { Keep(); });
@@ -121,6 +126,14 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
 
  private:
   void Wake() const { (void)!eventfd_write(wake_.get(), 1); }
+  void WakeLater() const {
+    constexpr itimerspec kSoon{{0, 0}, {0, kTidyDelayUs * 1000}};
+    timerfd_settime(later_.get(), 0, &kSoon, nullptr);
+  }
+  // Whether the keeper has something to do while programs run. The mutex is held.
+  bool StockIsLow() const {
+    return !takers_.empty() || static_cast<int>(stock_.size()) < std::max(1, options_.cells_max / 4);
+  }
   std::unique_ptr<ContainerSandbox> Dress(std::unique_ptr<Cell> cell);
   void Bury(ContainerSandbox::Parts&& parts, std::shared_ptr<CellSlot> slot);
 
@@ -149,6 +162,7 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
 
   const Options options_;
   UniqueFd wake_;
+  UniqueFd later_;
   std::thread keeper_;
 
   mutable std::mutex mutex_;
@@ -190,8 +204,9 @@ Expected<ZygoteHost::Taken> ZygoteHost::Impl::Take(std::int64_t patience_ms) {
     }
     ++status_.taken;
     ++status_.running;
+    const bool low = StockIsLow();
     lock.unlock();
-    Wake();
+    if (low) Wake();
     return Taken{Dress(std::move(cell)), false};
   }
   Wake();
@@ -224,12 +239,14 @@ std::unique_ptr<ContainerSandbox> ZygoteHost::Impl::Dress(std::unique_ptr<Cell> 
 }
 
 void ZygoteHost::Impl::Bury(ContainerSandbox::Parts&& parts, std::shared_ptr<CellSlot> slot) {
-  {
-    const std::lock_guard lock(mutex_);
-    --status_.running;
-    graves_.push_back({std::move(parts), std::move(slot), false, false, MonotonicUs()});
+  const std::lock_guard lock(mutex_);
+  --status_.running;
+  graves_.push_back({std::move(parts), std::move(slot), false, false, MonotonicUs()});
+  if (StockIsLow() || stopping_) {
+    Wake();
+  } else {
+    WakeLater();
   }
-  Wake();
 }
 
 ZygoteHost::Status ZygoteHost::Impl::status() const {
@@ -255,9 +272,7 @@ bool ZygoteHost::Impl::IsRunning() const {
 // stock is low.
 int ZygoteHost::Impl::Missing() const {
   const std::lock_guard lock(mutex_);
-  const int low = std::max(1, options_.cells_max / 4);
-  const bool can_wait = takers_.empty() && static_cast<int>(stock_.size()) >= low;
-  if (can_wait && (status_.running > 0 || !births_.empty())) return 0;
+  if (!StockIsLow() && (status_.running > 0 || !births_.empty())) return 0;
   const int wanted = memory_short_ ? 0 : options_.cells_max;
   return wanted + static_cast<int>(takers_.size()) - static_cast<int>(stock_.size() + births_.size());
 }
@@ -520,6 +535,7 @@ void ZygoteHost::Impl::Deliver(std::unique_ptr<Cell> cell) {
 void ZygoteHost::Impl::Watch(bool wanted) {
   std::vector<pollfd> entries;
   entries.push_back({wake_.get(), POLLIN, 0});
+  entries.push_back({later_.get(), POLLIN, 0});
   entries.push_back({zygote_ ? zygote_->sandbox->exit_fd() : -1, POLLIN, 0});
   for (const auto& birth : births_) entries.push_back({birth->socket.get(), POLLIN, 0});
   bool retry = false;
@@ -535,14 +551,14 @@ void ZygoteHost::Impl::Watch(bool wanted) {
   if (retry) wait_ms = std::min(wait_ms, kBurialRetryMs);
   if (poll(entries.data(), entries.size(), static_cast<int>(std::max<std::int64_t>(0, wait_ms))) < 0) return;
 
-  if (entries[0].revents != 0) {
-    eventfd_t ignored = 0;
-    (void)!eventfd_read(wake_.get(), &ignored);
+  for (const UniqueFd* fd : {&wake_, &later_}) {
+    eventfd_t ignored = 0;  // a timer's count is like an event's
+    (void)!eventfd_read(fd->get(), &ignored);
   }
   const std::size_t births = births_.size();
   for (std::size_t i = 0; i < births; ++i) {
     const bool late = births_[i]->deadline.Passed();
-    if (entries[2 + i].revents == 0 && !late) continue;
+    if (entries[3 + i].revents == 0 && !late) continue;
     if (!late && !Attend(*births_[i])) continue;
     if (late) births_[i]->parts.listener.reset();  // not whole, whatever it has
     std::unique_ptr<Cell> cell = std::move(births_[i]);
@@ -551,7 +567,7 @@ void ZygoteHost::Impl::Watch(bool wanted) {
   }
   std::erase(births_, nullptr);
   std::erase_if(burials_, [this](Grave& grave) { return Attend(grave); });
-  if (entries[1].revents != 0) LoseZygote("the zygote has died");
+  if (entries[2].revents != 0) LoseZygote("the zygote has died");
 }
 
 // ---- The interface. ----
