@@ -18,6 +18,7 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 import casemate  # noqa: E402
+from engine import Engine  # noqa: E402
 from host import HOST_CHECKS, Host  # noqa: E402
 from program import HERE, Failure, check, discover, unescape  # noqa: E402
 from verdict import check_run, compare_different  # noqa: E402
@@ -37,7 +38,7 @@ class Suite:
         for path in (self.state_dir, self.temporary_dir, self.build_dir):
             os.makedirs(path)
         self.interpreters = {}
-        self.engine, self.engine_socket = None, ""
+        self.engine = None
 
     def interpreter_with(self, module):
         """The first of the host's interpreters that has `module`; None when none has."""
@@ -70,28 +71,30 @@ class Suite:
 
     def start_engine(self):
         """A resident engine of the interpreter that most programs need; the others say so and are skipped."""
-        socket = os.path.join(self.temporary_dir, "engine.sock")
         python = self.interpreter_with("pandas") or self.interpreter_with("") or "python3"
         env = casemate.environment(CASEMATE_STATE_DIR=self.state_dir, TMPDIR=self.temporary_dir)
-        self.engine = casemate.start(
-            ["serve", "--socket", socket, "--python", python, "--pool-size", "4"], env=env, stderr=subprocess.PIPE
-        )
-        ready = self.engine.stderr.readline()
-        check(b"serving" in ready, f"no engine: {ready!r}")
-        self.engine_socket = socket
+        self.engine = Engine(os.path.join(self.temporary_dir, "engine.sock"), env, "--python", python, "--pool-size", "4")
+        check("serving" in self.engine.first_line, f"no engine: {self.engine.first_line!r}")
+        late = casemate.settle(lambda: not any(pool["cells_ready"] for pool in self.engine.health()["pools"]), 60)
+        check(not late, f"no warm cells: {self.engine.health()}")
 
     def stop_engine(self):
-        if self.engine is not None:
-            self.engine.terminate()
-            self.engine.communicate(timeout=60)
-            self.engine = None
+        """What its pools say of the runs: most have to have been warm, or the suite has tested something else."""
+        if self.engine is None:
+            return
+        pools = self.engine.health()["pools"]
+        self.engine.end()
+        for pool in pools:
+            print(f"warm {pool['taken']}, of these forked on demand {pool['forked_on_demand']}; cold {pool['cold']}")
+        warm, cold = (sum(counts) for counts in zip(*((pool["taken"], sum(pool["cold"].values())) for pool in pools)))
+        check(warm > cold, "most runs were cold")
 
     def arguments(self, program, host):
         flags = " ".join(program.get("flags", []))
         flags = flags.replace("{workspace}", str(host.workspace)).replace("{data}", str(HERE / "data"))
         words = shlex.split(flags)
-        if self.engine_socket:
-            words += ["--engine", self.engine_socket]
+        if self.engine is not None:
+            words += ["--engine", self.engine.path]
         if self.options.tier:
             words += ["--isolation", self.options.tier]
         for name, value in host.variables.items():
