@@ -5,7 +5,7 @@ usage: tools/lint_tidy.py FILE...   (headers are checked through the sources tha
 
 A source is clean until something that clang-tidy reads changes: the source, a header of ours that it includes
 directly or not, its compile command, .clang-tidy, or clang-tidy itself. The keys of clean ones are empty
-files in .cache/tidy/.
+files in the user's cache folder, where another clone finds them too.
 """
 
 import concurrent.futures
@@ -18,7 +18,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-CACHE = ROOT / ".cache" / "tidy"
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "casemate" / "tidy"
 TIDY = "clang-tidy-19"
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 # Checks that GoogleTest's macros and fixtures trip, or that cost minutes on them and say little about a test.
@@ -49,7 +49,8 @@ def includes(source: pathlib.Path, seen: dict[pathlib.Path, bytes]) -> dict[path
 
 def key(source: str, entry: dict, version: str) -> str:
     digest = hashlib.sha256()
-    for part in (version, NOT_IN_TESTS, (ROOT / ".clang-tidy").read_text(), entry["command"]):
+    command = entry["command"].replace(str(ROOT), ".")
+    for part in (version, NOT_IN_TESTS, (ROOT / ".clang-tidy").read_text(), command):
         digest.update(part.encode() + b"\0")
     for path, text in sorted(includes((ROOT / source).resolve(), {}).items()):
         digest.update(os.fsencode(path.relative_to(ROOT)) + b"\0" + hashlib.sha256(text).digest())

@@ -317,5 +317,32 @@ class Preloads(Warm):
             lambda: self.engine.run(code="import is_new; result = is_new.value")[1]["result"] != 7, 20))
 
 
+class Numpy(Warm):
+    """An array library in the zygote, of an interpreter that has one."""
+
+    FLAGS = ("--python", "/usr/bin/python3", "--preload", "numpy,ssl")
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if casemate.host_command(["/usr/bin/python3", "-c", "import numpy"]) != 0:
+            raise unittest.SkipTest("the system's Python has no numpy")
+
+    def test_its_generators_differ_from_cell_to_cell(self):
+        self.assertEqual(self.pool()["modules"], {"numpy": "warm", "ssl": "warm"})
+        code = "import numpy, ssl; result = [float(numpy.random.random()), float(numpy.random.default_rng().random()),\n" \
+               "                             ssl.RAND_bytes(8).hex()]"
+        seen = [self.run_ok(code=code) for _ in range(12)]
+        for values in zip(*seen):
+            self.assertEqual(len(set(values)), len(values), seen)
+
+    def test_its_threads_are_none_and_its_algebra_works(self):
+        code = ("import os\nbefore = len(os.listdir('/proc/self/task'))\nimport numpy\n"
+                "product = numpy.ones((400, 400)) @ numpy.ones((400, 400))\n"
+                "inverse = numpy.linalg.inv(numpy.eye(50) * 2)\n"
+                "result = [before, float(product[0, 0]), float(inverse[0, 0])]")
+        self.assertEqual(self.run_ok(code=code), [1, 400.0, 0.5])
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -41,9 +41,10 @@ std::string WhyCold(const LaunchSpec& spec, const Host& host) {
       host.ids.kind != IdSource::Kind::kDirect) {
     return "a host folder as the workspace needs root";
   }
-  for (const auto& [name, value] : spec.env) {
-    if (std::ranges::any_of(kReadAtStart,
-                            [&name](std::string_view prefix) { return name.starts_with(prefix); })) {
+  for (const auto& variable : spec.env) {
+    if (std::ranges::any_of(kReadAtStart, [&variable](std::string_view prefix) {
+          return variable.first.starts_with(prefix);
+        })) {
       return "a variable of this request is read when the interpreter starts";
     }
   }
