@@ -73,7 +73,8 @@ class Suite:
         """A resident engine of the interpreter that most programs need; the others say so and are skipped."""
         python = self.interpreter_with("pandas") or self.interpreter_with("") or "python3"
         env = casemate.environment(CASEMATE_STATE_DIR=self.state_dir, TMPDIR=self.temporary_dir)
-        self.engine = Engine(os.path.join(self.temporary_dir, "engine.sock"), env, "--python", python, "--pool-size", "4")
+        socket = os.path.join(self.temporary_dir, "engine.sock")
+        self.engine = Engine(socket, env, "--python", python, "--pool-size", "4")
         check("serving" in self.engine.first_line, f"no engine: {self.engine.first_line!r}")
         late = casemate.settle(lambda: not any(pool["cells_ready"] for pool in self.engine.health()["pools"]), 60)
         check(not late, f"no warm cells: {self.engine.health()}")

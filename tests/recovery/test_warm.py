@@ -330,8 +330,9 @@ class Numpy(Warm):
 
     def test_its_generators_differ_from_cell_to_cell(self):
         self.assertEqual(self.pool()["modules"], {"numpy": "warm", "ssl": "warm"})
-        code = "import numpy, ssl; result = [float(numpy.random.random()), float(numpy.random.default_rng().random()),\n" \
-               "                             ssl.RAND_bytes(8).hex()]"
+        code = ("import numpy, ssl\n"
+                "result = [float(numpy.random.random()), float(numpy.random.default_rng().random()),\n"
+                "          ssl.RAND_bytes(8).hex()]")
         seen = [self.run_ok(code=code) for _ in range(12)]
         for values in zip(*seen):
             self.assertEqual(len(set(values)), len(values), seen)
