@@ -19,16 +19,17 @@ for bounds, rights, *_ in shared:
     attempts.holds(f"{bounds} is private", rights.endswith("p"), rights)
     start, end = (int(bound, 16) for bound in bounds.split("-"))
     found += len(pattern.findall(os.pread(memory, end - start, start)))
-    attempts.failed(f"{bounds} as a file", outcome(lambda bounds=bounds: os.open(f"/proc/self/map_files/{bounds}", os.O_RDWR)))
+    file = f"/proc/self/map_files/{bounds}"
+    attempts.failed(f"{bounds} as a file", outcome(lambda file=file: os.open(file, os.O_RDWR)))
     attempts.failed(f"{bounds} removed", raw(MADVISE, start, 4096, MADV_REMOVE))
     attempts.failed(f"{bounds} remapped", raw(REMAP_FILE_PAGES, start, 4096, 0, 1, 0))
     # An old size of 0 asks for a second mapping of the same pages, which only shared ones have (mremap(2)).
     attempts.failed(f"{bounds} twice", raw(MREMAP, start, 0, 4096, MREMAP_MAYMOVE))
 attempts.holds("nothing of the run before", found == 0, found)
 for descriptor in os.listdir("/proc/self/fd"):
-    target = outcome(lambda descriptor=descriptor: os.readlink(f"/proc/self/fd/{descriptor}"))
-    attempts.holds(f"descriptor {descriptor}", target[1] != "" or "zygote" not in os.readlink(f"/proc/self/fd/{descriptor}"),
-                   target)
+    link = f"/proc/self/fd/{descriptor}"
+    target = os.readlink(link) if os.path.islink(link) else "closed again"
+    attempts.holds(f"descriptor {descriptor}", "zygote" not in target, target)
 mark = " ".join(["left", "in", "the", "zygote"]).encode()
 for bounds, *_ in shared:
     start = int(bounds.split("-")[0], 16)
