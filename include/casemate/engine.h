@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "casemate/audit.h"
 #include "casemate/error.h"
 #include "casemate/event.h"
 #include "casemate/request.h"
@@ -40,6 +41,7 @@ struct EngineOptions {
   std::string state_dir;  // "" means $CASEMATE_STATE_DIR or the XDG state folder
   std::string python;     // the host interpreter; "" means $CASEMATE_PYTHON or python3 in PATH
   WarmOptions warm;
+  SyncPolicy audit_sync = SyncPolicy::kWritten;  // of the audit log, in state_dir/audit
 };
 
 Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options);

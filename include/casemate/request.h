@@ -35,6 +35,14 @@ struct InputFile {
   std::string bytes;  // any bytes
 };
 
+// Who asks, as the surface that took the request knows it; never read from the request itself.
+struct Origin {
+  std::string surface = "library";  // "cli", "http"
+  std::string caller;               // "uid:1000"; empty for the user of this process
+  std::string session;
+  std::string trace_parent;  // the caller's trace context (W3C Trace Context, "traceparent")
+};
+
 // One program to run. Plain data: copyable, no hidden state. Exactly one of `code` and `command` is set.
 struct ExecutionRequest {
   std::optional<std::string> code;    // source text
@@ -67,6 +75,8 @@ struct ExecutionRequest {
   std::optional<Tier> require;    // a floor
 
   std::string environment = "host";
+
+  Origin origin;  // for the audit log; no surface takes it from a request's text
 };
 
 }  // namespace casemate

@@ -1,9 +1,8 @@
 // The only place that names concrete classes.
 #include <unistd.h>
 
-#include <cstdlib>
-
-#include "base/user.h"
+#include "audit/writer.h"
+#include "base/state_dir.h"
 #include "casemate/doctor.h"
 #include "engine/diagnose.h"
 #include "engine/flow.h"
@@ -11,26 +10,6 @@
 
 namespace casemate {
 namespace {
-
-std::string Variable(const char* name) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
-  return value != nullptr ? value : "";
-}
-
-std::string HomeFolder() {
-  const auto user = FindUser(getuid());
-  return user && !user->home.empty() ? user->home : "/";
-}
-
-// XDG Base Directory Specification, "state"; systemd sets STATE_DIRECTORY for a service (systemd.exec(5)).
-std::string FindStateDir(const std::string& wanted) {
-  if (!wanted.empty()) return wanted;
-  if (const std::string own = Variable("CASEMATE_STATE_DIR"); !own.empty()) return own;
-  if (const std::string service = Variable("STATE_DIRECTORY"); !service.empty()) return service;
-  if (const std::string xdg = Variable("XDG_STATE_HOME"); xdg.starts_with('/')) return xdg + "/casemate";
-  const std::string home = Variable("HOME");
-  return (home.empty() ? HomeFolder() : home) + "/.local/state/casemate";
-}
 
 // One place for all engines of one user, whatever their state folders: two must never lease the same ids.
 std::string FindLockFolder() {
@@ -57,6 +36,8 @@ Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options) {
   }
   EngineParts parts = ComposeParts(options);
   parts.resident = options.warm.enabled;
+  parts.audit = std::make_shared<audit::Writer>(audit::WriterOptions{
+      .state_dir = parts.state_dir, .sync = options.audit_sync, .resident = parts.resident});
   return MakeEngineOf(std::move(parts));
 }
 

@@ -15,6 +15,7 @@
 #include "engine/environment_source.h"
 #include "engine/flow.h"
 #include "engine/launch_request.h"
+#include "engine/recorder.h"
 #include "engine/tiers.h"
 #include "policy/glob.h"
 #include "supervise/supervisor.h"
@@ -40,7 +41,7 @@ std::string HashProgram(const ExecutionRequest& request) {
 // Turns what the supervisor sees into events, and the result channel's bytes into a report.
 class EventRelay : public RunObserver {
  public:
-  EventRelay(const Limits& limits, EventSink* sink) : decoder_(limits), sink_(sink) {}
+  EventRelay(const Limits& limits, EventSink& sink) : decoder_(limits), sink_(sink) {}
 
   void OnStdout(std::string_view text) override { Emit(StdoutEvent{text}); }
   void OnStderr(std::string_view text) override { Emit(StderrEvent{text}); }
@@ -55,13 +56,11 @@ class EventRelay : public RunObserver {
     decoder_.Finish();
     return decoder_.TakeReport();
   }
-  void Emit(const Event& event) {
-    if (sink_ != nullptr) sink_->OnEvent(event);
-  }
+  void Emit(const Event& event) { sink_.OnEvent(event); }
 
  private:
   ResultDecoder decoder_;
-  EventSink* sink_;
+  EventSink& sink_;
   std::size_t displays_told_ = 0;
 };
 
@@ -87,8 +86,12 @@ class FlowEngine : public Engine {
     result.policy = request.policy;
     result.environment = request.environment;
     result.code_sha256 = HashProgram(request);
-    if (auto done = Run(request, sink, {cancel_fd, cancel_when}, result); !done)
+    RunRecorder recorder(parts_.audit.get(), request, sink);
+    if (auto done = Run(request, recorder, {cancel_fd, cancel_when}, result); !done)
       AssembleRefusal(done.error(), result);
+    // What ran and cannot be recorded is our own failure, whatever became of the program.
+    if (auto noted = recorder.End(result); !noted)
+      AssembleRefusal({ErrorCode::kInternal, noted.error().message, noted.error().cause}, result);
     if (sink != nullptr) EmitEnd(*sink, result);
     return result;
   }
@@ -99,7 +102,7 @@ class FlowEngine : public Engine {
     CancelWhen when;
   };
 
-  Expected<void> Run(const ExecutionRequest& request, EventSink* sink, Cancel cancel,
+  Expected<void> Run(const ExecutionRequest& request, RunRecorder& recorder, Cancel cancel,
                      ExecutionResult& result) {
     Stopwatch watch(result);
     auto checked = CheckRequest(request);
@@ -118,13 +121,16 @@ class FlowEngine : public Engine {
     auto launch = MakeLaunch(result.id, request, *checked, (*environment)->view, (*environment)->harness);
     if (!launch) return std::unexpected(launch.error());
     watch.Mark("plan");
+    auto noted = recorder.Begin(result, checked->policy, (*environment)->view);
+    if (!noted) return std::unexpected(noted.error());
+    watch.Mark("audit");
     auto sandbox = admitted->backend->Launch(launch->spec);
     if (!sandbox) return std::unexpected(sandbox.error());
     watch.Take((*sandbox)->StartTimings());
 
     launch->request_bytes.insert(0, (*sandbox)->request_prefix());
 
-    EventRelay relay(checked->policy.limits, sink);
+    EventRelay relay(checked->policy.limits, recorder);
     relay.Emit(StartedEvent{result.id});
     Outcome outcome =
         Supervise(**sandbox, checked->policy.limits,

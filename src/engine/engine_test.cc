@@ -143,7 +143,8 @@ TEST_F(EngineTest, NamesTheStepsOfARun) {
     steps.push_back(timing.step);
     EXPECT_GE(timing.microseconds, 0);
   }
-  EXPECT_THAT(steps, ElementsAre("check", "environment", "admit", "plan", "fake", "run", "x", "teardown"));
+  EXPECT_THAT(steps,
+              ElementsAre("check", "environment", "admit", "plan", "audit", "fake", "run", "x", "teardown"));
 }
 
 TEST_F(EngineTest, GivesTheBackendAllThatTheProgramNeeds) {

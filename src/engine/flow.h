@@ -10,12 +10,17 @@
 
 namespace casemate {
 
+namespace audit {
+class Writer;
+}
+
 // What an engine is made of; compose.cc chooses, tests choose otherwise.
 struct EngineParts {
   std::vector<std::unique_ptr<Backend>> backends;  // strongest first
   HostEnvironmentOptions environment;
   std::string state_dir;
-  bool resident = false;  // it stays, and keeps warm what it runs
+  std::shared_ptr<audit::Writer> audit;  // null records nothing: for tests and measurements alone
+  bool resident = false;                 // it stays, and keeps warm what it runs
 };
 std::unique_ptr<Engine> MakeEngineOf(EngineParts parts);
 

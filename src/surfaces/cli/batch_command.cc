@@ -91,6 +91,7 @@ RequestDecoder DecoderOf(const ExecutionRequest& defaults) {
   return [&defaults](std::string_view json) -> Expected<ExecutionRequest> {
     auto request = DecodeRequest(json);
     if (!request) return request;
+    request->origin.surface = "cli";
     return WithDefaults(*std::move(request), defaults);
   };
 }

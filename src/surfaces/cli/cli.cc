@@ -9,6 +9,7 @@
 #include "policy/nearest.h"
 #include "surfaces/cli/bench_command.h"
 #include "surfaces/cli/exit_code.h"
+#include "surfaces/cli/hand_over.h"
 #include "surfaces/cli/report.h"
 #include "surfaces/cli/run_command.h"
 #include "surfaces/cli/serve_command.h"
@@ -27,6 +28,8 @@ constexpr std::string_view kHelp =
     "  serve                   stay, and run programs for others; \"casemate serve --help\" lists its flags\n"
     "  run --batch FILE        run many programs, one request object a line\n"
     "  bench [FILE|CODE]       what a run costs, step by step; \"casemate bench --help\" lists its flags\n"
+    "  audit COMMAND           what ran, who asked, what was refused; \"casemate audit --help\" lists its "
+    "commands\n"
     "  doctor [--json]         what this host can enforce, and how to mend what it cannot\n"
     "  gc [--json]             remove what killed runs have left behind\n"
     "  version                 print the version\n"
@@ -34,8 +37,8 @@ constexpr std::string_view kHelp =
     "doctor and gc also take --python PATH and --state-dir DIR.\n\n"
     "Exit codes of run:\n";
 
-constexpr std::array<std::string_view, 7> kCommands = {"run", "serve",   "bench", "doctor",
-                                                       "gc",  "version", "help"};
+constexpr std::array<std::string_view, 8> kCommands = {"run",   "serve", "bench",   "doctor",
+                                                       "audit", "gc",    "version", "help"};
 
 std::string HelpText() {
   std::string text(kHelp);
@@ -109,6 +112,7 @@ int CliMain(const std::vector<std::string>& words, const CliServices& services, 
   const std::string& command = words[0];
   if (command == "run") return RunCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "serve") return ServeCommandLine({words.begin() + 1, words.end()}, services, streams);
+  if (command == "audit") return HandOver("casemate-audit", words, streams);
   if (command == "bench") return BenchCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "version" || command == "--version") {
     return Print("casemate " CASEMATE_VERSION "\n", kExitOk, streams);

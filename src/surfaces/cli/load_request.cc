@@ -67,6 +67,8 @@ Expected<void> LoadEnv(const RunOptions& options, ExecutionRequest& request) {
 
 Expected<ExecutionRequest> LoadRequest(const RunOptions& options, int stdin_fd) {
   ExecutionRequest request = options.request;
+  request.origin.surface = "cli";
+  request.origin.trace_parent = OfHost("TRACEPARENT").value_or("");
   if (options.code) {
     auto code = Load(*options.code, stdin_fd, kCodeBytesMax, "the program", true);
     if (!code) return std::unexpected(code.error());

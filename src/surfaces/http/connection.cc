@@ -37,7 +37,7 @@ std::string_view View(boost::beast::string_view text) { return {text.data(), tex
 class Connection {
  public:
   Connection(int fd, Handler& handler, const ServerLimits& limits, std::atomic<bool>& busy)
-      : fd_(fd), handler_(handler), limits_(limits), busy_(busy) {}
+      : fd_(fd), handler_(handler), limits_(limits), busy_(busy), caller_(CallerAt(fd)) {}
 
   void Serve() {
     timeval idle{};
@@ -50,6 +50,14 @@ class Connection {
 
  private:
   enum class Read { kRequest, kGone, kRefused };
+
+  // As the kernel noted when the peer connected (unix(7), SO_PEERCRED).
+  static std::string CallerAt(int fd) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return "unknown";
+    return fmt::format("uid:{}", peer.uid);
+  }
 
   // False when the connection is of no more use.
   bool ServeOne() {
@@ -79,9 +87,10 @@ class Connection {
                             .chunked = http11,
                             .head_only = message.method() == beast::verb::head,
                             .write_ms = limits_.write_ms});
-    handler_.Handle({View(message.method_string()), View(message.target()),
-                     View(message[beast::field::accept]), message.body()},
-                    reply);
+    handler_.Handle(
+        {View(message.method_string()), View(message.target()), View(message[beast::field::accept]),
+         message.body(), View(message["traceparent"]), caller_},
+        reply);
     return reply.reusable();
   }
 
@@ -164,6 +173,7 @@ class Connection {
   Handler& handler_;
   const ServerLimits& limits_;
   std::atomic<bool>& busy_;
+  const std::string caller_;
   ReadBuffer buffer_;
 };
 

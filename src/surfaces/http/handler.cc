@@ -109,10 +109,13 @@ void Handler::Run(const Request& request, Reply& reply) {
   if (draining_) {
     return reply.Send(ErrorAnswer(503, "unavailable", "this engine is about to end; try again soon"));
   }
-  const auto decoded = DecodeRequest(request.body);
+  auto decoded = DecodeRequest(request.body);
   if (!decoded) {
     return reply.Send(ErrorAnswer(400, ErrorCodeName(decoded.error().code), decoded.error().ToString()));
   }
+  decoded->origin.surface = "http";
+  decoded->origin.caller = request.caller;
+  decoded->origin.trace_parent = request.trace_parent;
   if (request.accept.find(kEventsType) != std::string_view::npos) {
     reply.BeginStream(kEventsType);
     EventLines lines(reply);

@@ -15,6 +15,8 @@ struct Request {
   std::string_view target;
   std::string_view accept;
   std::string_view body;
+  std::string_view trace_parent;  // W3C Trace Context
+  std::string_view caller;        // who the transport knows the peer to be, "uid:1000"
 };
 
 struct Answer {

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "casemate/audit.h"
+#include "measure/latency.h"
+#include "surfaces/cli/terminal.h"
+
+#include <cstdint>
+#include <map>
+
+namespace casemate {
+
+// What people read; text that came from elsewhere is escaped for a terminal.
+
+std::string ListHead();
+std::string ListLine(const AuditRun& run, const Style& style);
+
+// A record as one line: time, kind, id and what came of it.
+std::string TailLine(std::string_view record, const Style& style);
+
+// A record with a member a line.
+std::string RecordText(std::string_view record, const Style& style);
+
+std::string VerdictText(const AuditVerdict& verdict, const Style& style);
+std::string VerdictJson(const AuditVerdict& verdict);
+
+// What `stats` counts.
+class AuditCounts {
+ public:
+  void Add(const AuditRun& run);
+  std::string Text(const Style& style) const;
+  std::string Json() const;
+
+ private:
+  using Counts = std::map<std::string, std::int64_t>;
+  std::int64_t runs_ = 0;
+  std::int64_t denials_ = 0;
+  Counts statuses_;
+  Counts callers_;
+  Counts surfaces_;
+  Counts programs_;
+  Latencies durations_;
+};
+
+}  // namespace casemate
