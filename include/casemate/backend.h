@@ -70,6 +70,7 @@ struct ResourceReading {
   std::int64_t tmp_files = 0;
   bool tmp_full = false;     // its bytes or its files were used up at some look
   bool memory_over = false;  // a sampled mechanism saw more than the limit
+  bool disk_over = false;    // the same for its files
 };
 
 // How the program (not the sandbox's init) ended.

@@ -3,6 +3,7 @@
 Started as `python3 -I -S harness.pyc REQUEST_FD RESULT_FD`. Order of events:
 
     engine                                  harness
+    'p' where its paths are, if not below /
     'o' options, 'c' code, 'i' input, 'g' ->  reads, closes REQUEST_FD
                                               becomes a module that nobody can import
                                           <-  'S' just before the program is compiled
@@ -276,7 +277,7 @@ def _prepare(options, frames, part, send):
 
     sys.argv = list(options["argv"])
     sys.orig_argv = [sys.executable, *sys.argv]
-    sys.path[:] = ["/workspace", *(options["sys_path"] or sys.path)]
+    sys.path[:] = [frames.get(b"p", b"").decode() + "/workspace", *(options["sys_path"] or sys.path)]
     if "matplotlib.pyplot" in sys.modules:  # a warm cell's
         shower().take_over_show(sys.modules["matplotlib.pyplot"])
     else:
@@ -304,6 +305,7 @@ def _main():
     # The engine's own JSON, without null, true and false, is a Python literal; the JSON module would
     # cost more than all the rest of this start.
     options = eval(frames[b"o"], {"__builtins__": {}})
+    options["filename"] = frames.get(b"p", b"").decode() + options["filename"]
     status, _, tail = _execute(begin, options, frames, send, part)
     send(*tail[0], tail[1:])
     return status

@@ -38,11 +38,10 @@
 
 #include "base/descriptor_message.h"
 #include "confine/file_stream.h"
-#include "confine/landlock.h"
 #include "confine/launch_step.h"
+#include "confine/program.h"
 #include "confine/privileges.h"
 #include "confine/root.h"
-#include "confine/seccomp_filter.h"
 #include "confine/steps.h"
 #include "confine/syscalls.h"
 
@@ -62,39 +61,6 @@ int AwaitGo(int socket, CgroupEntrances& entrances) {
   if (count != sizeof(go) || go.word != LaunchGo().word) return -ECANCELED;
   // One that was lost on the way would be a limit that does not hold.
   return entrances.count == go.cgroups ? 0 : -EBADMSG;
-}
-
-[[noreturn]] void Exec(const ConfinementPlan& plan, char* const* argv, char* const* env, int socket) {
-  int err = ENOENT;
-  for (const std::string& path : plan.exec_candidates) {
-    execve(path.c_str(), argv, env);
-    if (errno != ENOENT && errno != ENOTDIR) err = errno;
-  }
-  GiveUp(socket, LaunchStep::kExecProgram, err);
-}
-
-[[noreturn]] void RunProgram(const ConfinementPlan& plan, char* const* argv, char* const* env) {
-  int socket = plan.socket;
-  Require(socket, LaunchStep::kSession, NewSession());
-  Require(socket, LaunchStep::kDescriptors, PlaceDescriptors(plan.descriptors, socket));
-  Require(socket, LaunchStep::kResourceLimits, SetResourceLimits(plan.resource_limits));
-  Require(socket, LaunchStep::kBoundingSet, DropBoundingSet());
-  if (plan.ids.change_ids) {
-    Require(socket, LaunchStep::kDropIds, TakeIds(plan.ids.program_uid, plan.ids.clear_groups));
-  }
-  Require(socket, LaunchStep::kDropCapabilities, DropCapabilities());
-  Require(socket, LaunchStep::kNoNewPrivileges, SetNoNewPrivileges());
-  Require(socket, LaunchStep::kLandlock, RestrictWithLandlock(plan.landlock));
-  Require(socket, LaunchStep::kVerify, VerifyPrivilegesGone(plan.ids.program_uid));
-  if (plan.seccomp.empty()) {
-    Require(socket, LaunchStep::kReportListener, Send(socket, LaunchMessageKind::kListener, {}, nullptr, 0));
-    Exec(plan, argv, env, socket);
-  }
-  const int listener = InstallSeccompFilter(plan.seccomp, true);
-  Require(socket, LaunchStep::kSeccomp, listener);
-  Require(socket, LaunchStep::kReportListener, Send(socket, LaunchMessageKind::kListener, {}, &listener, 1));
-  close(listener);
-  Exec(plan, argv, env, socket);
 }
 
 void EnterNamespaces(ConfinementPlan& plan) {
@@ -146,16 +112,9 @@ void EnterRoot(const ConfinementPlan& plan) {
 
 void RunInit(ConfinementPlan& plan) {
   CloseAllBut(plan.keep);
-  // Arrays of pointers on the stack, before any step can fail: execve wants them, and malloc is out of
-  // bounds.
-  constexpr std::size_t kWordsMax = 1024;
-  std::array<char*, kWordsMax + 1> argv{};
-  std::array<char*, kWordsMax + 1> env{};
-  if (plan.argv.size() > kWordsMax || plan.env.size() > kWordsMax) {
-    GiveUp(plan.socket, LaunchStep::kExecProgram, E2BIG);
-  }
-  for (std::size_t i = 0; i < plan.argv.size(); ++i) argv[i] = plan.argv[i].data();
-  for (std::size_t i = 0; i < plan.env.size(); ++i) env[i] = plan.env[i].data();
+  // On the stack, before any step can fail: execve wants arrays of pointers, and malloc is out of bounds.
+  ExecWords words;
+  Require(plan.socket, LaunchStep::kExecProgram, words.Fill(plan));
 
   EnterNamespaces(plan);
   EnterRoot(plan);
@@ -166,7 +125,7 @@ void RunInit(ConfinementPlan& plan) {
   const pid_t program = vfork();
   if (program < 0) GiveUp(plan.socket, LaunchStep::kForkProgram, errno);
   // NOLINTNEXTLINE(clang-analyzer-unix.Vfork): system calls alone follow, and RunProgram never returns
-  if (program == 0) RunProgram(plan, argv.data(), env.data());
+  if (program == 0) RunProgram(plan, words);
   // The program's copy alone stays: the engine sees its end when the program has been executed.
   close(plan.socket);
   BecomeReaper({plan.lifeline, plan.exit_status, plan.init_binary, true});

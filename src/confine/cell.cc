@@ -64,7 +64,7 @@ void DropPower(const CellPlan& plan, int socket) {
   }
   Require(socket, LaunchStep::kDropCapabilities, DropCapabilities());
   Require(socket, LaunchStep::kNoNewPrivileges, SetNoNewPrivileges());
-  Require(socket, LaunchStep::kVerify, VerifyPrivilegesGone(plan.ids.program_uid));
+  Require(socket, LaunchStep::kVerify, VerifyPrivilegesGone(plan.ids.program_uid, plan.ids.program_uid));
 }
 
 void BecomeCell(Birth& birth, int code_folder) {
@@ -179,7 +179,7 @@ int SealCell(const CellPlan& plan, const CellSeal& seal, CellHandles& handles) {
   int failed = 0;
   if (seal.writable != nullptr) {
     close(handles.landlock);
-    failed = RestrictWithLandlock({plan.landlock.abi, *seal.writable});
+    failed = RestrictWithLandlock({plan.landlock.abi, *seal.writable, {}});
   } else if (plan.landlock.abi > 0) {
     failed = RestrictWith(handles.landlock, plan.landlock.abi);
   }

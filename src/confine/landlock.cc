@@ -15,6 +15,7 @@ namespace {
 // Newer than the headers of our oldest host; numbers from the kernel's include/uapi/linux/landlock.h.
 constexpr std::uint64_t kAccessFsTruncate = 1ULL << 14;    // ABI 3
 constexpr std::uint64_t kAccessFsIoctlDev = 1ULL << 15;    // ABI 5
+constexpr std::uint64_t kAccessNetBindTcp = 1ULL << 0;     // ABI 4
 constexpr std::uint64_t kAccessNetConnectTcp = 1ULL << 1;  // ABI 4
 constexpr std::uint64_t kScopeAbstractUnix = 1ULL << 0;    // ABI 6
 // ABI 7: denials of domains that the program makes below ours are not written to the host's audit log.
@@ -71,10 +72,40 @@ int Allow(int ruleset, const char* path, std::uint64_t access) {
   return added == 0 ? 0 : -err;
 }
 
-int AddRules(int ruleset, const LandlockPlan& plan, std::uint64_t handled) {
+std::uint64_t AccessOf(LandlockPlan::Grant::Access access) {
+  switch (access) {
+    case LandlockPlan::Grant::Access::kRead:
+      return LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+    case LandlockPlan::Grant::Access::kReadAndExecute:
+      return kRead;
+    case LandlockPlan::Grant::Access::kWrite:
+      return (kRead & ~std::uint64_t{LANDLOCK_ACCESS_FS_EXECUTE}) | kChange;
+    case LandlockPlan::Grant::Access::kDevice:
+      return LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | kAccessFsTruncate |
+             kAccessFsIoctlDev;
+  }
+  return 0;
+}
+
+int AddGrants(int ruleset, const LandlockPlan& plan, std::uint64_t handled) {
+  for (const LandlockPlan::Grant& grant : plan.grants) {
+    if (const int failed = Allow(ruleset, grant.path.c_str(), AccessOf(grant.access) & handled); failed != 0)
+      return failed;
+  }
+  return 0;
+}
+
+int AddReadableRoot(int ruleset, std::uint64_t handled) {
   if (const int failed = Allow(ruleset, "/", kRead & handled); failed != 0) return failed;
   const std::uint64_t device = LANDLOCK_ACCESS_FS_WRITE_FILE | kAccessFsTruncate | kAccessFsIoctlDev;
-  if (const int failed = Allow(ruleset, "/dev", device & handled); failed != 0) return failed;
+  return Allow(ruleset, "/dev", device & handled);
+}
+
+int AddRules(int ruleset, const LandlockPlan& plan, std::uint64_t handled) {
+  if (const int failed =
+          plan.grants.empty() ? AddReadableRoot(ruleset, handled) : AddGrants(ruleset, plan, handled);
+      failed != 0)
+    return failed;
   for (const std::string& path : plan.writable) {
     if (const int failed = Allow(ruleset, path.c_str(), (kRead | kChange) & handled); failed != 0)
       return failed;
@@ -94,6 +125,8 @@ int PrepareLandlock(const LandlockPlan& plan) {
   RulesetAttr attr{};
   attr.handled_access_fs = HandledFiles(plan.abi);
   if (plan.abi >= 4) attr.handled_access_net = kAccessNetConnectTcp;
+  // Without a network namespace a listener would be one of the host's.
+  if (plan.abi >= 4 && !plan.grants.empty()) attr.handled_access_net |= kAccessNetBindTcp;
   if (plan.abi >= 6) attr.scoped = kScopeAbstractUnix | kScopeSignal;
   const int ruleset = static_cast<int>(syscall(SYS_landlock_create_ruleset, &attr, RulesetSize(plan.abi), 0));
   if (ruleset < 0) return -errno;

@@ -29,7 +29,7 @@ class LandlockTest : public testing::Test {
 
   // Runs `check` in a restricted child; what it returns, or 100 when the restriction failed.
   int Restricted(int abi, const std::function<int()>& check) const {
-    const LandlockPlan plan{abi, {inside_}};
+    const LandlockPlan plan{abi, {inside_}, {}};
     const pid_t pid = fork();
     if (pid == 0) {
       if (SetNoNewPrivileges() != 0 || RestrictWithLandlock(plan) != 0) _exit(100);

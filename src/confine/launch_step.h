@@ -43,6 +43,9 @@ enum class LaunchStep : std::int32_t {
   kExecProgram,
   kEnterNamespaces,
   kForkCell,
+  kSubreaper,
+  kListChildren,
+  kCountProcesses,
 };
 
 // What the step does, as it reads after "cannot": "mount the new root", ...

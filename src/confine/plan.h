@@ -59,6 +59,11 @@ struct IdPlan {
   uid_t program_uid = 1000;  // inside; the gid is the same number
   bool change_ids = true;    // false with a single id mapped: both are that one already
   bool clear_groups = true;  // false where the caller may not (setgroups "deny")
+  gid_t program_gid = 1000;  // of a program that keeps its ids; otherwise the same number as program_uid
+  // The caller may not empty it. no_new_privs alone then keeps a file from giving a capability of it.
+  bool keeps_bounding_set = false;
+  // The program dies with its parent: only where that is no init, whose end the kernel makes the end of all.
+  bool dies_with_parent = false;
 };
 
 struct ResourceLimit {
@@ -76,6 +81,13 @@ struct DescriptorMove {
 struct LandlockPlan {
   int abi = 0;                        // 0: the kernel has none, no second wall
   std::vector<std::string> writable;  // absolute, inside
+  // Where there is no root of its own: all that it may reach besides, and nothing else.
+  struct Grant {
+    enum class Access { kRead, kReadAndExecute, kWrite, kDevice };
+    std::string path;
+    Access access = Access::kRead;
+  };
+  std::vector<Grant> grants;  // empty: "/" may be read
 };
 
 struct ConfinementPlan {

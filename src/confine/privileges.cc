@@ -38,8 +38,16 @@ bool BoundingSetEmpty() {
 
 }  // namespace
 
+bool HasCapability(int capability) {
+  CapabilitySets sets;
+  if (syscall(SYS_capget, &sets.header, sets.data) != 0) return false;
+  const auto index = static_cast<unsigned>(capability);
+  return (sets.data[index / 32].effective & (1U << (index % 32))) != 0;
+}
+
 // Here too EINVAL is the end of the list; that all are gone is proved by VerifyPrivilegesGone().
 int DropBoundingSet() {
+  if (BoundingSetEmpty()) return 0;
   for (int capability = 0;; ++capability) {
     if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
       return errno == EINVAL && capability > 0 ? 0 : -errno;
@@ -66,17 +74,17 @@ int SetNoNewPrivileges() {
   return 0;
 }
 
-int VerifyPrivilegesGone(uid_t uid) {
+int VerifyPrivilegesGone(uid_t uid, gid_t gid, bool keeps_bounding_set) {
   uid_t real = 0;
   uid_t effective = 0;
   uid_t saved = 0;
   if (getresuid(&real, &effective, &saved) != 0) return -errno;
   if (real != uid || effective != uid || saved != uid) return -EPERM;
   if (getresgid(&real, &effective, &saved) != 0) return -errno;
-  if (real != uid || effective != uid || saved != uid) return -EPERM;
-  if (!AllSetsEmpty() || !BoundingSetEmpty()) return -EPERM;
+  if (real != gid || effective != gid || saved != gid) return -EPERM;
+  if (!AllSetsEmpty() || (!keeps_bounding_set && !BoundingSetEmpty())) return -EPERM;
   if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1) return -EPERM;
-  if (syscall(SYS_setresuid, kRoot, kRoot, kRoot) == 0) return -EPERM;
+  if (uid != kRoot && syscall(SYS_setresuid, kRoot, kRoot, kRoot) == 0) return -EPERM;
   return 0;
 }
 

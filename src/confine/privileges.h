@@ -4,6 +4,9 @@
 
 namespace casemate {
 
+// Whether this thread has `capability` (CAP_*) in effect.
+bool HasCapability(int capability);
+
 // All async-signal-safe; 0 or -errno. Each act is followed by a look whether it is done: see capabilities(7),
 // "Capability bounding set".
 
@@ -15,8 +18,8 @@ int TakeIds(uid_t uid, bool clear_groups);
 // Empties the ambient, permitted, effective and inheritable sets.
 int DropCapabilities();
 int SetNoNewPrivileges();
-// -EPERM unless all of the above is seen to hold for this thread: ids are `uid`, every capability set is
-// empty, no_new_privs is set, and becoming root fails.
-int VerifyPrivilegesGone(uid_t uid);
+// -EPERM unless all of the above is seen to hold for this thread: ids are `uid` and `gid`, every capability set is
+// empty, the bounding set too unless it `keeps_bounding_set`, no_new_privs is set, and becoming root fails.
+int VerifyPrivilegesGone(uid_t uid, gid_t gid, bool keeps_bounding_set = false);
 
 }  // namespace casemate

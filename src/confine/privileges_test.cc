@@ -37,7 +37,7 @@ TEST_F(PrivilegesTest, AreGoneAfterAllSteps) {
               if (TakeIds(kSomeone, true) != 0) return 2;
               if (DropCapabilities() != 0) return 3;
               if (SetNoNewPrivileges() != 0) return 4;
-              if (VerifyPrivilegesGone(kSomeone) != 0) return 5;
+              if (VerifyPrivilegesGone(kSomeone, kSomeone) != 0) return 5;
               if (VerifyPrivilegesGone(kSomeone + 1) != -EPERM) return 6;
               if (setresuid(0, 0, 0) == 0) return 7;
               return getgroups(0, nullptr) == 0 ? 0 : 8;
@@ -46,8 +46,8 @@ TEST_F(PrivilegesTest, AreGoneAfterAllSteps) {
 }
 
 TEST_F(PrivilegesTest, AreSeenWhenTheyAreAllStillThere) {
-  EXPECT_EQ(VerifyPrivilegesGone(0), -EPERM);
-  EXPECT_EQ(VerifyPrivilegesGone(kSomeone), -EPERM);
+  EXPECT_EQ(VerifyPrivilegesGone(0, 0), -EPERM);
+  EXPECT_EQ(VerifyPrivilegesGone(kSomeone, kSomeone), -EPERM);
 }
 
 // Leaving out any one step is seen. A bit of `steps` for each.

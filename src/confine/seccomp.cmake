@@ -16,6 +16,19 @@ add_custom_command(
   COMMENT "Compiling the seccomp profile"
   VERBATIM)
 target_sources(confine PRIVATE ${seccomp_sources})
+
+set(process_profile
+  ${CMAKE_SOURCE_DIR}/profiles/seccomp/process.toml
+  ${CMAKE_SOURCE_DIR}/profiles/seccomp/process_refusals.toml)
+set(process_sources
+  ${seccomp_folder}/seccomp_process_x86_64.cc ${seccomp_folder}/seccomp_process_aarch64.cc)
+add_custom_command(
+  OUTPUT ${process_sources}
+  COMMAND seccomp_compiler ${process_profile} ${seccomp_folder}
+  DEPENDS seccomp_compiler ${process_profile} ${seccomp_profile}
+  COMMENT "Compiling the seccomp profile of the process tier"
+  VERBATIM)
+target_sources(confine PRIVATE ${process_sources})
 # zygote/inside compiles them too.
 set_property(TARGET confine PROPERTY SECCOMP_SOURCES ${seccomp_sources})
 

@@ -38,8 +38,7 @@ std::string_view SyscallName(int nr) {
   return tables.names + tables.name_offsets[index];
 }
 
-SyscallRefusal ExplainSyscallRefusal(int nr) {
-  const SeccompTables& tables = ContainerSeccompTables();
+SyscallRefusal ExplainSyscallRefusal(int nr, const SeccompTables& tables) {
   const auto index = static_cast<std::size_t>(nr);
   const bool known = nr >= 0 && index < tables.family_of.size();
   const SeccompFamily& family = tables.families[known ? tables.family_of[index] : 0];

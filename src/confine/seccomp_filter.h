@@ -16,6 +16,9 @@ const SeccompTables& ContainerSeccompTables();
 // architecture's numbers (int 0x80, x32) kills the process with SIGSYS. Static storage.
 std::span<const sock_filter> ContainerSeccompFilter();
 
+// The same for the process tier, whose filter is narrower: what a private namespace makes harmless is refused.
+const SeccompTables& ProcessSeccompTables();
+
 // The name of a system call of this architecture; empty for a number that no table knows.
 std::string_view SyscallName(int nr);
 
@@ -24,7 +27,7 @@ struct SyscallRefusal {
   std::string_view remedy;  // what to do instead
 };
 // One sentence each, for any number.
-SyscallRefusal ExplainSyscallRefusal(int nr);
+SyscallRefusal ExplainSyscallRefusal(int nr, const SeccompTables& tables = ContainerSeccompTables());
 
 // Installs `program` on the calling thread, which must be the only one of its process and must have
 // no_new_privs set; it holds for all that the thread forks or executes later, and cannot be removed.

@@ -20,7 +20,7 @@
 // What may be answered with SECCOMP_USER_NOTIF_FLAG_CONTINUE: socket, whose arguments are all in registers
 // and cannot change after the look, and connect. For connect the kernel reads the address again after such an
 // answer, and another thread may have changed it in between; so an answer must never be the wall. Here it is
-// not: the wall is the empty network namespace, where every connect to a network address fails and where the
+// not, where the tables say so (connect_number): the wall is the empty network namespace, where every connect to a network address fails and where the
 // Unix sockets are the sandbox's own. Whichever address the kernel finds, it may be tried. The same holds for
 // an address that cannot be read: the kernel answers EFAULT itself.
 
@@ -32,8 +32,7 @@ std::vector<std::uint64_t> Buffer(std::size_t ours, std::size_t kernels) {
   return std::vector<std::uint64_t>((bytes + sizeof(std::uint64_t) - 1) / sizeof(std::uint64_t));
 }
 
-const SeccompFamily& FamilyOf(int nr) {
-  const SeccompTables& tables = ContainerSeccompTables();
+const SeccompFamily& FamilyOf(int nr, const SeccompTables& tables) {
   const auto index = static_cast<std::size_t>(nr);
   const bool known = nr >= 0 && index < tables.family_of.size();
   return tables.families[known ? tables.family_of[index] : 0];
@@ -68,10 +67,10 @@ std::span<const std::byte> ReadMemory(std::uint32_t tid, std::uint64_t address, 
 
 }  // namespace
 
-std::string DescribeSyscall(const seccomp_data& data) {
+std::string DescribeSyscall(const seccomp_data& data, const SeccompTables& tables) {
   const std::string_view name = SyscallName(data.nr);
   if (name.empty()) return fmt::format("system call {}", data.nr);
-  const SeccompFamily& family = FamilyOf(data.nr);
+  const SeccompFamily& family = FamilyOf(data.nr, tables);
   if (family.argument < 0) return std::string(name);
   const auto value = static_cast<std::uint32_t>(data.args[family.argument]);
   return fmt::format("{} {}", name, DescribeArgument(family, value));
@@ -90,7 +89,8 @@ Denial DescribeConnect(const PeerAddress& peer) {
   return denial;
 }
 
-SeccompListener::SeccompListener(UniqueFd listener) : listener_(std::move(listener)) {
+SeccompListener::SeccompListener(UniqueFd listener, const SeccompTables& tables)
+    : listener_(std::move(listener)), tables_(&tables) {
   seccomp_notif_sizes sizes = {};
   // Where it fails there is no user notification, and so no listener either.
   if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) != 0) listener_.reset();
@@ -138,19 +138,19 @@ bool SeccompListener::TakeOne(std::vector<Denial>& denials) {
 
 void SeccompListener::Answer(const seccomp_notif& call, std::vector<Denial>& denials) {
   const int nr = call.data.nr;
-  if (nr == ContainerSeccompTables().connect_number) return AnswerConnect(call, denials);
-  if (nr == ContainerSeccompTables().socket_number && MakesNetworkSocket(call.data)) {
+  if (nr >= 0 && nr == tables_->connect_number) return AnswerConnect(call, denials);
+  if (nr >= 0 && nr == tables_->socket_number && MakesNetworkSocket(call.data)) {
     met_network_ = true;
     ++continued_;
     return Continue(call.id);
   }
-  const SeccompFamily& family = FamilyOf(nr);
+  const SeccompFamily& family = FamilyOf(nr, *tables_);
   ++refusals_;
   Send(call.id, SyscallName(nr).empty() ? ENOSYS : family.answer);
   if (!family.reported) return;
-  const SyscallRefusal refusal = ExplainSyscallRefusal(nr);
+  const SyscallRefusal refusal = ExplainSyscallRefusal(nr, *tables_);
   Add(denials,
-      {"syscall", DescribeSyscall(call.data), 1, fmt::format("{} {}", refusal.reason, refusal.remedy)});
+      {"syscall", DescribeSyscall(call.data, *tables_), 1, fmt::format("{} {}", refusal.reason, refusal.remedy)});
 }
 
 void SeccompListener::AnswerConnect(const seccomp_notif& call, std::vector<Denial>& denials) {

@@ -10,6 +10,7 @@
 
 #include "base/unique_fd.h"
 #include "casemate/result.h"
+#include "confine/seccomp_filter.h"
 #include "confine/seccomp_sockaddr.h"
 
 namespace casemate {
@@ -33,7 +34,8 @@ class SeccompListener {
 
   // `listener` is InstallSeccompFilter's descriptor, or a copy received from the sandbox. Not valid: a
   // listener that is closed already.
-  explicit SeccompListener(UniqueFd listener);
+  // `tables` are those of its filter, and outlive this.
+  explicit SeccompListener(UniqueFd listener, const SeccompTables& tables = ContainerSeccompTables());
 
   // Readable when Take() has something to do; -1 once it is closed.
   int fd() const { return listener_.get(); }
@@ -58,6 +60,7 @@ class SeccompListener {
   bool StillWaits(std::uint64_t id) const;
 
   UniqueFd listener_;
+  const SeccompTables* tables_;
   std::vector<std::uint64_t> call_buffer_;  // the kernel's sizes, which may exceed our headers'
   std::vector<std::uint64_t> response_buffer_;
   std::set<std::pair<std::string, std::string>> told_;
@@ -67,7 +70,7 @@ class SeccompListener {
 };
 
 // What a report says about a refused call: "mount", "ioctl TIOCSTI", "socket AF_PACKET", "system call 999".
-std::string DescribeSyscall(const seccomp_data& data);
+std::string DescribeSyscall(const seccomp_data& data, const SeccompTables& tables = ContainerSeccompTables());
 
 // The denial of a connect to a network address.
 Denial DescribeConnect(const PeerAddress& peer);

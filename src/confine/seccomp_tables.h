@@ -32,6 +32,7 @@ struct SeccompTables {
   std::span<const std::uint16_t> name_offsets;  // by number; 0 for a number without a name
   std::span<const std::uint8_t> family_of;      // by number; 0 is the family of what no other names
   std::span<const SeccompFamily> families;
+  // -1 where the supervisor lets no such call pass.
   int connect_number;
   int socket_number;
 };
@@ -39,5 +40,7 @@ struct SeccompTables {
 // Written by tools/seccomp at build time, for every architecture on every host (so that tests cover both).
 const SeccompTables& ContainerSeccompX8664();
 const SeccompTables& ContainerSeccompAarch64();
+const SeccompTables& ProcessSeccompX8664();
+const SeccompTables& ProcessSeccompAarch64();
 
 }  // namespace casemate

@@ -20,10 +20,9 @@
 namespace casemate {
 namespace {
 
-// What the reaper (init/reaper.c) finds: the numbers are its contract.
+// What the reaper and the keeper (init/) find: the numbers are their contract.
 constexpr int kReaperLifeline = 3;
 constexpr int kReaperStatus = 4;
-constexpr int kFirstFreeDescriptor = 5;
 // Where descriptors wait while their final numbers are filled.
 constexpr int kParkingPlace = 2000;
 
@@ -150,25 +149,49 @@ int NewSession() {
   return 0;
 }
 
-void BecomeReaper(const ReaperDescriptors& fds) {
-  if (fds.child_of_engine) RequireOfInit(fds.exit_status, DieWithTheEngine(fds.lifeline));
-  // Parked first: any of the three may already have one of the final numbers.
-  const int lifeline = fcntl(fds.lifeline, F_DUPFD, kParkingPlace);
-  const int status = fcntl(fds.exit_status, F_DUPFD, kParkingPlace);
-  const int binary = fcntl(fds.init_binary, F_DUPFD_CLOEXEC, kParkingPlace);
-  if (lifeline < 0 || status < 0 || binary < 0) RequireOfInit(fds.exit_status, -errno);
-  RequireOfInit(status, MoveDescriptor(lifeline, kReaperLifeline));
-  RequireOfInit(status, MoveDescriptor(status, kReaperStatus));
-  close(lifeline);
-  close(status);
+namespace {
+
+// Executes `binary` with the `fds`, of which the second takes the status, from number 3 on.
+[[noreturn]] void BecomeInit(std::span<const int> fds, int binary, char* const* argv) {
+  const int status = fds[1];
+  std::array<int, 4> parked{};
+  // Parked first: any of them may already have one of the final numbers.
+  for (std::size_t i = 0; i < fds.size(); ++i) {
+    parked[i] = fcntl(fds[i], F_DUPFD, kParkingPlace);
+    if (parked[i] < 0) RequireOfInit(status, -errno);
+  }
+  binary = fcntl(binary, F_DUPFD_CLOEXEC, kParkingPlace);
+  if (binary < 0) RequireOfInit(status, -errno);
+  for (std::size_t i = 0; i < fds.size(); ++i) {
+    RequireOfInit(parked[1], MoveDescriptor(parked[i], kReaperLifeline + static_cast<int>(i)));
+  }
+  for (std::size_t i = 0; i < fds.size(); ++i) close(parked[i]);
   CloseRange(0, 2, 0);
-  CloseRange(kFirstFreeDescriptor, kParkingPlace - 1, 0);
-  char name[] = "init";                  // NOLINT(modernize-avoid-c-arrays): execve's interface
-  char* const argv[] = {name, nullptr};  // NOLINT(modernize-avoid-c-arrays)
-  char* const env[] = {nullptr};         // NOLINT(modernize-avoid-c-arrays)
+  CloseRange(kReaperLifeline + static_cast<unsigned>(fds.size()), kParkingPlace - 1, 0);
+  char* const env[] = {nullptr};  // NOLINT(modernize-avoid-c-arrays): execve's interface
   syscall(SYS_execveat, binary, "", argv, env, AT_EMPTY_PATH);
   RequireOfInit(kReaperStatus, -errno);
   _exit(1);
+}
+
+}  // namespace
+
+void BecomeReaper(const ReaperDescriptors& fds) {
+  if (fds.child_of_engine) RequireOfInit(fds.exit_status, DieWithTheEngine(fds.lifeline));
+  char name[] = "init";                  // NOLINT(modernize-avoid-c-arrays): execve's interface
+  char* const argv[] = {name, nullptr};  // NOLINT(modernize-avoid-c-arrays)
+  BecomeInit(std::array{fds.lifeline, fds.exit_status}, fds.init_binary, argv);
+}
+
+void BecomeKeeper(const KeeperDescriptors& fds, pid_t program, bool own_id) {
+  std::array<char, 16> pid{};
+  std::size_t at = pid.size() - 1;
+  for (; program > 0; program /= 10) pid[--at] = static_cast<char>('0' + program % 10);
+  char name[] = "keeper";  // NOLINT(modernize-avoid-c-arrays): execve's interface
+  char own[] = "own";      // NOLINT(modernize-avoid-c-arrays)
+  char shared[] = "-";     // NOLINT(modernize-avoid-c-arrays)
+  char* const argv[] = {name, pid.data() + at, own_id ? own : shared, nullptr};  // NOLINT(modernize-avoid-c-arrays)
+  BecomeInit(std::array{fds.lifeline, fds.exit_status, fds.children, fds.lock}, fds.binary, argv);
 }
 
 }  // namespace casemate

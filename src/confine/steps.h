@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <span>
 
@@ -48,5 +50,15 @@ struct ReaperDescriptors {
   bool child_of_engine;
 };
 [[noreturn]] void BecomeReaper(const ReaperDescriptors& fds);
+
+// The same for the keeper (init/keeper.c), whose parent is the engine.
+struct KeeperDescriptors {
+  int lifeline;
+  int exit_status;
+  int children;  // its own /proc/thread-self/children
+  int lock;      // of the run's folder
+  int binary;
+};
+[[noreturn]] void BecomeKeeper(const KeeperDescriptors& fds, pid_t program, bool own_id);
 
 }  // namespace casemate

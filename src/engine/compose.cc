@@ -7,6 +7,7 @@
 #include "engine/diagnose.h"
 #include "engine/flow.h"
 #include "isolation/container/container_backend.h"
+#include "isolation/process/process_backend.h"
 
 namespace casemate {
 namespace {
@@ -23,6 +24,7 @@ EngineParts ComposeParts(const EngineOptions& options) {
   parts.environment.python = options.python;
   parts.environment.state_dir = parts.state_dir;
   parts.backends.push_back(container::MakeContainerBackend(FindLockFolder(), options.warm));
+  parts.backends.push_back(process::MakeProcessBackend(FindLockFolder()));
   return parts;
 }
 
@@ -45,7 +47,11 @@ DoctorReport Diagnose(const EngineOptions& options) { return DiagnoseParts(Compo
 
 GarbageReport CollectGarbage(const EngineOptions& /*options*/) {
   container::Garbage garbage = container::CollectContainerGarbage();
-  return {std::move(garbage.removed), std::move(garbage.kept)};
+  process::Garbage folders = process::CollectProcessGarbage();
+  GarbageReport report{std::move(garbage.removed), std::move(garbage.kept)};
+  report.removed.insert(report.removed.end(), folders.removed.begin(), folders.removed.end());
+  report.kept.insert(report.kept.end(), folders.kept.begin(), folders.kept.end());
+  return report;
 }
 
 }  // namespace casemate

@@ -19,6 +19,7 @@ bool CpuTimeUsedUp(const ResourceReading& reading, const Limits& limits) {
 
 std::optional<Status> LimitExceeded(const ResourceReading& reading, const Limits& limits) {
   if (reading.memory_kills > 0 || reading.memory_over) return Status::kMemoryLimit;
+  if (reading.disk_over) return Status::kDiskLimit;
   if (CpuTimeUsedUp(reading, limits)) return Status::kCpuLimit;
   if (reading.process_refusals > kProcessRefusalsMax) return Status::kProcessLimit;
   return std::nullopt;

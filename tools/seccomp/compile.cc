@@ -45,14 +45,18 @@ class Compiler {
     FillNames();
     FillFamilies();
     BuildProgram();
-    compiled_.connect_number = seccomp_syscall_resolve_name_arch(token_, "connect");
-    compiled_.socket_number = seccomp_syscall_resolve_name_arch(token_, "socket");
+    compiled_.connect_number = SupervisedNumber("connect");
+    compiled_.socket_number = SupervisedNumber("socket");
     return std::move(compiled_);
   }
 
  private:
   void Fault(const std::string& where, const std::string& sentence) {
     errors_.push_back(where + ": " + sentence);
+  }
+
+  int SupervisedNumber(const char* syscall) const {
+    return profile_.supervises_sockets ? seccomp_syscall_resolve_name_arch(token_, syscall) : -1;
   }
 
   bool Listed(const std::vector<std::string>& architectures) const {

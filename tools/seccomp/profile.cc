@@ -31,6 +31,7 @@ class Loader {
     reader_.KnownKeys(refusals, {"unlisted", "denied", "newer"});
     const toml::table& head = reader_.Table(root, "profile");
     reader_.KnownKeys(head, {"name", "architectures", "bad_architecture"});
+    profile_.supervises_sockets = true;
     profile_.name = reader_.Text(head, "name");
     profile_.architectures = reader_.Texts(head, "architectures");
     if (reader_.Text(head, "bad_architecture") != "kill_process") {
@@ -46,10 +47,52 @@ class Loader {
     }
     for (const auto& [name, node] : reader_.Table(refusals, "newer")) AddNewer(std::string(name.str()), node);
     CheckDuplicates();
-    return std::move(profile_);
+    return profile_;
+  }
+
+  // What Load() has read, narrowed: whatever `refusals` denies is denied here, except as `root`'s own rules say.
+  Profile Narrow(const toml::table& root, const toml::table& refusals) {
+    reader_.KnownKeys(root, {"profile", "rule"});
+    reader_.KnownKeys(refusals, {"denied"});
+    const toml::table& head = reader_.Table(root, "profile");
+    reader_.KnownKeys(head, {"name", "base", "base_refusals"});
+    profile_.name = reader_.Text(head, "name");
+    profile_.supervises_sockets = false;
+    const std::size_t own = profile_.families.size();
+    for (const auto& [name, node] : reader_.Table(refusals, "denied")) {
+      if (const toml::table* table = TableOf(node)) AddFamily(std::string(name.str()), *table, true);
+    }
+    for (std::size_t index = own; index < profile_.families.size(); ++index) {
+      for (const std::string& syscall : profile_.families[index].syscalls)
+        TakeOut(syscall, own, profile_.families[index].where);
+    }
+    const std::size_t kept = profile_.rules.size();
+    if (const toml::array* rules = root["rule"].as_array()) {
+      for (const toml::node& node : *rules) AddRule(node);
+    }
+    // A rule for anything else could allow what the base refuses.
+    for (std::size_t index = kept; index < profile_.rules.size(); ++index) {
+      const Rule& rule = profile_.rules[index];
+      const bool denied = std::any_of(
+          profile_.families.begin() + static_cast<std::ptrdiff_t>(own), profile_.families.end(),
+          [&rule](const Family& family) { return std::ranges::count(family.syscalls, rule.syscall) > 0; });
+      if (!denied)
+        reader_.Fault(rule.where, "`" + rule.syscall + "` is not denied by this profile; a rule only excepts.");
+    }
+    CheckDuplicates();
+    return profile_;
   }
 
  private:
+  void TakeOut(const std::string& syscall, std::size_t base_families, const std::string& where) {
+    const std::size_t erased =
+        std::erase_if(profile_.rules, [&syscall](const Rule& rule) { return rule.syscall == syscall; });
+    if (erased == 0) reader_.Fault(where, "the base does not allow `" + syscall + "`; remove it here.");
+    for (std::size_t index = 0; index < base_families; ++index) {
+      std::erase(profile_.families[index].syscalls, syscall);
+    }
+  }
+
   const toml::table* TableOf(const toml::node& node) {
     if (node.as_table() == nullptr) reader_.Fault(TomlReader::Where(node), "a table belongs here.");
     return node.as_table();
@@ -262,7 +305,14 @@ Profile LoadProfile(const std::string& allowed, const std::string& refusals,
                     std::vector<std::string>& errors) {
   try {
     const toml::table root = toml::parse_file(allowed);
-    return Loader(errors).Load(root, toml::parse_file(refusals));
+    Loader loader(errors);
+    const auto base = root["profile"]["base"].value<std::string>();
+    if (!base) return loader.Load(root, toml::parse_file(refusals));
+    // Named beside the file itself.
+    const std::string folder = allowed.substr(0, allowed.rfind('/') + 1);
+    const std::string base_refusals = root["profile"]["base_refusals"].value_or(std::string());
+    (void)loader.Load(toml::parse_file(folder + *base), toml::parse_file(folder + base_refusals));
+    return loader.Narrow(root, toml::parse_file(refusals));
   } catch (const toml::parse_error& error) {
     const std::string path = error.source().path ? *error.source().path : allowed;
     errors.push_back(path + ":" + std::to_string(error.source().begin.line) + ": " +

@@ -16,8 +16,12 @@ struct Subject {
   EnvironmentView environment;
   // Why this host cannot run the tier, or "" when it can; then every test is skipped with it.
   std::function<std::string()> unavailable = [] { return std::string(); };
+  // Whether a sandbox has a root, ids and a host name of its own: /workspace and /tmp are its own there, and
+  // elsewhere only its working folder and $TMPDIR.
+  bool private_root = true;
 };
 
+// A test of a guarantee that the tier does not claim here is skipped, with what the tier's own report says of it.
 // Registers the suite for `subject` with GoogleTest, as "Conformance/<name>.<test>". Call before
 // RUN_ALL_TESTS, for instance from a static initialiser.
 void Register(const Subject& subject);

@@ -2,24 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <variant>
+#include "confine/clause_answer.h"
 
 namespace casemate::container {
 namespace {
 
-using Answer = std::variant<Enforced, NotEnforced>;
-
-Answer Holds(PolicyClause clause, std::string mechanism) {
-  return Enforced{std::string(PolicyClauseName(clause)), std::move(mechanism)};
-}
-
-// By the controller where there is one; by `fallback` where there is none.
-Answer ByController(const Host& host, PolicyClause clause, CgroupController controller, std::string_view knob,
-                    std::string fallback) {
-  const CgroupPlace& place = host.cgroups.place(controller);
-  if (place.version != 0) return Holds(clause, fmt::format("cgroup v{} {}", place.version, knob));
-  return NotEnforced{std::string(PolicyClauseName(clause)), place.why_not, std::move(fallback), place.remedy};
-}
+using Answer = ClauseAnswer;
 
 Answer Processes(const Host& host) {
   const CgroupPlace& place = host.cgroups.place(CgroupController::kPids);
@@ -76,13 +64,13 @@ Answer AnswerFor(const Host& host, const Policy& policy, PolicyClause clause) {
     case PolicyClause::kWallTime:
       return Holds(clause, "monotonic deadline, SIGKILL to the pid namespace's init");
     case PolicyClause::kCpuTime:
-      return ByController(host, clause, CgroupController::kCpuacct, "cpu usage, RLIMIT_CPU",
+      return ByController(host.cgroups, clause, CgroupController::kCpuacct, "cpu usage, RLIMIT_CPU",
                           "RLIMIT_CPU for each process, and a sum sampled every 10 ms");
     case PolicyClause::kCpuShare:
-      return ByController(host, clause, CgroupController::kCpu, "cpu quota", "");
+      return ByController(host.cgroups, clause, CgroupController::kCpu, "cpu quota", "");
     case PolicyClause::kMemory:
       return ByController(
-          host, clause, CgroupController::kMemory, "memory limit without swap",
+          host.cgroups, clause, CgroupController::kMemory, "memory limit without swap",
           "RLIMIT_DATA for each process, and a sum sampled every 10 ms that leaves out memfds and System V "
           "segments");
     case PolicyClause::kProcesses:
@@ -116,22 +104,8 @@ Answer AnswerFor(const Host& host, const Policy& policy, PolicyClause clause) {
 }  // namespace
 
 Expected<EnforcementReport> AdmitOn(const Host& host, const Policy& policy) {
-  EnforcementReport report;
-  report.tier = Tier::kContainer;
-  for (const PolicyClause clause : kAllPolicyClauses) {
-    Answer answer = AnswerFor(host, policy, clause);
-    if (auto* held = std::get_if<Enforced>(&answer)) {
-      report.enforced.push_back(std::move(*held));
-    } else {
-      report.not_enforced.push_back(std::get<NotEnforced>(std::move(answer)));
-    }
-  }
-  if (policy.require_limits && !report.not_enforced.empty()) {
-    const NotEnforced& first = report.not_enforced.front();
-    return Fail(ErrorCode::kUnavailable, fmt::format("{} cannot be guaranteed here: {}; {}", first.guarantee,
-                                                     first.reason, first.remedy));
-  }
-  return report;
+  return AnswerAll(Tier::kContainer, policy,
+                   [&](PolicyClause clause) { return AnswerFor(host, policy, clause); });
 }
 
 }  // namespace casemate::container

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "confine/cgroup.h"
+#include "confine/descriptor_limit.h"
 #include "confine/landlock.h"
 #include "isolation/container/admission.h"
 #include "isolation/container/launcher.h"

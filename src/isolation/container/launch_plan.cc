@@ -14,34 +14,11 @@
 namespace casemate::container {
 namespace {
 
-constexpr std::string_view kPath = "/usr/local/bin:/usr/bin:/bin";
 // Raised so that a host short of memory takes the sandbox before its own services.
 constexpr int kOomScoreAdj = 500;
 
 constexpr std::uint64_t kNoExec = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 constexpr std::uint64_t kExec = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-
-std::string SearchPath(const EnvironmentView& environment) {
-  const std::size_t slash = environment.python.rfind('/');
-  if (slash == std::string::npos) return std::string(kPath);
-  const std::string folder = environment.python.substr(0, slash);
-  if ((":" + std::string(kPath) + ":").find(":" + folder + ":") != std::string::npos)
-    return std::string(kPath);
-  return folder + ":" + std::string(kPath);
-}
-
-std::vector<std::string> ExecCandidates(const std::string& command, std::string_view search_path,
-                                        const std::string& working_dir) {
-  if (command.starts_with('/')) return {command};
-  if (command.find('/') != std::string::npos) return {working_dir + "/" + command};
-  std::vector<std::string> candidates;
-  while (!search_path.empty()) {
-    const std::size_t end = std::min(search_path.find(':'), search_path.size());
-    if (end > 0) candidates.push_back(std::string(search_path.substr(0, end)) + "/" + command);
-    search_path.remove_prefix(std::min(end + 1, search_path.size()));
-  }
-  return candidates;
-}
 
 }  // namespace
 
@@ -68,36 +45,20 @@ std::vector<std::string> WritablePaths(const LaunchSpec& spec) {
   return paths;
 }
 
-std::vector<ResourceLimit> CommonLimits() {
-  // 1, not 0: core(5) ignores the limit for a handler after "|" in core_pattern, and only 1 keeps that from
-  // being started, on the host, with root's rights, for each crash in a sandbox.
-  return {{RLIMIT_CORE, {1, 1}}, {RLIMIT_NICE, {0, 0}}, {RLIMIT_RTPRIO, {0, 0}}};
-}
-
 std::vector<ResourceLimit> ProgramLimits(const LaunchSpec& spec, const Host& host) {
-  std::vector<ResourceLimit> all;
   const Limits& limits = spec.policy.limits;
-  const auto set = [&all](int resource, std::int64_t soft, std::int64_t hard) {
-    all.push_back({resource, {static_cast<rlim_t>(soft), static_cast<rlim_t>(hard)}});
+  std::vector<ResourceLimit> all = EachProcessLimits(spec.policy);
+  const auto set = [&all](int resource, std::int64_t value) {
+    all.push_back({resource, {static_cast<rlim_t>(value), static_cast<rlim_t>(value)}});
   };
-  set(RLIMIT_NOFILE, limits.open_files_max, limits.open_files_max);
-  // A workspace on the host's disk is not bounded by the tmpfs.
-  if (limits.file_bytes_max || !spec.policy.writes_host_folder) {
-    const std::int64_t bytes =
-        limits.file_bytes_max.value_or(limits.tmp_bytes + kMiB);  // the tmpfs is full first
-    set(RLIMIT_FSIZE, bytes, bytes);
-  }
-  // The engine watches CPU time more closely; this holds for each process even if it did not.
-  const std::int64_t cpu_seconds = (CpuTimeMs(limits) + 999) / 1000 + 1;
-  set(RLIMIT_CPU, cpu_seconds, cpu_seconds + 1);
   if (host.cgroups.place(CgroupController::kPids).version == 0) {
     // It counts by user id, so that an init with an id of its own is not among them.
     const bool alone = IdsFor(host, spec.policy).kind != IdSource::Kind::kSingle;
     const std::int64_t processes = std::max<std::int64_t>(limits.processes_max - (alone ? 1 : 0), 1);
-    set(RLIMIT_NPROC, processes, processes);
+    set(RLIMIT_NPROC, processes);
   }
   if (host.cgroups.place(CgroupController::kMemory).version == 0) {
-    set(RLIMIT_DATA, limits.memory_bytes, limits.memory_bytes);
+    set(RLIMIT_DATA, limits.memory_bytes);
   }
   return all;
 }

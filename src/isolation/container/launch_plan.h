@@ -8,6 +8,7 @@
 #include "confine/cgroup_host.h"
 #include "confine/id_pool.h"
 #include "confine/plan.h"
+#include "confine/program_plan.h"
 
 namespace casemate::container {
 
@@ -31,8 +32,6 @@ ScratchPlan PlanScratch(const Limits& limits, bool own_workspace, bool code);
 // How many files and folders of a warm cell's scratch file system are our own.
 inline constexpr std::int64_t kWarmScratchFolders = 6;
 std::vector<std::string> WritablePaths(const LaunchSpec& spec);
-// The same for every program: a warm cell has them from its zygote, and its filter lets nobody change them.
-std::vector<ResourceLimit> CommonLimits();
 std::vector<ResourceLimit> ProgramLimits(const LaunchSpec& spec, const Host& host);
 // The few variables that every program gets; the request's own come on top.
 std::map<std::string, std::string> ProgramEnvironment(const LaunchSpec& spec);

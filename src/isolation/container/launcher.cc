@@ -36,24 +36,21 @@
 #include "base/errno.h"
 #include "base/file.h"
 #include "confine/apply.h"
+#include "confine/descriptor_limit.h"
 #include "confine/file_stream.h"
 #include "confine/init_binary.h"
 #include "confine/launch_step.h"
 #include "confine/root.h"
 #include "confine/syscalls.h"
+#include "confine/workspace_copy.h"
 #include "isolation/container/channels.h"
 #include "isolation/container/host_mounts.h"
-#include "isolation/container/workspace_copy.h"
 #include "zygote/cell_message.h"
 
 namespace casemate::container {
 namespace {
 
 constexpr std::int64_t kLaunchTimeoutMs = 10'000;
-// The program inherits descriptors by number up to kResultFd, and the child parks its own above kParkingPlace
-// (steps.cc).
-constexpr rlim_t kDescriptorsOfLaunch = 2100;
-
 // Why clone3 failed, with what to do about it.
 std::unexpected<Error> CloneError(int err) {
   std::string remedy = "run `casemate doctor`";
@@ -325,23 +322,6 @@ class Launcher {
 };
 
 }  // namespace
-
-Expected<void> RaiseDescriptorLimit(rlim_t needed) {
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur >= needed) return {};
-  if (limit.rlim_max < needed) {
-    return Fail(ErrorCode::kUnavailable,
-                fmt::format("the hard limit of open files is {}, {} are needed; raise it with ulimit -Hn, or "
-                            "LimitNOFILE= of the service",
-                            limit.rlim_max, needed));
-  }
-  limit.rlim_cur = std::min(limit.rlim_max, 2 * needed);
-  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    return FailErrno(ErrorCode::kUnavailable, "cannot raise the limit of open files", "setrlimit");
-  }
-  return {};
-}
 
 Expected<std::unique_ptr<ContainerSandbox>> LaunchContainer(const LaunchSpec& spec, const Host& host) {
   return Launcher(spec, host, nullptr).Run();

@@ -10,10 +10,6 @@
 
 namespace casemate::container {
 
-// Raises this process's soft limit of open files to at least `needed`. kUnavailable, with the remedy, where
-// the hard limit is lower.
-Expected<void> RaiseDescriptorLimit(rlim_t needed);
-
 // Starts the program of `spec`: returns when it has been executed, or with the step that failed and nothing
 // left behind. Blocks for some milliseconds; for at most ten
 // seconds where a step hangs, not counting the time to read the caller's own files.

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "confine/host_files.h"
 
 namespace casemate::container {
 namespace {
@@ -35,26 +36,8 @@ constexpr std::array kSyntheticFiles = {
     SyntheticFile{"etc/hosts", "127.0.0.1 localhost sandbox\n::1 localhost sandbox\n"},
 };
 
-// What is taken from the host's /etc when it is there: public, and read by common libraries.
-constexpr std::array kHostFiles = {
-    "etc/ld.so.cache",   // the loader: libraries outside the standard folders
-    "etc/mime.types",    // mimetypes
-    "etc/services",      // socket.getservbyname
-    "etc/protocols",     // socket.getprotobyname
-    "etc/matplotlibrc",  // Debian's matplotlib refuses to start without it
-    "etc/timezone",      // tzlocal
-};
 // A larger file is bound read-only: to read and write it costs more than a mount.
 constexpr std::size_t kCopiedFileMax = 8 << 10;
-
-// What is bound read-only from the host's /etc when it is there: folders of links into /usr.
-constexpr std::array kBoundFolders = {
-    "/etc/alternatives",  // Debian: libblas.so.3 and many commands lead through it
-    "/etc/ssl/certs",     // ssl.create_default_context
-    "/etc/fonts",         // fontconfig
-};
-
-constexpr std::array kDevices = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"};
 
 struct Link {
   const char* path;

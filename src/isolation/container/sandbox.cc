@@ -7,14 +7,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
 #include "confine/apply.h"
+#include "confine/file_agent.h"
 #include "confine/syscalls.h"
-#include "confine/tree_sampler.h"
-#include "isolation/container/file_agent.h"
 
 namespace casemate::container {
 ContainerSandbox::~ContainerSandbox() {
@@ -59,13 +57,7 @@ void ContainerSandbox::Reap() {
   while (syscall(SYS_waitid, P_PIDFD, parts_.pidfd.get(), &info, WEXITED, &usage) < 0 && errno == EINTR) {
   }
   reaped_ = true;
-  const auto micros = [](const timeval& time) {
-    return std::int64_t{time.tv_sec} * 1'000'000 + time.tv_usec;
-  };
-  last_.cpu_time_us = std::max(last_.cpu_time_us, micros(usage.ru_utime) + micros(usage.ru_stime));
-  const bool no_counter = !parts_.cgroup || parts_.cgroup->folders().empty();
-  if (no_counter)
-    last_.memory_peak_bytes = std::max(last_.memory_peak_bytes, std::int64_t{usage.ru_maxrss} * 1024);
+  usage_.TakeEnd(usage, parts_.cgroup && !parts_.cgroup->folders().empty());
 }
 
 ExitReport ContainerSandbox::Exit() {
@@ -94,39 +86,15 @@ bool ContainerSandbox::ZygoteIsDead() const {
   return poll(&gone, 1, kPatienceMs) > 0;
 }
 
-void ContainerSandbox::ReadSampled() {
-  if (reaped_) return;
-  const TreeSample sample = SampleTree(parts_.init, parts_.limits.processes_max + 16);
-  last_.cpu_time_us = std::max(last_.cpu_time_us, sample.cpu_time_us);
-  last_.processes_peak = std::max(last_.processes_peak, sample.tasks);
-  // tmpfs pages are nobody's resident memory but count all the same.
-  const std::int64_t memory = sample.memory_bytes + last_.tmp_bytes;
-  last_.memory_peak_bytes = std::max(last_.memory_peak_bytes, memory);
-  last_.memory_over = last_.memory_over || memory > parts_.limits.memory_bytes;
-  // RLIMIT_NPROC refuses forks without a counter; a full house is the evidence.
-  if (sample.tasks >= parts_.limits.processes_max) ++last_.process_refusals;
-}
-
 ResourceReading ContainerSandbox::Read() {
   struct statfs space {};
+  ResourceReading& last = usage_.last();
   if (parts_.scratch.valid() && fstatfs(parts_.scratch.get(), &space) == 0) {
-    last_.tmp_bytes = static_cast<std::int64_t>(space.f_blocks - space.f_bfree) * space.f_bsize;
-    last_.tmp_files = static_cast<std::int64_t>(space.f_files - space.f_ffree);
-    last_.tmp_full = last_.tmp_full || space.f_bfree == 0 || space.f_ffree == 0;
+    last.tmp_bytes = static_cast<std::int64_t>(space.f_blocks - space.f_bfree) * space.f_bsize;
+    last.tmp_files = static_cast<std::int64_t>(space.f_files - space.f_ffree);
+    last.tmp_full = last.tmp_full || space.f_bfree == 0 || space.f_ffree == 0;
   }
-  CgroupReading counters;
-  if (parts_.cgroup) counters = parts_.cgroup->Read();
-  const bool has_memory = counters.memory_peak_bytes > 0;
-  const bool has_processes = counters.processes_peak > 0 || counters.process_refusals > 0;
-  if (!has_memory || counters.cpu_time_us == 0 || !has_processes) ReadSampled();
-  last_.cpu_time_us = std::max(last_.cpu_time_us, counters.cpu_time_us);
-  if (has_memory) last_.memory_peak_bytes = counters.memory_peak_bytes;
-  last_.memory_kills = counters.memory_kills;
-  if (has_processes) {
-    last_.process_refusals = counters.process_refusals;
-    last_.processes_peak = std::max(last_.processes_peak, counters.processes_peak);
-  }
-  return last_;
+  return usage_.Read(parts_.cgroup ? &*parts_.cgroup : nullptr, reaped_ ? -1 : parts_.init, parts_.limits);
 }
 
 int ContainerSandbox::denial_fd() const { return parts_.listener ? parts_.listener->fd() : -1; }
@@ -143,7 +111,7 @@ Sandbox::Refusals ContainerSandbox::TakeRefusals() {
 
 Expected<std::vector<OutputFile>> ContainerSandbox::CollectFiles(const WantedFile& wanted,
                                                                  std::int64_t bytes_max) {
-  return container::CollectFiles(parts_.workspace.get(), parts_.user_namespace.get(), kProgramId,
+  return casemate::CollectFiles(parts_.workspace.get(), parts_.user_namespace.get(), kProgramId,
                                  parts_.change_ids, wanted, bytes_max);
 }
 

@@ -15,6 +15,7 @@
 #include "confine/cgroup.h"
 #include "confine/id_pool.h"
 #include "confine/seccomp_notify.h"
+#include "confine/usage_reader.h"
 #include "isolation/container/cell_slot.h"
 
 namespace casemate::container {
@@ -72,7 +73,6 @@ class ContainerSandbox : public Sandbox {
  private:
   // Waits for init, once; keeps what the kernel says of its tree.
   void Reap();
-  void ReadSampled();
   bool ZygoteIsDead() const;
 
   Parts parts_;
@@ -80,7 +80,7 @@ class ContainerSandbox : public Sandbox {
   Burial burial_;  // empty for a cold sandbox
   bool reaped_ = false;
   bool killed_ = false;
-  ResourceReading last_;
+  UsageReader usage_;
   std::int64_t refusals_ = 0;
 };
 

@@ -14,10 +14,10 @@
 #include <thread>
 
 #include "base/file.h"
-#include "isolation/container/file_agent.h"
-#include "isolation/container/workspace_copy.h"
+#include "confine/file_agent.h"
+#include "confine/workspace_copy.h"
 
-namespace casemate::container {
+namespace casemate {
 namespace {
 
 namespace fs = std::filesystem;
@@ -232,4 +232,4 @@ TEST_F(FileAgentTest, FailsWithoutANamespace) {
 }
 
 }  // namespace
-}  // namespace casemate::container
+}  // namespace casemate

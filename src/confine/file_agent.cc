@@ -1,4 +1,4 @@
-#include "isolation/container/file_agent.h"
+#include "confine/file_agent.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 #include "confine/privileges.h"
 #include "confine/syscalls.h"
 
-namespace casemate::container {
+namespace casemate {
 namespace {
 
 constexpr std::size_t kPathMax = 4096;
@@ -112,8 +112,8 @@ struct AgentTask {
   const auto [socket, folder, user_namespace, uid, change_ids, engine] = task;
   std::array<int, 3> keep{socket, folder, user_namespace};
   std::ranges::sort(keep);
-  CloseAllBut(keep);
-  if (setns(user_namespace, CLONE_NEWUSER) != 0) _exit(1);
+  CloseAllBut(std::span<const int>(keep).subspan(user_namespace < 0 ? 1U : 0U));
+  if (user_namespace >= 0 && setns(user_namespace, CLONE_NEWUSER) != 0) _exit(1);
   if (change_ids && TakeIds(uid, true) != 0) _exit(1);
   if (DropCapabilities() != 0) _exit(1);
   // Last, because a change of ids clears it (prctl(2)).
@@ -212,4 +212,4 @@ Expected<std::vector<OutputFile>> CollectFiles(int folder, int user_namespace, u
   return files;
 }
 
-}  // namespace casemate::container
+}  // namespace casemate

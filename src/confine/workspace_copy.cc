@@ -1,4 +1,4 @@
-#include "isolation/container/workspace_copy.h"
+#include "confine/workspace_copy.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include "base/unique_fd.h"
 #include "confine/syscalls.h"
 
-namespace casemate::container {
+namespace casemate {
 namespace {
 
 constexpr int kDepthMax = 64;
@@ -108,4 +108,4 @@ Expected<void> CopyWorkspace(const std::string& host_path, const Limits& limits,
   return TreeCopier(host_path, limits, writer).Copy(std::move(root), "", 0);
 }
 
-}  // namespace casemate::container
+}  // namespace casemate

@@ -1,0 +1,70 @@
+#include "confine/program.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "confine/landlock.h"
+#include "confine/launch_step.h"
+#include "confine/privileges.h"
+#include "confine/seccomp_filter.h"
+#include "confine/steps.h"
+
+namespace casemate {
+namespace {
+
+[[noreturn]] void Exec(const ConfinementPlan& plan, ExecWords& words, int socket) {
+  int err = ENOENT;
+  for (const std::string& path : plan.exec_candidates) {
+    execve(path.c_str(), words.argv.data(), words.env.data());
+    if (errno != ENOENT && errno != ENOTDIR) err = errno;
+  }
+  GiveUp(socket, LaunchStep::kExecProgram, err);
+}
+
+void DropPower(const ConfinementPlan& plan, int socket) {
+  if (!plan.ids.keeps_bounding_set) Require(socket, LaunchStep::kBoundingSet, DropBoundingSet());
+  if (plan.ids.change_ids) {
+    Require(socket, LaunchStep::kDropIds, TakeIds(plan.ids.program_uid, plan.ids.clear_groups));
+  }
+  Require(socket, LaunchStep::kDropCapabilities, DropCapabilities());
+  Require(socket, LaunchStep::kNoNewPrivileges, SetNoNewPrivileges());
+  Require(socket, LaunchStep::kLandlock, RestrictWithLandlock(plan.landlock));
+  const gid_t gid = plan.ids.change_ids ? plan.ids.program_uid : plan.ids.program_gid;
+  Require(socket, LaunchStep::kVerify,
+          VerifyPrivilegesGone(plan.ids.program_uid, gid, plan.ids.keeps_bounding_set));
+}
+
+}  // namespace
+
+int ExecWords::Fill(ConfinementPlan& plan) {
+  if (plan.argv.size() > kWordsMax || plan.env.size() > kWordsMax) return -E2BIG;
+  for (std::size_t i = 0; i < plan.argv.size(); ++i) argv[i] = plan.argv[i].data();
+  for (std::size_t i = 0; i < plan.env.size(); ++i) env[i] = plan.env[i].data();
+  return 0;
+}
+
+void RunProgram(const ConfinementPlan& plan, ExecWords& words) {
+  int socket = plan.socket;
+  Require(socket, LaunchStep::kSession, NewSession());
+  Require(socket, LaunchStep::kDescriptors, PlaceDescriptors(plan.descriptors, socket));
+  Require(socket, LaunchStep::kResourceLimits, SetResourceLimits(plan.resource_limits));
+  DropPower(plan, socket);
+  // After the change of ids, which clears it (prctl(2)).
+  if (plan.ids.dies_with_parent) {
+    Require(socket, LaunchStep::kParentDeathSignal, ErrnoUnlessZero(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)));
+  }
+  if (plan.seccomp.empty()) {
+    Require(socket, LaunchStep::kReportListener, Send(socket, LaunchMessageKind::kListener, {}, nullptr, 0));
+    Exec(plan, words, socket);
+  }
+  const int listener = InstallSeccompFilter(plan.seccomp, true);
+  Require(socket, LaunchStep::kSeccomp, listener);
+  Require(socket, LaunchStep::kReportListener, Send(socket, LaunchMessageKind::kListener, {}, &listener, 1));
+  close(listener);
+  Exec(plan, words, socket);
+}
+
+}  // namespace casemate

@@ -1,0 +1,61 @@
+#include "confine/program_plan.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+
+namespace casemate {
+namespace {
+
+constexpr std::string_view kPath = "/usr/local/bin:/usr/bin:/bin";
+
+}  // namespace
+
+std::string SearchPath(const EnvironmentView& environment) {
+  const std::size_t slash = environment.python.rfind('/');
+  if (slash == std::string::npos) return std::string(kPath);
+  const std::string folder = environment.python.substr(0, slash);
+  if ((":" + std::string(kPath) + ":").find(":" + folder + ":") != std::string::npos)
+    return std::string(kPath);
+  return folder + ":" + std::string(kPath);
+}
+
+std::vector<std::string> ExecCandidates(const std::string& command, std::string_view search_path,
+                                        const std::string& working_dir) {
+  if (command.starts_with('/')) return {command};
+  if (command.find('/') != std::string::npos) return {working_dir + "/" + command};
+  std::vector<std::string> candidates;
+  while (!search_path.empty()) {
+    const std::size_t end = std::min(search_path.find(':'), search_path.size());
+    if (end > 0) candidates.push_back(std::string(search_path.substr(0, end)) + "/" + command);
+    search_path.remove_prefix(std::min(end + 1, search_path.size()));
+  }
+  return candidates;
+}
+
+std::vector<ResourceLimit> CommonLimits() {
+  // 1, not 0: core(5) ignores the limit for a handler after "|" in core_pattern, and only 1 keeps that from
+  // being started, on the host, with root's rights, for each crash in a sandbox.
+  return {{RLIMIT_CORE, {1, 1}}, {RLIMIT_NICE, {0, 0}}, {RLIMIT_RTPRIO, {0, 0}}};
+}
+
+std::vector<ResourceLimit> EachProcessLimits(const Policy& policy) {
+  std::vector<ResourceLimit> all;
+  const Limits& limits = policy.limits;
+  const auto set = [&all](int resource, std::int64_t soft, std::int64_t hard) {
+    all.push_back({resource, {static_cast<rlim_t>(soft), static_cast<rlim_t>(hard)}});
+  };
+  set(RLIMIT_NOFILE, limits.open_files_max, limits.open_files_max);
+  // A workspace on the host's disk is not bounded by the tmpfs.
+  if (limits.file_bytes_max || !policy.writes_host_folder) {
+    const std::int64_t bytes =
+        limits.file_bytes_max.value_or(limits.tmp_bytes + kMiB);  // the tmpfs is full first
+    set(RLIMIT_FSIZE, bytes, bytes);
+  }
+  // The engine watches CPU time more closely; this holds for each process even if it did not.
+  const std::int64_t cpu_seconds = (CpuTimeMs(limits) + 999) / 1000 + 1;
+  set(RLIMIT_CPU, cpu_seconds, cpu_seconds + 1);
+  return all;
+}
+
+}  // namespace casemate

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "casemate/backend.h"
+#include "confine/plan.h"
+
+namespace casemate {
+
+// The parts of a plan that do not depend on what walls there are.
+
+// PATH of the program: the usual folders, and before them the interpreter's own where it is another.
+std::string SearchPath(const EnvironmentView& environment);
+// What execve is tried with for `command`, as a shell would look for it.
+std::vector<std::string> ExecCandidates(const std::string& command, std::string_view search_path,
+                                        const std::string& working_dir);
+// The same for every program: a warm cell has them from its zygote, and its filter lets nobody change them.
+std::vector<ResourceLimit> CommonLimits();
+// The limits of `policy` that the kernel holds for each process alone.
+std::vector<ResourceLimit> EachProcessLimits(const Policy& policy);
+
+}  // namespace casemate

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "casemate/backend.h"
+#include "casemate/limits.h"
+#include "confine/cgroup.h"
+
+namespace casemate {
+
+// Adds up what the kernel tells of one sandbox: its cgroup's counters, and a sample of its tree for what they leave
+// out. Peaks and sums never fall. One owner, one thread.
+class UsageReader {
+ public:
+  // What only the tier knows: how full the sandbox's own files are. Set before Read().
+  ResourceReading& last() { return last_; }
+
+  // `tree_root`: its process and all descendants are the sandbox; -1 once it is reaped. `cgroup` may be null.
+  const ResourceReading& Read(Cgroup* cgroup, pid_t tree_root, const Limits& limits);
+
+  // What the kernel says of the tree at its end; the memory of one process alone, so only without a cgroup.
+  void TakeEnd(const rusage& usage, bool has_cgroup);
+
+ private:
+  void Sample(pid_t tree_root, const Limits& limits);
+
+  ResourceReading last_;
+};
+
+}  // namespace casemate

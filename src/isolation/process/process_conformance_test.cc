@@ -1,0 +1,30 @@
+#include <gtest/gtest.h>
+
+#include "isolation/conformance/conformance.h"
+#include "isolation/process/process_backend.h"
+
+namespace casemate::process {
+namespace {
+
+EnvironmentView HostCommands() {
+  EnvironmentView view;
+  view.name = "host";
+  view.read_only_paths = {"/usr"};
+  return view;
+}
+
+const bool kRegistered = [] {
+  conformance::Register({"Process", [] { return MakeProcessBackend(testing::TempDir() + "/casemate-locks"); },
+                         HostCommands(),
+                         [] {
+                           const auto report = MakeProcessBackend("")->Admit(Policy{});
+                           return report ? std::string() : report.error().message;
+                         },
+                         false});
+  return true;
+}();
+
+TEST(ProcessConformanceTest, IsRegistered) { EXPECT_TRUE(kRegistered); }
+
+}  // namespace
+}  // namespace casemate::process
