@@ -73,13 +73,14 @@ def bare(interpreter):
     return Peer("bare interpreter", lambda code: [interpreter, *PYTHON_FLAGS, code])
 
 
-def casemate(binary, interpreter):
+def casemate(binary, interpreter, tier=""):
     if not os.access(binary, os.X_OK):
         raise Unavailable(f"{binary} does not exist; build it with ./dev build")
+    words = ["--isolation", tier] if tier else []
     return Peer(
-        "casemate",
-        lambda code: [str(binary), "run", "--python", interpreter, "-c", code, "--json"],
-        limits="memory, pids, cpu, disk, output, time",
+        f"casemate, {tier} tier" if tier else "casemate",
+        lambda code: [str(binary), "run", "--no-engine", *words, "--python", interpreter, "-c", code, "--json"],
+        limits="memory, pids, cpu, output, time" if tier == "process" else "memory, pids, cpu, disk, output, time",
         output=lambda text: json.loads(text)["stdout"],
     )
 

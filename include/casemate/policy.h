@@ -60,11 +60,19 @@ struct NotEnforced {
   friend bool operator==(const NotEnforced&, const NotEnforced&) = default;
 };
 
+// A stronger tier of this build that did not run the program, and why.
+struct PassedOver {
+  Tier tier = Tier::kContainer;
+  std::string reason;
+  friend bool operator==(const PassedOver&, const PassedOver&) = default;
+};
+
 // What held during a run, clause by clause; travels in every result.
 struct EnforcementReport {
   Tier tier = Tier::kContainer;
   std::vector<Enforced> enforced;
   std::vector<NotEnforced> not_enforced;
+  std::vector<PassedOver> passed_over;  // strongest first
   friend bool operator==(const EnforcementReport&, const EnforcementReport&) = default;
 };
 

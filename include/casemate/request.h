@@ -71,8 +71,9 @@ struct ExecutionRequest {
   std::string policy = "default";        // a profile's name
   std::map<std::string, double> limits;  // overrides, by the field names of Limits
   bool require_limits = false;
-  std::optional<Tier> isolation;  // unset: the strongest that is ready here and not below `require`
-  std::optional<Tier> require;    // a floor
+  // Unset: the strongest that is ready here and not below `require`. The result says which, and why no stronger one.
+  std::optional<Tier> isolation;
+  std::optional<Tier> require;  // a floor; without one, and without a tier by name, it is the container
 
   std::string environment = "host";
 

@@ -20,6 +20,22 @@ inline constexpr std::array kBoundFolders = {
     "/etc/fonts",         // fontconfig
 };
 
+// What a process may read of its own /proc entry where that is not its pid namespace's: nothing that tells of the
+// host, as net, mounts and cgroup do.
+inline constexpr std::array kOwnProcFiles = {
+    "auxv",     // the C library, cpu features
+    "cmdline",  // psutil, setproctitle
+    "comm",     // thread names
+    "environ",  // its own variables
+    "fd",       // closing inherited descriptors (subprocess), /dev/fd
+    "fdinfo",   // positions of its own descriptors
+    "limits",   // its own limits
+    "maps",     // sanitizers, numba, pthread_getattr_np
+    "stat",     // times (psutil)
+    "statm",    // memory (psutil)
+    "status",   // memory and ids
+};
+
 inline constexpr std::array kDevices = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"};
 
 }  // namespace casemate

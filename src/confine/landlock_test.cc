@@ -28,11 +28,14 @@ class LandlockTest : public testing::Test {
   ~LandlockTest() override { std::filesystem::remove_all(folder_); }
 
   // Runs `check` in a restricted child; what it returns, or 100 when the restriction failed.
-  int Restricted(int abi, const std::function<int()>& check) const {
-    const LandlockPlan plan{abi, {inside_}, {}};
+  int Restricted(int abi, const std::function<int()>& check) {
+    plan_ = {abi, {inside_}, {}};
+    return RestrictedByPlan(check);
+  }
+  int RestrictedByPlan(const std::function<int()>& check) const {
     const pid_t pid = fork();
     if (pid == 0) {
-      if (SetNoNewPrivileges() != 0 || RestrictWithLandlock(plan) != 0) _exit(100);
+      if (SetNoNewPrivileges() != 0 || RestrictWithLandlock(plan_) != 0) _exit(100);
       _exit(check());
     }
     int status = -1;
@@ -46,6 +49,7 @@ class LandlockTest : public testing::Test {
     return 0;
   }
 
+  LandlockPlan plan_;
   std::string folder_;
   std::string inside_;
 };
@@ -71,6 +75,29 @@ TEST_F(LandlockTest, WritesInsideOnly) {
               0)
         << "ABI " << abi;
     std::filesystem::remove(inside_ + "/new");
+  }
+}
+
+TEST_F(LandlockTest, GrantsTakeThePlaceOfTheRoot) {
+  const int newest = LandlockAbi();
+  if (newest == 0) GTEST_SKIP() << "this kernel has no Landlock, or it is not enabled";
+  std::filesystem::create_directory(folder_ + "/read");
+  ASSERT_TRUE(WriteFileAtomically(folder_ + "/read/file", "given", 0666));
+  using Access = LandlockPlan::Grant::Access;
+  for (int abi = 1; abi <= newest; ++abi) {
+    plan_ = {abi, {inside_}, {{folder_ + "/read", Access::kRead}, {"/dev/null", Access::kDevice}}};
+    EXPECT_EQ(RestrictedByPlan([this] {
+                if (OpenErrno(folder_ + "/read/file", O_RDONLY) != 0) return 1;
+                if (OpenErrno(folder_ + "/read/file", O_WRONLY) != EACCES) return 2;
+                if (OpenErrno(folder_ + "/outside", O_RDONLY) != EACCES) return 3;
+                if (OpenErrno(folder_, O_RDONLY | O_DIRECTORY) != EACCES) return 4;
+                if (OpenErrno("/proc/self/status", O_RDONLY) != EACCES) return 5;
+                if (OpenErrno("/dev/null", O_RDWR) != 0) return 6;
+                if (OpenErrno("/dev/zero", O_RDONLY) != EACCES) return 7;
+                return OpenErrno(inside_ + "/new", O_WRONLY | O_CREAT);
+              }),
+              0)
+        << "ABI " << abi;
   }
 }
 

@@ -38,7 +38,7 @@ TEST_F(PrivilegesTest, AreGoneAfterAllSteps) {
               if (DropCapabilities() != 0) return 3;
               if (SetNoNewPrivileges() != 0) return 4;
               if (VerifyPrivilegesGone(kSomeone, kSomeone) != 0) return 5;
-              if (VerifyPrivilegesGone(kSomeone + 1) != -EPERM) return 6;
+              if (VerifyPrivilegesGone(kSomeone + 1, kSomeone + 1) != -EPERM) return 6;
               if (setresuid(0, 0, 0) == 0) return 7;
               return getgroups(0, nullptr) == 0 ? 0 : 8;
             }),
@@ -61,7 +61,7 @@ TEST_P(PrivilegesStepTest, IsMissed) {
               if (left_out != 1 && TakeIds(kSomeone, true) != 0) return 2;
               if (DropCapabilities() != 0) return 3;
               if (left_out != 2 && SetNoNewPrivileges() != 0) return 4;
-              return VerifyPrivilegesGone(left_out == 1 ? 0 : kSomeone) == -EPERM ? 0 : 5;
+              return VerifyPrivilegesGone(left_out == 1 ? 0 : kSomeone, left_out == 1 ? 0 : kSomeone) == -EPERM ? 0 : 5;
             }),
             0);
 }

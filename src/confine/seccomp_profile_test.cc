@@ -9,6 +9,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/command.h"
@@ -184,6 +185,48 @@ TEST(SeccompCompilerTest, AcceptsASoundProfile) {
   const CommandResult result = CompileProfile(Faulty("read = \"data\""));
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.err, "");
+}
+
+// `narrowed` and `refusals` on top of a base that allows read and close.
+CommandResult CompileNarrowed(const std::string& narrowed, const std::string& refusals) {
+  std::string folder = testing::TempDir() + "seccomp_profile_test.XXXXXX";
+  if (mkdtemp(folder.data()) == nullptr) return {.exit_code = -1, .out = {}, .err = "mkdtemp"};
+  const FaultyProfile base = Faulty("read = \"data\"\nclose = \"data\"");
+  const std::pair<const char*, std::string> files[] = {
+      {"base.toml", base.allowed},
+      {"base_refusals.toml", base.refusals},
+      {"narrow.toml",
+       "[profile]\nname = \"n\"\nbase = \"base.toml\"\nbase_refusals = \"base_refusals.toml\"\n" + narrowed},
+      {"refusals.toml", "[denied.r]\nreason = \"r\"\nremedy = \"m\"\nsyscalls = [\"read\"]\n" + refusals}};
+  for (const auto& [name, text] : files) {
+    if (!WriteFileAtomically(folder + "/" + name, text, 0600))
+      return {.exit_code = -1, .out = {}, .err = "write"};
+  }
+  const auto result =
+      RunCommand({CASEMATE_SECCOMP_COMPILER, folder + "/narrow.toml", folder + "/refusals.toml", folder});
+  (void)RunCommand({"/bin/rm", "-r", folder});
+  return result.value_or(CommandResult{.exit_code = -1, .out = {}, .err = "run"});
+}
+
+TEST(SeccompCompilerTest, NarrowsAndNeverWidens) {
+  const std::string when = "action = \"allow\"\nreason = \"r\"\nwhen = [{ argument = 0, equals = 0 }]\n";
+  EXPECT_EQ(CompileNarrowed("", "").err, "");
+  EXPECT_EQ(CompileNarrowed("[[rule]]\nsyscall = \"read\"\n" + when, "").err, "");
+  const struct {
+    std::string narrowed;
+    std::string refusals;
+    std::string fault;
+  } cases[] = {
+      {"[[rule]]\nsyscall = \"ioctl\"\n" + when, "", "`ioctl` is not denied by this profile; a rule only excepts"},
+      {"[allow.a]\nioctl = \"data\"\n", "", "the key `allow` means nothing here"},
+      {"", "[denied.s]\nreason = \"r\"\nremedy = \"m\"\nsyscalls = [\"ioctl\"]\n",
+       "the base does not allow `ioctl`; remove it here"},
+  };
+  for (const auto& [narrowed, refusals, fault] : cases) {
+    const CommandResult result = CompileNarrowed(narrowed, refusals);
+    EXPECT_EQ(result.exit_code, 1) << fault;
+    EXPECT_THAT(result.err, testing::HasSubstr(fault));
+  }
 }
 
 TEST(SeccompCompilerTest, NamesTheFaultAndItsLine) {

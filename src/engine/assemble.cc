@@ -71,7 +71,11 @@ void ExplainPath(const HarnessReport& report, const LaunchSpec& spec, ExecutionR
   const std::string& path = *report.failure->filename;
   const auto err = static_cast<int>(*report.failure->errno_value);
   if (!path.starts_with('/')) return;
-  if ((err == ENOENT || err == EACCES) && !IsInside(path, spec)) {
+  if (result.isolation.tier == Tier::kProcess) {
+    result.denials.push_back({"path", path, 1,
+                              "this tier gives a program its working folder, $TMPDIR and what is given to it at its own "
+                              "path (-v PATH:PATH:ro); use these, or run with --isolation container"});
+  } else if ((err == ENOENT || err == EACCES) && !IsInside(path, spec)) {
     result.denials.push_back(
         {"path", path, 1, "the sandbox sees no path of the host; give it in with --file, --workspace or -v"});
   } else if (err == EROFS || err == EACCES || err == EPERM) {

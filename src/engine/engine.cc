@@ -124,7 +124,7 @@ class FlowEngine : public Engine {
     auto noted = recorder.Begin(result, checked->policy, (*environment)->view);
     if (!noted) return std::unexpected(noted.error());
     watch.Mark("audit");
-    auto sandbox = admitted->backend->Launch(launch->spec);
+    auto sandbox = Launch(*admitted->backend, request, launch->spec, result);
     if (!sandbox) return std::unexpected(sandbox.error());
     watch.Take((*sandbox)->StartTimings());
 
@@ -150,6 +150,21 @@ class FlowEngine : public Engine {
     result.truncated.files_cut = true;
     // A run that had already failed keeps its own verdict.
     return result.status == Status::kOk ? collected : Expected<void>();
+  }
+
+  // In `backend`, or in the strongest below it that the request allows: only a launch shows whether the host can.
+  Expected<std::unique_ptr<Sandbox>> Launch(Backend& backend, const ExecutionRequest& request,
+                                            const LaunchSpec& spec, ExecutionResult& result) {
+    std::vector<PassedOver> failed;
+    for (Backend* next = &backend;;) {
+      auto sandbox = next->Launch(spec);
+      if (sandbox || !MayTryWeaker(request, sandbox.error())) return sandbox;
+      failed.push_back({next->tier(), sandbox.error().ToString()});
+      auto admitted = ChooseTier(parts_.backends, request, spec.policy, failed);
+      if (!admitted) return std::unexpected(admitted.error());
+      result.isolation = std::move(admitted->report);
+      next = admitted->backend;
+    }
   }
 
   static Expected<void> Collect(const ExecutionRequest& request, Sandbox& sandbox, const Limits& limits,

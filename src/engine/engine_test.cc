@@ -68,6 +68,18 @@ class EngineTest : public testing::Test {
     request_.code = "print(1)";
   }
 
+  // Of two tiers, of which the stronger cannot start.
+  ExecutionResult RunInOneOfTwo() {
+    EngineParts parts;
+    auto stronger = std::make_unique<fake::FakeBackend>(fake::Script{});
+    stronger->launch_error = launch_error_;
+    parts.backends.push_back(std::move(stronger));
+    parts.backends.push_back(std::make_unique<fake::FakeBackend>(fake::Script{}, Tier::kProcess));
+    parts.environment = {.python = kPython, .state_dir = *state_dir_};
+    parts.state_dir = *state_dir_;
+    return MakeEngineOf(std::move(parts))->Execute(request_, nullptr, -1);
+  }
+
   ExecutionResult Run(fake::Script script = {}) {
     auto backend = std::make_unique<fake::FakeBackend>(std::move(script));
     backend->admit_error = admit_error_;
@@ -417,6 +429,21 @@ TEST_F(EngineTest, TellsALaunchThatFailedByWhoseFaultItIs) {
   EXPECT_EQ(result.status, Status::kFailed);
   EXPECT_EQ(result.error->message, "clone3 failed (EAGAIN)");
   EXPECT_THAT(events_.words, testing::Not(testing::Contains("started")));
+}
+
+TEST_F(EngineTest, TakesAWeakerTierThatWasAcceptedAndSaysWhy) {
+  launch_error_ = Error{ErrorCode::kUnavailable, "no namespaces", "EPERM"};
+  ExecutionResult refused = RunInOneOfTwo();
+  EXPECT_EQ(refused.status, Status::kUnavailable);
+  EXPECT_THAT(refused.error->message, HasSubstr("--require process"));
+  request_.require = Tier::kProcess;
+  const ExecutionResult result = RunInOneOfTwo();
+  EXPECT_EQ(result.isolation.tier, Tier::kProcess);
+  ASSERT_THAT(result.isolation.passed_over, SizeIs(1));
+  EXPECT_THAT(result.isolation.passed_over[0].reason, HasSubstr("no namespaces"));
+  // A fault of the request is one in every tier.
+  launch_error_ = Error{ErrorCode::kInvalidRequest, "cannot mount there", ""};
+  EXPECT_EQ(RunInOneOfTwo().status, Status::kRejected);
 }
 
 TEST_F(EngineTest, EachRunHasAnIdOfItsOwnAndNeedsNoSink) {

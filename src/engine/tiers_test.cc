@@ -111,8 +111,49 @@ INSTANTIATE_TEST_SUITE_P(
                  {},
                  kUnavailable,
                  "microvm is not ready"},
+        TierCase{"NotTheProcessTierUnasked",
+                 {kContainer, kProcess},
+                 {kContainer},
+                 {},
+                 {},
+                 {},
+                 kUnavailable,
+                 "container is not ready; --require process"},
+        TierCase{"TheProcessTierWhenItIsEnough",
+                 {kContainer, kProcess},
+                 {kContainer},
+                 {},
+                 kProcess,
+                 kProcess,
+                 kUnavailable,
+                 ""},
+        TierCase{"TheContainerWhenTheProcessTierWouldDo",
+                 {kContainer, kProcess},
+                 {},
+                 {},
+                 kProcess,
+                 kContainer,
+                 kUnavailable,
+                 ""},
+        TierCase{"TheProcessTierByName", {kContainer, kProcess}, {}, kProcess, {}, kProcess, kUnavailable, ""},
         TierCase{"NoBackendAtAll", {}, {}, {}, {}, {}, kUnavailable, "container"}),
     [](const auto& param) { return param.param.name; });
+
+TEST(ChooseTierTest, TellsWhatItPassedOver) {
+  const auto backends = Backends({kMicrovm, kContainer, kProcess}, {kMicrovm});
+  ExecutionRequest request;
+  request.require = kProcess;
+  const std::vector<PassedOver> failed{{kContainer, "no namespaces"}};
+  const auto admitted = ChooseTier(backends, request, Policy{}, failed);
+  ASSERT_TRUE(admitted);
+  EXPECT_EQ(admitted->report.passed_over,
+            (std::vector<PassedOver>{{kMicrovm, "microvm is not ready"}, {kContainer, "no namespaces"}}));
+  request.isolation = kProcess;
+  const auto named = ChooseTier(backends, request, Policy{});
+  ASSERT_TRUE(named);
+  EXPECT_EQ(named->report.passed_over, (std::vector<PassedOver>{{kMicrovm, "the request names the tier process"},
+                                                                {kContainer, "the request names the tier process"}}));
+}
 
 }  // namespace
 }  // namespace casemate

@@ -111,6 +111,15 @@ void WriteEnforcement(JsonWriter& writer, const EnforcementReport& report) {
     writer.EndObject();
   }
   writer.EndArray();
+  writer.Key("passed_over");
+  writer.BeginArray();
+  for (const PassedOver& stronger : report.passed_over) {
+    writer.BeginObject();
+    writer.Field("tier", TierName(stronger.tier));
+    writer.Field("reason", stronger.reason);
+    writer.EndObject();
+  }
+  writer.EndArray();
   writer.EndObject();
 }
 

@@ -135,23 +135,36 @@ Expected<Timing> ReadTiming(const JsonField& field) { return ReadNew(field, kTim
 Expected<Enforced> ReadEnforced(const JsonField& field) { return ReadNew(field, kEnforcedFields); }
 Expected<NotEnforced> ReadNotEnforced(const JsonField& field) { return ReadNew(field, kNotEnforcedFields); }
 
-Done ReadTier(const JsonField& field, EnforcementReport& report) {
+template <typename T>
+Done ReadTier(const JsonField& field, T& holder) {
   const auto name = field.String();
   if (!name) return std::unexpected(name.error());
   const auto tier = ParseTier(*name);
   if (!tier) return Refuse(fmt::format("\"{}\" names no tier", field.name()));
-  report.tier = *tier;
+  holder.tier = *tier;
   return {};
 }
 
+Expected<PassedOver> ReadPassedOver(const JsonField& field) {
+  constexpr std::array kFields = {
+      Reader<PassedOver>{"tier", ReadTier<PassedOver>},
+      Reader<PassedOver>{"reason", ReadText<&PassedOver::reason>},
+  };
+  return ReadNew(field, kFields);
+}
+
 constexpr std::array kEnforcementFields = {
-    Reader<EnforcementReport>{"tier", ReadTier},
+    Reader<EnforcementReport>{"tier", ReadTier<EnforcementReport>},
     Reader<EnforcementReport>{
         "enforced",
         [](const JsonField& f, EnforcementReport& r) { return ReadList(f, ReadEnforced, r.enforced); }},
     Reader<EnforcementReport>{"not_enforced",
                               [](const JsonField& f, EnforcementReport& r) {
                                 return ReadList(f, ReadNotEnforced, r.not_enforced);
+                              }},
+    Reader<EnforcementReport>{"passed_over",
+                              [](const JsonField& f, EnforcementReport& r) {
+                                return ReadList(f, ReadPassedOver, r.passed_over);
                               }},
 };
 

@@ -14,7 +14,7 @@ TEST(ResultJson, AnEmptyResultHasEveryField) {
             R"("displays":[],"files":[],"error":null,"denials":[],)"
             R"("usage":{"wall_ms":0,"cpu_ms":0,"memory_peak_bytes":0,"processes_peak":0,"tmp_peak_bytes":0,)"
             R"("stdout_bytes":0,"stderr_bytes":0},"timings":[],)"
-            R"("isolation":{"tier":"container","enforced":[],"not_enforced":[]},)"
+            R"("isolation":{"tier":"container","enforced":[],"not_enforced":[],"passed_over":[]},)"
             R"("policy":"","environment":"","code_sha256":""})");
 }
 
@@ -34,7 +34,8 @@ TEST(ResultJson, AFullResult) {
   result.denials = {{"syscall", "mount", 2, "none"}};
   result.usage.wall_ms = 12;
   result.timings = {{"launch", 900}};
-  result.isolation = {Tier::kProcess, {{"memory", "rlimit"}}, {{"network", "no netns", "seccomp", "sysctl"}}};
+  result.isolation = {Tier::kProcess, {{"memory", "rlimit"}}, {{"network", "no netns", "seccomp", "sysctl"}},
+                      {{Tier::kContainer, "no namespaces"}}};
   result.policy = "default";
   result.environment = "host";
   result.code_sha256 = "ab";
@@ -58,7 +59,8 @@ TEST(ResultJson, AFullResult) {
        R"([{"kind":"syscall","what":"mount","count":2,"remedy":"none"}])",
        R"([{"step":"launch","microseconds":900}])",
        R"({"tier":"process","enforced":[{"guarantee":"memory","mechanism":"rlimit"}],)"
-       R"("not_enforced":[{"guarantee":"network","reason":"no netns","fallback":"seccomp","remedy":"sysctl"}]})"}) {
+       R"("not_enforced":[{"guarantee":"network","reason":"no netns","fallback":"seccomp","remedy":"sysctl"}],)"
+       R"("passed_over":[{"tier":"container","reason":"no namespaces"}]})"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
 }

@@ -15,6 +15,8 @@
   host_check      a check of the host afterwards, see HOST_CHECKS
   rests_on        a guarantee: where the run itself says that it is not enforced, a failure counts as `weak`
   filename        the program's name;  syntax: broken       it is not meant to compile
+  in_TIER         NAME=VALUE: that header's value in this tier (TIER: process); an empty VALUE takes it away. With
+                  why=…, the reason in a sentence, which each needs that sets anything else
 After every run, whatever the header says: one JSON object with all fields; no process is left; nothing of the host's
 canary, which is in a file, in the environment and behind every listener, is in the answer.
 """
@@ -28,6 +30,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 import casemate  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
+TIERS = ("process",)
 REPEATED = {"flags", "stderr_contains", "stdout_contains", "forbid", "host_check", "denial", "what", "host"}
 _SINGLE = (
     "expect args stdin uses needs wall_ms_max memory_peak_max supervisor_rss_max exit_code signal error_type "
@@ -35,6 +38,8 @@ _SINGLE = (
     "filename syntax rests_on"
 )
 KNOWN = REPEATED | set(_SINGLE.split())
+# Of the header in_TIER.
+_OF_TIER = KNOWN | {"why"}
 UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -56,12 +61,14 @@ def unescape(text):
 
 
 class Program:
-    def __init__(self, path):
+    def __init__(self, path, tier=""):
         self.path = path
+        self.tier = tier
         self.text = path.read_text(encoding="utf-8")
         self.hostile = "hostile" in path.parts
         self.name = str(path.relative_to(HERE))
         self.header = {}
+        self.tiers = {}
         for line in self.text.splitlines():
             match = re.match(r"(?:#|//) ([a-z_]+): ?(.*)$", line)
             if not match:
@@ -69,6 +76,9 @@ class Program:
                     continue
                 break
             name, value = match.groups()
+            if name.startswith("in_"):
+                self.take_for_tier(name.removeprefix("in_"), value)
+                continue
             check(name in KNOWN, f"{self.name}: unknown header {name}")
             if name in REPEATED:
                 self.header.setdefault(name, []).append(value)
@@ -76,6 +86,11 @@ class Program:
                 check(name not in self.header, f"{self.name}: header {name} twice")
                 self.header[name] = value
         check("what" in self.header, f"{self.name}: no `what`")
+        for said in self.tiers.values():
+            check("why" in said, f"{self.name}: no `why` for what a tier does otherwise")
+        self.header.update(self.tiers.get(tier, {}))
+        self.header = {name: value for name, value in self.header.items() if value not in ("", [""])}
+        self.why = self.header.pop("why", "")
         expectation = self.header.get("expect", "status=ok")
         self.contained = "contained" in expectation.split("|")
         self.statuses = {word.removeprefix("status=") for word in expectation.split("|")} - {"contained"}
@@ -83,18 +98,34 @@ class Program:
         if self.hostile:
             check("expect" in self.header, f"{self.name}: a hostile program says what to expect")
 
+    def take_for_tier(self, tier, assignment):
+        name, equals, value = assignment.partition("=")
+        check(tier in TIERS and equals and name in _OF_TIER, f"{self.name}: `in_{tier}: {assignment}` means nothing")
+        said = self.tiers.setdefault(tier, {})
+        if name in REPEATED:
+            said.setdefault(name, []).append(value)
+        else:
+            said[name] = value
+
     def get(self, name, default=None):
         return self.header.get(name, default)
 
     def source(self):
+        text = self.text
         if self.get("uses") == "attempts":
-            return (HERE / "attempts.py").read_text(encoding="utf-8") + "\n" + self.text
-        return self.text
+            text = (HERE / "attempts.py").read_text(encoding="utf-8") + "\n" + text
+        return self.place(text) if self.tier == "process" else text
+
+    def place(self, text):
+        """That tier has no root of its own: seen from the working folder, what is /workspace and /tmp elsewhere."""
+        shared = re.search(r"--workspace \S+:r[ow]", " ".join(self.get("flags", [])))
+        places = {"workspace": "." if shared else "../workspace", "tmp": "/tmp" if shared else "../tmp"}
+        return re.sub(r"(?<![\w./])/(workspace|tmp)\b", lambda found: places[found.group(1)], text)
 
 
-def discover(pattern):
+def discover(pattern, tier=""):
     programs = [
-        Program(path)
+        Program(path, tier)
         for folder in ("hostile", "harmless")
         for path in sorted((HERE / folder).rglob("*"))
         if path.suffix in (".py", ".sh", ".c")

@@ -20,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 import casemate  # noqa: E402
 from engine import Engine  # noqa: E402
 from host import HOST_CHECKS, Host  # noqa: E402
-from program import HERE, Failure, check, discover, unescape  # noqa: E402
+from program import HERE, TIERS, Failure, check, discover, unescape  # noqa: E402
 from verdict import check_run, compare_different  # noqa: E402
 
 
@@ -44,6 +44,9 @@ class Suite:
         """The first of the host's interpreters that has `module`; None when none has."""
         if module not in self.interpreters:
             default = os.environ.get("CASEMATE_PYTHON") or shutil.which("python3")
+            # Root's own folders are closed to the user id that this tier gives a program.
+            if self.options.tier == "process" and os.getuid() == 0 and os.path.exists("/usr/bin/python3"):
+                default = "/usr/bin/python3"
             self.interpreters[module] = next(
                 (
                     path
@@ -67,6 +70,8 @@ class Suite:
                 met = interpreter is not None
             if not met:
                 return need, None
+        if self.options.tier == "process":
+            interpreter = interpreter or self.interpreter_with("sys")
         return None, interpreter
 
     def start_engine(self):
@@ -109,7 +114,8 @@ class Suite:
                 check(
                     casemate.host_command(["gcc", "-O1", "-w", "-o", built, str(program.path)]) == 0, "does not compile"
                 )
-            return [*words, "-v", f"{self.build_dir}:/probe:ro", "--", f"/probe/{program.path.stem}"]
+            inside = self.build_dir if self.options.tier == "process" else "/probe"
+            return [*words, "-v", f"{self.build_dir}:{inside}:ro", "--", f"{inside}/{program.path.stem}"]
         path = host.folder / program.get("filename", program.path.name)
         path.write_text(program.source(), encoding="utf-8")
         return [*words, str(path), *shlex.split(program.get("args", ""))]
@@ -154,6 +160,8 @@ class Suite:
 
 def check_data():
     """Without a binary: every header is well-formed, every program compiles, every check and setup exists."""
+    for tier in TIERS:
+        discover("", tier)
     programs = discover("")
     for program in programs:
         if program.path.suffix == ".py" and program.get("syntax") != "broken":
@@ -231,11 +239,12 @@ def main():
     casemate.require_binary()
     casemate.adopt_orphans()
     casemate.die_with_tests()
-    programs = discover(options.filter)
+    programs = discover(options.filter, options.tier)
     results = []
     with casemate.scratch("escapes") as folder:
         suite = Suite(options, folder)
-        first = casemate.run_json("--", "true", env=casemate.environment(CASEMATE_STATE_DIR=suite.state_dir))
+        tier = ["--isolation", options.tier] if options.tier else []
+        first = casemate.run_json(*tier, "--", "true", env=casemate.environment(CASEMATE_STATE_DIR=suite.state_dir))
         if first.code != 0:
             print(f"No program runs here at all, so nothing was tested: {first.tell()}")
             return 1

@@ -84,7 +84,7 @@ Expected<LandlockPlan> PlanLandlock(const LaunchSpec& spec, const Host& host, co
   for (const char* path : kBoundFolders) GrantIfThere(path, Access::kRead, host, landlock);
   for (const char* path : kDevices) GrantIfThere(path, Access::kDevice, host, landlock);
   // As the program opens it: its own entry, and nobody else's.
-  landlock.grants.push_back({"/proc/self", Access::kRead});
+  for (const char* name : kOwnProcFiles) landlock.grants.push_back({std::string("/proc/self/") + name, Access::kRead});
   landlock.grants.push_back({root + "/casemate", Access::kRead});
   landlock.grants.push_back({root + "/code", Access::kRead});
   landlock.grants.push_back({root + "/tmp", Access::kWrite});

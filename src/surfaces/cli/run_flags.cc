@@ -315,7 +315,7 @@ constexpr std::array kFlags = {
             },
             "refuse to run where a guarantee rests on less than it should"},
     RunFlag{"isolation", '\0', "auto|TIER", "", SetIsolation, "the tier to run in"},
-    RunFlag{"require", '\0', "TIER", "", SetRequire, "the weakest tier to accept"},
+    RunFlag{"require", '\0', "TIER", "", SetRequire, "the weakest tier that auto may take (container)"},
     RunFlag{"policy", '\0', "NAME", "",
             [](RunOptions& o, std::string_view v) -> Applied {
               o.request.policy = v;

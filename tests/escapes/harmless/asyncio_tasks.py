@@ -1,5 +1,7 @@
 # what: asyncio: tasks, queues, a timeout, an executor, a child process, a unix socket server.
 # expect_result: [10, "late", 49, "out", "HELLO"]
+# in_process: expect=status=error
+# in_process: why=it makes a server, and no socket can be made here
 import asyncio
 
 

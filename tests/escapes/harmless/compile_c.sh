@@ -2,6 +2,11 @@
 # needs: gcc
 # flags: --memory 512m --timeout 60s
 # stdout: 42\n
+# in_process: expect=status=error
+# in_process: stdout=
+# in_process: stdout_contains=
+# in_process: exit_code=
+# in_process: why=a linker makes its output executable, and modes cannot be changed here
 cat > answer.c <<END
 #include <stdio.h>
 int main(void) { printf("%d\n", 6 * 7); return 0; }

@@ -2,6 +2,8 @@
 # host: workspace
 # flags: -v {workspace}:/data:ro
 # expect_result: ["of the workspace\n", false]
+# in_process: expect=status=rejected
+# in_process: why=a folder can be shown at its own path alone
 import os
 
 result = [open("/data/input.txt").read(), os.access("/data/input.txt", os.W_OK)]

@@ -1,5 +1,7 @@
 # what: Links, renames, permissions, times, locks, attributes, sparse files, globbing, copying a tree.
 # expect_result: ["moved", "0o640", 5, ["a", "b"], true, "linked"]
+# in_process: expect=status=error
+# in_process: why=modes cannot be changed here
 import fcntl
 import glob
 import os

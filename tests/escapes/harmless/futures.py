@@ -1,5 +1,7 @@
 # what: Executors of threads and of processes.
 # expect_result: [[2, 4, 6], [1, 2, 6], "ValueError"]
+# in_process: expect=status=error
+# in_process: why=multiprocessing's locks need /dev/shm, and there is none
 import concurrent.futures
 import math
 import multiprocessing

@@ -1,5 +1,7 @@
 # what: A pool of forked workers, a queue, a pipe, a lock, shared values.
 # expect_result: [[0, 1, 4, 9, 16, 25], "from the child", 40, "down the pipe"]
+# in_process: expect=status=error
+# in_process: why=multiprocessing's locks need /dev/shm, and there is none
 import multiprocessing
 
 

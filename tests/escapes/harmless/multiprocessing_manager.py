@@ -1,6 +1,8 @@
 # what: A manager process with a shared dictionary, over a unix socket.
 # expect_result: {"a": 1, "b": 2}
 # flags: --timeout 60s
+# in_process: expect=status=error
+# in_process: why=a manager is a server, and no socket can be made here
 import multiprocessing
 
 

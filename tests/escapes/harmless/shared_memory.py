@@ -1,5 +1,7 @@
 # what: A block of shared memory between two processes.
 # expect_result: "written by the child"
+# in_process: expect=status=error
+# in_process: why=shared memory needs /dev/shm, and there is none
 import multiprocessing
 from multiprocessing import shared_memory
 

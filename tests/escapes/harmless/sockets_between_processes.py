@@ -1,5 +1,7 @@
 # what: Socket pairs, unix sockets by path and by abstract name, descriptors passed between processes.
 # expect_result: ["pair", "path", "abstract", "passed"]
+# in_process: expect=status=error
+# in_process: why=no socket can be made here but a pair
 import os
 import socket
 

@@ -1,5 +1,7 @@
 # what: Temporary files and folders of each kind.
 # expect_result: [true, true, "x", true]
+# in_process: expect_result=[false, true, "x", true]
+# in_process: why=temporary files are in the run's own folder, not in /tmp
 import os
 import tempfile
 

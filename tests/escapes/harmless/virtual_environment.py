@@ -1,6 +1,8 @@
 # what: Makes a virtual environment and runs its interpreter.
 # flags: --timeout 60s
 # expect_result: "/workspace/env"
+# in_process: expect=status=error
+# in_process: why=venv sets modes, which cannot be changed here
 import subprocess
 import venv
 

@@ -2,6 +2,8 @@
 # expect: contained
 # uses: attempts
 # denial: syscall chroot
+# in_process: expect=status=error
+# in_process: why=that folder is closed here, so the program ends with the refusal
 os.makedirs("/workspace/jail", exist_ok=True)
 root = os.open("/", os.O_RDONLY)
 attempts.refused("chroot", outcome(lambda: os.chroot("/workspace/jail")))

@@ -3,6 +3,8 @@
 # uses: attempts
 # flags: --collect ** --timeout 5s
 # wall_ms_max: 5000
+# in_process: expect=status=error
+# in_process: why=no socket can be made here, so the program ends with the refusal
 import socket
 
 os.mkfifo("/workspace/fifo")

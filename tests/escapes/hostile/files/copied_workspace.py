@@ -4,6 +4,8 @@
 # host: workspace
 # flags: --workspace {workspace}:copy
 # host_check: workspace_unchanged
+# in_process: expect=status=error
+# in_process: why=modes cannot be changed here (shutil.copy), so the program ends with the refusal
 import shutil
 
 with open("/workspace/input.txt", "a") as file:

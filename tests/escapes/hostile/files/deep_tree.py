@@ -3,6 +3,8 @@
 # uses: attempts
 # flags: --collect ** --timeout 10s --tmp-size 64m
 # wall_ms_max: 12000
+# in_process: expect=status=error
+# in_process: why=from the bottom of the first folder the runner's relative path leads to no second; that tree has to be removed all the same
 depth = 0
 for start in ("/workspace", "/tmp"):
     os.chdir(start)

@@ -1,6 +1,8 @@
 # what: Looks for a device beyond the documented few, and makes its own.
 # expect: contained
 # uses: attempts
+# in_process: expect=status=error
+# in_process: why=that folder cannot even be listed here, so the program ends with the refusal
 import stat
 
 allowed = {"null", "zero", "full", "random", "urandom", "stdin", "stdout", "stderr", "fd", "shm", "tty", "pts", "ptmx",

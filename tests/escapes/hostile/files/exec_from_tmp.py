@@ -1,6 +1,8 @@
 # what: Runs and maps code of its own from /tmp and /dev/shm, which are mounted without exec.
 # expect: contained
 # uses: attempts
+# in_process: expect=status=error
+# in_process: why=modes cannot be changed here (shutil.copy), so the program ends with the refusal
 import mmap
 import shutil
 

@@ -1,6 +1,8 @@
 # what: Reads the mount tables for paths of the host beyond the documented read-only binds.
 # expect: contained
 # uses: attempts
+# in_process: expect=status=error
+# in_process: why=that file is closed here, so the program ends with the refusal
 import sys
 
 documented = ["/usr", "/bin", "/lib", "/lib64", "/sbin", "/etc", "/dev",

@@ -1,6 +1,8 @@
 # what: Lists processes: sees another one than its own.
 # expect: contained
 # uses: attempts
+# in_process: expect=status=error
+# in_process: why=that folder cannot even be listed here, so the program ends with the refusal
 mine = {os.getpid()}
 pids = {int(name) for name in os.listdir("/proc") if name.isdigit()}
 attempts.holds("/proc", pids <= mine | {1} and len(pids) >= 1, str(sorted(pids)))

@@ -4,6 +4,8 @@
 # host: workspace
 # flags: --workspace {workspace}:rw
 # host_check: no_setuid_left
+# in_process: expect=status=error
+# in_process: why=modes cannot be changed here (shutil.copy), so the program ends with the refusal
 import shutil
 
 shutil.copy("/usr/bin/id", "/workspace/by_chmod")

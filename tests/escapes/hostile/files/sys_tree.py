@@ -1,6 +1,8 @@
 # what: Looks for /sys, cgroup files or a way to leave its cgroup.
 # expect: contained
 # uses: attempts
+# in_process: expect=status=error
+# in_process: why=that folder cannot even be listed here, so the program ends with the refusal
 import glob
 
 attempts.holds("/sys", not os.path.isdir("/sys") or not os.listdir("/sys"), "absent or empty")

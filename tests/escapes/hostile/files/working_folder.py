@@ -1,6 +1,8 @@
 # what: Escapes by its working folder, /proc/self/cwd, /proc/self/root and task links.
 # expect: contained
 # uses: attempts
+# in_process: expect=status=error
+# in_process: why=the runner names its folders from the working folder, which the program removes
 secret = os.environ["PROBE_SECRET_PATH"]
 attempts.holds("cwd", os.getcwd() == "/workspace", os.getcwd())
 for prefix in ("../" * 40, "/proc/self/cwd/" + "../" * 40, "/proc/self/root", "/proc/thread-self/root",

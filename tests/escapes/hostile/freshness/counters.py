@@ -2,6 +2,8 @@
 # expect: contained
 # uses: attempts
 # runs: 2
+# in_process: rests_on=pid_space
+# in_process: why=process ids are the host's
 import resource
 import time
 

@@ -2,6 +2,8 @@
 # expect: contained
 # uses: attempts
 # runs: 2
+# in_process: expect=status=error
+# in_process: why=that folder cannot even be listed here, so the program ends with the refusal
 for folder in ("/workspace", "/tmp", "/dev/shm", "/var/tmp", "/run", "/dev/mqueue"):
     if os.path.isdir(folder):
         attempts.holds(folder, not os.listdir(folder), str(os.listdir(folder)))

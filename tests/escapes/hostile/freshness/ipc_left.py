@@ -2,6 +2,8 @@
 # expect: contained
 # uses: attempts
 # runs: 2
+# in_process: expect=status=error
+# in_process: why=no socket can be made here, so the program ends with the refusal
 import socket
 
 KEY = 0x7A5E

@@ -2,6 +2,8 @@
 # expect: contained
 # uses: attempts
 # runs: 2
+# in_process: rests_on=filesystem
+# in_process: why=the working folder has a path of the host
 import resource
 import signal
 

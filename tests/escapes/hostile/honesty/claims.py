@@ -2,6 +2,9 @@
 # expect: contained
 # uses: attempts
 # host_check: claims
+# in_process: expect=status=error
+# in_process: host_check=
+# in_process: why=/proc cannot be listed here; tests/docker has its own probe of what this tier claims
 import socket
 
 lines = dict(line.split(":\t", 1) for line in open("/proc/self/status").read().splitlines() if ":\t" in line)

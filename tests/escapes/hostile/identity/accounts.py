@@ -1,6 +1,8 @@
 # what: Reads the accounts of the host: shadow, real user names, machine id, host name, ssh host keys.
 # expect: contained
 # uses: attempts
+# in_process: expect=status=error
+# in_process: why=that file is closed here, so the program ends with the refusal
 import socket
 
 for path in ("/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/machine-id", "/etc/ssh/ssh_host_rsa_key",

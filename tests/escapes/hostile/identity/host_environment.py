@@ -1,6 +1,8 @@
 # what: Looks for the environment of the host in its own environment, its stack area and its heap.
 # expect: contained
 # uses: attempts
+# in_process: expect=status=error
+# in_process: why=that file is closed here, so the program ends with the refusal
 # The runner's own environment holds a random canary; what is printed here must not contain it.
 expected = {"PATH", "HOME", "LANG", "TMPDIR"}
 asked = {name for name in os.environ if name.startswith("PROBE_")}

@@ -1,6 +1,8 @@
 # what: Reads the id maps for a way to host root and rewrites them.
 # expect: contained
 # uses: attempts
+# in_process: expect=status=error
+# in_process: why=that file is closed here, so the program ends with the refusal
 for kind in ("uid_map", "gid_map"):
     rows = [[int(word) for word in line.split()] for line in open(f"/proc/self/{kind}")]
     program = [row for row in rows if row[0] <= 1000 < row[0] + row[2]]

@@ -1,9 +1,13 @@
 # what: Looks for a privileged user id, a spare group, or a way to change ids.
 # expect: contained
 # uses: attempts
-attempts.holds("uids", set(os.getresuid()) == {1000}, str(os.getresuid()))
-attempts.holds("gids", set(os.getresgid()) == {1000}, str(os.getresgid()))
-attempts.holds("groups", set(os.getgroups()) <= {1000}, str(os.getgroups()))
+# in_process: rests_on=identity
+# in_process: why=an ordinary user's program has that user's id
+# Without a user namespace the leased id is seen as it is.
+own = os.getuid() if os.getuid() >= 0x70000000 else 1000
+attempts.holds("uids", set(os.getresuid()) == {own}, str(os.getresuid()))
+attempts.holds("gids", set(os.getresgid()) == {own}, str(os.getresgid()))
+attempts.holds("groups", set(os.getgroups()) <= {own}, str(os.getgroups()))
 for name, call in {
     "setuid": lambda: os.setuid(0),
     "setgid": lambda: os.setgid(0),

@@ -1,6 +1,9 @@
 # what: Looks for a thread without no_new_privs or without a seccomp filter, and tries to clear them.
 # expect: contained
 # uses: attempts
+# in_process: flags=--timeout 5s
+# in_process: expect=status=timeout
+# in_process: why=the list of threads is closed here, so the program ends with the refusal, and its thread waits for ever
 import subprocess
 import sys
 import threading

@@ -1,6 +1,8 @@
 # what: Makes a setuid copy of a program of its own and a file capability, and runs them.
 # expect: contained
 # uses: attempts
+# in_process: expect=status=error
+# in_process: why=modes cannot be changed here (shutil.copy), so the program ends with the refusal
 import shutil
 import subprocess
 

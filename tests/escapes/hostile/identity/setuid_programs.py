@@ -1,6 +1,8 @@
 # what: Runs the setuid programs of the host (su, mount, passwd, newuidmap...) and looks at who they became.
 # expect: contained
 # uses: attempts
+# in_process: expect=status=error
+# in_process: why=that file is closed here, so the program ends with the refusal
 import glob
 import stat
 import subprocess

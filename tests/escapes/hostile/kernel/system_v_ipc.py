@@ -2,6 +2,8 @@
 # expect: contained
 # uses: attempts
 # host: sysv_segment
+# in_process: expect=status=error
+# in_process: why=that folder cannot even be listed here, so the program ends with the refusal
 segment, key = int(os.environ["PROBE_SYSV_ID"]), int(os.environ["PROBE_SYSV_KEY"])
 attempts.failed("shmat by id", raw(30, segment, None, 0o10000))
 attempts.failed("shmget by key", raw(29, key, 0, 0))

@@ -3,6 +3,8 @@
 # uses: attempts
 # host: tcp_listener
 # denial: network connect
+# in_process: denial=syscall socket AF_INET
+# in_process: why=no socket can be made here, so there is none to connect
 import socket
 
 port = int(os.environ["PROBE_TCP_PORT"])

@@ -4,6 +4,8 @@
 # denial: network connect
 # flags: --timeout 20s
 # wall_ms_max: 15000
+# in_process: denial=syscall socket AF_INET
+# in_process: why=no socket can be made here, so there is none to connect
 import socket
 
 for address, port in (("1.1.1.1", 443), ("8.8.8.8", 53), ("192.0.2.1", 80), ("10.0.0.1", 22), ("172.17.0.1", 2375),

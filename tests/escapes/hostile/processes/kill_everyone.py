@@ -1,6 +1,8 @@
 # what: kill(-1, SIGKILL) and signals to its own process group, session and parent.
 # expect: contained
 # uses: attempts
+# in_process: expect=status=error
+# in_process: why=process ids of the host can be asked for here (pid_space is not claimed), and the program stops at that
 import signal
 
 # Without a pid namespace this would hit the host: that alone is the escape, and nothing more is tried.

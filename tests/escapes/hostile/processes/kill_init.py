@@ -1,6 +1,8 @@
 # what: Sends every signal to the init of the sandbox, also by descriptor, thread and queue.
 # expect: contained
 # uses: attempts
+# in_process: expect=status=error
+# in_process: why=process ids of the host can be asked for here (pid_space is not claimed), and the program stops at that
 import time
 
 # Without a pid namespace this would hit the host: that alone is the escape, and nothing more is tried.

@@ -1,6 +1,8 @@
 # what: Signals processes of the host by their numbers.
 # expect: contained
 # uses: attempts
+# in_process: rests_on=pid_space
+# in_process: why=process ids of the host can be asked for here; none can be signalled
 reached = []
 for pid in [int(os.environ["PROBE_HOST_PID"]), *range(3, 33000)]:
     if pid != os.getpid():

@@ -2,6 +2,8 @@
 # expect: status=disk_limit
 # flags: --timeout 60s
 # wall_ms_max: 40000
+# in_process: expect=status=error
+# in_process: why=the host's /dev/shm is closed, and there is no other
 import os
 
 for index in range(400000):

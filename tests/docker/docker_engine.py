@@ -1,0 +1,88 @@
+"""A Docker Engine of the test's own: its own socket and folders, no bridge, no firewall rules; gone afterwards."""
+
+import contextlib
+import io
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tarfile
+import time
+
+FOLDERS = ("dev", "etc", "proc", "sys", "usr", "var", "opt/casemate")
+LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
+IMAGE = "casemate-test"
+
+
+class Unavailable(Exception):
+    """Why no Docker Engine can be started here, as one clause."""
+
+
+def image_archive():
+    """A root file system with nothing in it but places to bind the host's own folders to."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        for name in FOLDERS:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(entry)
+        entry = tarfile.TarInfo("tmp")
+        entry.type, entry.mode = tarfile.DIRTYPE, 0o1777
+        archive.addfile(entry)
+        for name, target in LINKS.items():
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = tarfile.SYMTYPE, target
+            archive.addfile(entry)
+        secret = b"of the container's owner\n"
+        entry = tarfile.TarInfo("var/secret")
+        entry.size, entry.mode, entry.uid, entry.gid = len(secret), 0o600, 1234, 1234
+        archive.addfile(entry, io.BytesIO(secret))
+    return data.getvalue()
+
+
+class Engine:
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.host = f"unix://{self.folder}/docker.sock"
+        self.client = "/usr/bin/docker" if os.path.exists("/usr/bin/docker") else shutil.which("docker")
+        self.daemon = None
+
+    def __enter__(self):
+        dockerd = shutil.which("dockerd") or shutil.which("dockerd", path="/usr/sbin:/sbin")
+        if os.getuid() != 0:
+            raise Unavailable("only root can start a Docker Engine")
+        if not dockerd or not self.client:
+            raise Unavailable("docker.io is not installed")
+        self.log = open(self.folder / "log", "wb")
+        arguments = ["--data-root", self.folder / "data", "--exec-root", self.folder / "exec"]
+        arguments += ["--pidfile", self.folder / "pid", "-H", self.host, "--bridge=none", "--iptables=false"]
+        self.daemon = subprocess.Popen([dockerd, *map(str, arguments)], stdout=self.log, stderr=self.log)
+        end = time.monotonic() + 60
+        while self.docker("info").returncode != 0:
+            if self.daemon.poll() is not None or time.monotonic() > end:
+                self.__exit__()
+                last = (self.folder / "log").read_text(errors="replace").strip().splitlines()[-1:]
+                raise Unavailable(f"dockerd does not start: {' '.join(last)}")
+            time.sleep(0.2)
+        made = self.docker("import", "-", IMAGE, given=image_archive())
+        if made.returncode != 0:
+            self.__exit__()
+            raise Unavailable(f"docker import: {made.stderr.decode(errors='replace').strip()}")
+        return self
+
+    def __exit__(self, *exception):
+        if self.daemon is not None:
+            self.daemon.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.daemon.wait(30)
+            self.daemon.kill()
+            self.daemon.wait()
+            self.daemon = None
+        self.log.close()
+
+    def docker(self, *arguments, given=b"", deadline=300):
+        env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "DOCKER_HOST": self.host, "HOME": str(self.folder)}
+        return subprocess.run(
+            [self.client, *map(str, arguments)], input=given, capture_output=True, env=env, timeout=deadline, check=False
+        )
