@@ -74,7 +74,7 @@ int SetNoNewPrivileges() {
   return 0;
 }
 
-int VerifyPrivilegesGone(uid_t uid, gid_t gid, bool keeps_bounding_set) {
+int VerifyPrivilegesGone(uid_t uid, gid_t gid, KeptPrivileges kept) {
   uid_t real = 0;
   uid_t effective = 0;
   uid_t saved = 0;
@@ -82,9 +82,9 @@ int VerifyPrivilegesGone(uid_t uid, gid_t gid, bool keeps_bounding_set) {
   if (real != uid || effective != uid || saved != uid) return -EPERM;
   if (getresgid(&real, &effective, &saved) != 0) return -errno;
   if (real != gid || effective != gid || saved != gid) return -EPERM;
-  if (!AllSetsEmpty() || (!keeps_bounding_set && !BoundingSetEmpty())) return -EPERM;
+  if (!AllSetsEmpty() || (!kept.bounding_set && !BoundingSetEmpty())) return -EPERM;
   if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1) return -EPERM;
-  if (uid != kRoot && syscall(SYS_setresuid, kRoot, kRoot, kRoot) == 0) return -EPERM;
+  if (!kept.root_id && syscall(SYS_setresuid, kRoot, kRoot, kRoot) == 0) return -EPERM;
   return 0;
 }
 

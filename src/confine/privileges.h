@@ -19,7 +19,11 @@ int TakeIds(uid_t uid, bool clear_groups);
 int DropCapabilities();
 int SetNoNewPrivileges();
 // -EPERM unless all of the above is seen to hold for this thread: ids are `uid` and `gid`, every capability set is
-// empty, the bounding set too unless it `keeps_bounding_set`, no_new_privs is set, and becoming root fails.
-int VerifyPrivilegesGone(uid_t uid, gid_t gid, bool keeps_bounding_set = false);
+// empty, the bounding set too, no_new_privs is set, and becoming root fails; but for what is `kept` on purpose.
+struct KeptPrivileges {
+  bool bounding_set = false;
+  bool root_id = false;  // it is root, without a capability, and stays it
+};
+int VerifyPrivilegesGone(uid_t uid, gid_t gid, KeptPrivileges kept = {});
 
 }  // namespace casemate

@@ -33,8 +33,8 @@ void DropPower(const ConfinementPlan& plan, int socket) {
   Require(socket, LaunchStep::kNoNewPrivileges, SetNoNewPrivileges());
   Require(socket, LaunchStep::kLandlock, RestrictWithLandlock(plan.landlock));
   const gid_t gid = plan.ids.change_ids ? plan.ids.program_uid : plan.ids.program_gid;
-  Require(socket, LaunchStep::kVerify,
-          VerifyPrivilegesGone(plan.ids.program_uid, gid, plan.ids.keeps_bounding_set));
+  const KeptPrivileges kept{plan.ids.keeps_bounding_set, !plan.ids.change_ids && plan.ids.program_uid == 0};
+  Require(socket, LaunchStep::kVerify, VerifyPrivilegesGone(plan.ids.program_uid, gid, kept));
 }
 
 }  // namespace

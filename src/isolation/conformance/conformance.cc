@@ -254,9 +254,10 @@ void HasNoPower(Suite& suite) {
 }
 
 void TellsARefusedCall(Suite& suite) {
-  const Outcome outcome = suite.RunShell("unshare -U true; exit 3");
+  // One that the filter of a container around us lets pass: what that one refuses outright, nobody is told of.
+  const Outcome outcome = suite.RunShell("sync; exit 3");
   EXPECT_EQ(outcome.exit.exit_code, 3);
-  EXPECT_THAT(outcome.denials, testing::Contains(testing::Field(&Denial::what, HasSubstr("unshare"))));
+  EXPECT_THAT(outcome.denials, testing::Contains(testing::Field(&Denial::what, HasSubstr("sync"))));
 }
 
 void TakesAndGivesFiles(Suite& suite) {

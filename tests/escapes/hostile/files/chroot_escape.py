@@ -3,6 +3,7 @@
 # uses: attempts
 # denial: syscall chroot
 # in_process: expect=status=error
+# in_process: denial=
 # in_process: why=that folder is closed here, so the program ends with the refusal
 os.makedirs("/workspace/jail", exist_ok=True)
 root = os.open("/", os.O_RDONLY)
