@@ -71,7 +71,8 @@ struct ExecutionRequest {
   std::string policy = "default";        // a profile's name
   std::map<std::string, double> limits;  // overrides, by the field names of Limits
   bool require_limits = false;
-  // Unset: the strongest that is ready here and not below `require`. The result says which, and why no stronger one.
+  // Unset: the strongest that is ready here and not below `require`. The result says which, and why no
+  // stronger one.
   std::optional<Tier> isolation;
   std::optional<Tier> require;  // a floor; without one, and without a tier by name, it is the container
 

@@ -20,8 +20,8 @@ ClauseAnswer Lacks(PolicyClause clause, std::string reason, std::string fallback
 ClauseAnswer ByController(const CgroupHost& host, PolicyClause clause, CgroupController controller,
                           std::string_view knob, std::string fallback);
 
-// The answers to all clauses. kUnavailable, with the clause and its remedy, when policy.require_limits is set and
-// one does not hold.
+// The answers to all clauses. kUnavailable, with the clause and its remedy, when policy.require_limits is set
+// and one does not hold.
 Expected<EnforcementReport> AnswerAll(Tier tier, const Policy& policy,
                                       const std::function<ClauseAnswer(PolicyClause)>& answer);
 

@@ -20,8 +20,8 @@ inline constexpr std::array kBoundFolders = {
     "/etc/fonts",         // fontconfig
 };
 
-// What a process may read of its own /proc entry where that is not its pid namespace's: nothing that tells of the
-// host, as net, mounts and cgroup do.
+// What a process may read of its own /proc entry where that is not its pid namespace's: nothing that tells of
+// the host, as net, mounts and cgroup do.
 inline constexpr std::array kOwnProcFiles = {
     "auxv",     // the C library, cpu features
     "cmdline",  // psutil, setproctitle

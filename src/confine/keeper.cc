@@ -2,18 +2,18 @@
 //
 //   the keeper, a child of the engine
 //    1  descriptors, signals, priority      nothing of other runs, nothing of the caller's
-//    2  the engine still there?             the lifeline tells its end; the keeper outlives it to end the tree
-//    3  subreaper                           before there is anything to be orphaned
-//    4  cgroups, where there are any        before there is anything to be charged
-//    5  ids, where the caller has the power
-//    6  input files                         last use of the engine's data
-//    7  count the user's processes, where RLIMIT_NPROC has to stand above them
-//    8  fork the program, then exec init/keeper.c: no memory of the engine stays beside the program
+//    2  the engine still there?             the lifeline tells its end; the keeper outlives it to end the
+//    tree 3  subreaper                           before there is anything to be orphaned 4  cgroups, where
+//    there are any        before there is anything to be charged 5  ids, where the caller has the power 6
+//    input files                         last use of the engine's data 7  count the user's processes, where
+//    RLIMIT_NPROC has to stand above them 8  fork the program, then exec init/keeper.c: no memory of the
+//    engine stays beside the program
 //
 //   the program: steps 9 to 14 of apply.cc
 //
-// The keeper's real and saved user ids are not the program's, its effective id is: by kill(2) it may signal the
-// program, and the program not it. Where the two share the caller's id only Landlock (ABI 6) keeps them apart.
+// The keeper's real and saved user ids are not the program's, its effective id is: by kill(2) it may signal
+// the program, and the program not it. Where the two share the caller's id only Landlock (ABI 6) keeps them
+// apart.
 #include "confine/keeper.h"
 
 #include <fcntl.h>
@@ -53,7 +53,8 @@ int TakeKeeperIds(const KeeperPlan& plan) {
 int MayForkUnder(rlim_t processes, rlim_t hard) {
   const rlimit limit{processes, hard};
   if (setrlimit(RLIMIT_NPROC, &limit) != 0) return -errno;
-  // NOLINTNEXTLINE(clang-analyzer-security.insecureAPI.vfork,bugprone-unsafe-functions,cert-msc*): it ends at once
+  // NOLINTNEXTLINE(clang-analyzer-security.insecureAPI.vfork,bugprone-unsafe-functions,cert-msc*): it ends at
+  // once
   const pid_t child = vfork();
   if (child == 0) _exit(0);
   if (child < 0) return errno == EAGAIN ? 0 : -errno;
@@ -62,8 +63,8 @@ int MayForkUnder(rlim_t processes, rlim_t hard) {
   return 1;
 }
 
-// The kernel counts what this process cannot see: other containers' processes of the same user id. So it is asked,
-// by trying, and then allows `more`. A user who is exempt (root) is not bounded by it.
+// The kernel counts what this process cannot see: other containers' processes of the same user id. So it is
+// asked, by trying, and then allows `more`. A user who is exempt (root) is not bounded by it.
 int LimitProcesses(std::int64_t more) {
   rlimit former{};
   if (getrlimit(RLIMIT_NPROC, &former) != 0) return -errno;
@@ -89,7 +90,8 @@ int LimitProcesses(std::int64_t more) {
   return setrlimit(RLIMIT_NPROC, &both) == 0 ? 0 : -errno;
 }
 
-// Unlike an init's, its end would not be the end of the tree, so it does not die with the engine: its lifeline tells.
+// Unlike an init's, its end would not be the end of the tree, so it does not die with the engine: its
+// lifeline tells.
 void BecomeParentOfOrphans(const KeeperPlan& plan) {
   const int socket = plan.program.socket;
   ResetSignals();
@@ -129,7 +131,8 @@ void RunKeeper(KeeperPlan& plan) {
   const int children = OpenChildren(socket);
   DropKeeperPower(plan);
   if (plan.program.expects_files) {
-    // With change_ids this process has the program's effective ids, and otherwise the caller's, as the program.
+    // With change_ids this process has the program's effective ids, and otherwise the caller's, as the
+    // program.
     Require(socket, LaunchStep::kInputFiles, ReceiveFiles(socket, plan.workspace, static_cast<unsigned>(-1)));
   }
   if (plan.more_processes > 0) {
@@ -143,8 +146,9 @@ void RunKeeper(KeeperPlan& plan) {
   // NOLINTNEXTLINE(clang-analyzer-unix.Vfork): RunProgram never returns
   if (program == 0) RunProgram(plan.program, words);
   close(socket);
-  BecomeKeeper({plan.program.lifeline, plan.program.exit_status, children, plan.lock, plan.program.init_binary},
-               program, plan.program.ids.change_ids);
+  BecomeKeeper(
+      {plan.program.lifeline, plan.program.exit_status, children, plan.lock, plan.program.init_binary},
+      program, plan.program.ids.change_ids);
 }
 
 }  // namespace casemate

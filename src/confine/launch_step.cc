@@ -47,7 +47,8 @@ constexpr std::array kNames = {
     StepName{LaunchStep::kEnterNamespaces, "enter its prepared namespaces"},
     StepName{LaunchStep::kForkCell, "fork from the zygote"},
     StepName{LaunchStep::kSubreaper, "become the parent of orphans"},
-    StepName{LaunchStep::kListChildren, "list its children (is /proc mounted, with /proc/thread-self/children?)"},
+    StepName{LaunchStep::kListChildren,
+             "list its children (is /proc mounted, with /proc/thread-self/children?)"},
     StepName{LaunchStep::kCountProcesses, "count the processes of its user"},
 };
 

@@ -18,8 +18,9 @@ int TakeIds(uid_t uid, bool clear_groups);
 // Empties the ambient, permitted, effective and inheritable sets.
 int DropCapabilities();
 int SetNoNewPrivileges();
-// -EPERM unless all of the above is seen to hold for this thread: ids are `uid` and `gid`, every capability set is
-// empty, the bounding set too, no_new_privs is set, and becoming root fails; but for what is `kept` on purpose.
+// -EPERM unless all of the above is seen to hold for this thread: ids are `uid` and `gid`, every capability
+// set is empty, the bounding set too, no_new_privs is set, and becoming root fails; but for what is `kept` on
+// purpose.
 struct KeptPrivileges {
   bool bounding_set = false;
   bool root_id = false;  // it is root, without a capability, and stays it

@@ -55,15 +55,17 @@ class PrivilegesStepTest : public PrivilegesTest, public testing::WithParamInter
 
 TEST_P(PrivilegesStepTest, IsMissed) {
   const unsigned left_out = GetParam();
-  EXPECT_EQ(InChild([left_out] {
-              if (left_out != 0 && DropBoundingSet() != 0) return 1;
-              // Without new ids the capabilities go all the same, and only the ids tell.
-              if (left_out != 1 && TakeIds(kSomeone, true) != 0) return 2;
-              if (DropCapabilities() != 0) return 3;
-              if (left_out != 2 && SetNoNewPrivileges() != 0) return 4;
-              return VerifyPrivilegesGone(left_out == 1 ? 0 : kSomeone, left_out == 1 ? 0 : kSomeone) == -EPERM ? 0 : 5;
-            }),
-            0);
+  EXPECT_EQ(
+      InChild([left_out] {
+        if (left_out != 0 && DropBoundingSet() != 0) return 1;
+        // Without new ids the capabilities go all the same, and only the ids tell.
+        if (left_out != 1 && TakeIds(kSomeone, true) != 0) return 2;
+        if (DropCapabilities() != 0) return 3;
+        if (left_out != 2 && SetNoNewPrivileges() != 0) return 4;
+        return VerifyPrivilegesGone(left_out == 1 ? 0 : kSomeone, left_out == 1 ? 0 : kSomeone) == -EPERM ? 0
+                                                                                                          : 5;
+      }),
+      0);
 }
 
 INSTANTIATE_TEST_SUITE_P(EachStep, PrivilegesStepTest, testing::Values(0U, 1U, 2U));

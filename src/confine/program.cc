@@ -54,7 +54,8 @@ void RunProgram(const ConfinementPlan& plan, ExecWords& words) {
   DropPower(plan, socket);
   // After the change of ids, which clears it (prctl(2)).
   if (plan.ids.dies_with_parent) {
-    Require(socket, LaunchStep::kParentDeathSignal, ErrnoUnlessZero(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)));
+    Require(socket, LaunchStep::kParentDeathSignal,
+            ErrnoUnlessZero(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)));
   }
   if (plan.seccomp.empty()) {
     Require(socket, LaunchStep::kReportListener, Send(socket, LaunchMessageKind::kListener, {}, nullptr, 0));

@@ -17,9 +17,9 @@ struct ExecWords {
   int Fill(ConfinementPlan& plan);
 };
 
-// The program's own steps, 9 to 14 of apply.cc, which every tier without a zygote takes: from the fork, behind
-// whatever walls there are, to exec. Never returns; reports on plan.socket. Async-signal-safe, and writes to no
-// memory but its own stack, so that a vfork(2) child may do it.
+// The program's own steps, 9 to 14 of apply.cc, which every tier without a zygote takes: from the fork,
+// behind whatever walls there are, to exec. Never returns; reports on plan.socket. Async-signal-safe, and
+// writes to no memory but its own stack, so that a vfork(2) child may do it.
 [[noreturn]] void RunProgram(const ConfinementPlan& plan, ExecWords& words);
 
 }  // namespace casemate

@@ -16,7 +16,8 @@ const SeccompTables& ContainerSeccompTables();
 // architecture's numbers (int 0x80, x32) kills the process with SIGSYS. Static storage.
 std::span<const sock_filter> ContainerSeccompFilter();
 
-// The same for the process tier, whose filter is narrower: what a private namespace makes harmless is refused.
+// The same for the process tier, whose filter is narrower: what a private namespace makes harmless is
+// refused.
 const SeccompTables& ProcessSeccompTables();
 
 // The name of a system call of this architecture; empty for a number that no table knows.

@@ -20,9 +20,10 @@
 // What may be answered with SECCOMP_USER_NOTIF_FLAG_CONTINUE: socket, whose arguments are all in registers
 // and cannot change after the look, and connect. For connect the kernel reads the address again after such an
 // answer, and another thread may have changed it in between; so an answer must never be the wall. Here it is
-// not, where the tables say so (connect_number): the wall is the empty network namespace, where every connect to a network address fails and where the
-// Unix sockets are the sandbox's own. Whichever address the kernel finds, it may be tried. The same holds for
-// an address that cannot be read: the kernel answers EFAULT itself.
+// not, where the tables say so (connect_number): the wall is the empty network namespace, where every connect
+// to a network address fails and where the Unix sockets are the sandbox's own. Whichever address the kernel
+// finds, it may be tried. The same holds for an address that cannot be read: the kernel answers EFAULT
+// itself.
 
 namespace casemate {
 namespace {
@@ -149,8 +150,8 @@ void SeccompListener::Answer(const seccomp_notif& call, std::vector<Denial>& den
   Send(call.id, SyscallName(nr).empty() ? ENOSYS : family.answer);
   if (!family.reported) return;
   const SyscallRefusal refusal = ExplainSyscallRefusal(nr, *tables_);
-  Add(denials,
-      {"syscall", DescribeSyscall(call.data, *tables_), 1, fmt::format("{} {}", refusal.reason, refusal.remedy)});
+  Add(denials, {"syscall", DescribeSyscall(call.data, *tables_), 1,
+                fmt::format("{} {}", refusal.reason, refusal.remedy)});
 }
 
 void SeccompListener::AnswerConnect(const seccomp_notif& call, std::vector<Denial>& denials) {

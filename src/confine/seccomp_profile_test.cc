@@ -217,7 +217,8 @@ TEST(SeccompCompilerTest, NarrowsAndNeverWidens) {
     std::string refusals;
     std::string fault;
   } cases[] = {
-      {"[[rule]]\nsyscall = \"ioctl\"\n" + when, "", "`ioctl` is not denied by this profile; a rule only excepts"},
+      {"[[rule]]\nsyscall = \"ioctl\"\n" + when, "",
+       "`ioctl` is not denied by this profile; a rule only excepts"},
       {"[allow.a]\nioctl = \"data\"\n", "", "the key `allow` means nothing here"},
       {"", "[denied.s]\nreason = \"r\"\nremedy = \"m\"\nsyscalls = [\"ioctl\"]\n",
        "the base does not allow `ioctl`; remove it here"},

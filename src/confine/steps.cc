@@ -190,7 +190,8 @@ void BecomeKeeper(const KeeperDescriptors& fds, pid_t program, bool own_id) {
   char name[] = "keeper";  // NOLINT(modernize-avoid-c-arrays): execve's interface
   char own[] = "own";      // NOLINT(modernize-avoid-c-arrays)
   char shared[] = "-";     // NOLINT(modernize-avoid-c-arrays)
-  char* const argv[] = {name, pid.data() + at, own_id ? own : shared, nullptr};  // NOLINT(modernize-avoid-c-arrays)
+  char* const argv[] = {name, pid.data() + at, own_id ? own : shared,
+                        nullptr};  // NOLINT(modernize-avoid-c-arrays)
   BecomeInit(std::array{fds.lifeline, fds.exit_status, fds.children, fds.lock}, fds.binary, argv);
 }
 

@@ -9,8 +9,8 @@
 
 namespace casemate {
 
-// Adds up what the kernel tells of one sandbox: its cgroup's counters, and a sample of its tree for what they leave
-// out. Peaks and sums never fall. One owner, one thread.
+// Adds up what the kernel tells of one sandbox: its cgroup's counters, and a sample of its tree for what they
+// leave out. Peaks and sums never fall. One owner, one thread.
 class UsageReader {
  public:
   // What only the tier knows: how full the sandbox's own files are. Set before Read().

@@ -72,9 +72,10 @@ void ExplainPath(const HarnessReport& report, const LaunchSpec& spec, ExecutionR
   const auto err = static_cast<int>(*report.failure->errno_value);
   if (!path.starts_with('/')) return;
   if (result.isolation.tier == Tier::kProcess) {
-    result.denials.push_back({"path", path, 1,
-                              "this tier gives a program its working folder, $TMPDIR and what is given to it at its own "
-                              "path (-v PATH:PATH:ro); use these, or run with --isolation container"});
+    result.denials.push_back(
+        {"path", path, 1,
+         "this tier gives a program its working folder, $TMPDIR and what is given to it at its own "
+         "path (-v PATH:PATH:ro); use these, or run with --isolation container"});
   } else if ((err == ENOENT || err == EACCES) && !IsInside(path, spec)) {
     result.denials.push_back(
         {"path", path, 1, "the sandbox sees no path of the host; give it in with --file, --workspace or -v"});

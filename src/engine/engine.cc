@@ -152,7 +152,8 @@ class FlowEngine : public Engine {
     return result.status == Status::kOk ? collected : Expected<void>();
   }
 
-  // In `backend`, or in the strongest below it that the request allows: only a launch shows whether the host can.
+  // In `backend`, or in the strongest below it that the request allows: only a launch shows whether the host
+  // can.
   Expected<std::unique_ptr<Sandbox>> Launch(Backend& backend, const ExecutionRequest& request,
                                             const LaunchSpec& spec, ExecutionResult& result) {
     std::vector<PassedOver> failed;

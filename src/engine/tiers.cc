@@ -11,8 +11,8 @@ namespace {
 
 // What a caller may do who was refused for want of a tier that is not below the container.
 std::string Remedy(const std::vector<std::unique_ptr<Backend>>& backends, const ExecutionRequest& request) {
-  const bool weaker = std::ranges::any_of(
-      backends, [](const auto& backend) { return backend->tier() < Tier::kContainer; });
+  const bool weaker =
+      std::ranges::any_of(backends, [](const auto& backend) { return backend->tier() < Tier::kContainer; });
   if (!weaker || request.isolation || request.require) return "";
   return "; --require process accepts the process tier, which is weaker (casemate doctor says in what)";
 }
@@ -37,11 +37,13 @@ Expected<AdmittedTier> ChooseTier(const std::vector<std::unique_ptr<Backend>>& b
   for (const auto& backend : backends) {
     const Tier tier = backend->tier();
     if (request.isolation && tier > *request.isolation) {
-      passed_over.push_back({tier, fmt::format("the request names the tier {}", TierName(*request.isolation))});
+      passed_over.push_back(
+          {tier, fmt::format("the request names the tier {}", TierName(*request.isolation))});
     }
     if (request.isolation ? tier != *request.isolation : tier < floor) continue;
     const auto known = std::ranges::find(failed, tier, &PassedOver::tier);
-    Expected<EnforcementReport> report = Fail(ErrorCode::kUnavailable, known == failed.end() ? "" : known->reason);
+    Expected<EnforcementReport> report =
+        Fail(ErrorCode::kUnavailable, known == failed.end() ? "" : known->reason);
     if (known == failed.end()) report = backend->Admit(policy);
     if (report) {
       report->passed_over = std::move(passed_over);

@@ -135,7 +135,8 @@ INSTANTIATE_TEST_SUITE_P(
                  kContainer,
                  kUnavailable,
                  ""},
-        TierCase{"TheProcessTierByName", {kContainer, kProcess}, {}, kProcess, {}, kProcess, kUnavailable, ""},
+        TierCase{
+            "TheProcessTierByName", {kContainer, kProcess}, {}, kProcess, {}, kProcess, kUnavailable, ""},
         TierCase{"NoBackendAtAll", {}, {}, {}, {}, {}, kUnavailable, "container"}),
     [](const auto& param) { return param.param.name; });
 
@@ -151,8 +152,9 @@ TEST(ChooseTierTest, TellsWhatItPassedOver) {
   request.isolation = kProcess;
   const auto named = ChooseTier(backends, request, Policy{});
   ASSERT_TRUE(named);
-  EXPECT_EQ(named->report.passed_over, (std::vector<PassedOver>{{kMicrovm, "the request names the tier process"},
-                                                                {kContainer, "the request names the tier process"}}));
+  EXPECT_EQ(named->report.passed_over,
+            (std::vector<PassedOver>{{kMicrovm, "the request names the tier process"},
+                                     {kContainer, "the request names the tier process"}}));
 }
 
 }  // namespace

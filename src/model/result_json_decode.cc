@@ -162,10 +162,9 @@ constexpr std::array kEnforcementFields = {
                               [](const JsonField& f, EnforcementReport& r) {
                                 return ReadList(f, ReadNotEnforced, r.not_enforced);
                               }},
-    Reader<EnforcementReport>{"passed_over",
-                              [](const JsonField& f, EnforcementReport& r) {
-                                return ReadList(f, ReadPassedOver, r.passed_over);
-                              }},
+    Reader<EnforcementReport>{
+        "passed_over",
+        [](const JsonField& f, EnforcementReport& r) { return ReadList(f, ReadPassedOver, r.passed_over); }},
 };
 
 Done ReadStatus(const JsonField& field, ExecutionResult& result) {

@@ -34,7 +34,9 @@ TEST(ResultJson, AFullResult) {
   result.denials = {{"syscall", "mount", 2, "none"}};
   result.usage.wall_ms = 12;
   result.timings = {{"launch", 900}};
-  result.isolation = {Tier::kProcess, {{"memory", "rlimit"}}, {{"network", "no netns", "seccomp", "sysctl"}},
+  result.isolation = {Tier::kProcess,
+                      {{"memory", "rlimit"}},
+                      {{"network", "no netns", "seccomp", "sysctl"}},
                       {{Tier::kContainer, "no namespaces"}}};
   result.policy = "default";
   result.environment = "host";

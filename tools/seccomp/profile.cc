@@ -50,7 +50,8 @@ class Loader {
     return profile_;
   }
 
-  // What Load() has read, narrowed: whatever `refusals` denies is denied here, except as `root`'s own rules say.
+  // What Load() has read, narrowed: whatever `refusals` denies is denied here, except as `root`'s own rules
+  // say.
   Profile Narrow(const toml::table& root, const toml::table& refusals) {
     reader_.KnownKeys(root, {"profile", "rule"});
     reader_.KnownKeys(refusals, {"denied"});
@@ -77,7 +78,8 @@ class Loader {
           profile_.families.begin() + static_cast<std::ptrdiff_t>(own), profile_.families.end(),
           [&rule](const Family& family) { return std::ranges::count(family.syscalls, rule.syscall) > 0; });
       if (!denied)
-        reader_.Fault(rule.where, "`" + rule.syscall + "` is not denied by this profile; a rule only excepts.");
+        reader_.Fault(rule.where,
+                      "`" + rule.syscall + "` is not denied by this profile; a rule only excepts.");
     }
     CheckDuplicates();
     return profile_;

@@ -61,10 +61,10 @@ struct Profile {
   bool supervises_sockets = false;
 };
 
-// Reads and checks a profile, which is in two files: what is allowed, and how refusals are told. A profile with a
-// `base` takes all of that one's (in its own two files), refuses what its own [denied] names, and may except
-// calls from that by argument; it never allows more than its base. Every fault
-// adds one line "PATH:LINE: sentence" to `errors`; the profile may be used only when there are none.
+// Reads and checks a profile, which is in two files: what is allowed, and how refusals are told. A profile
+// with a `base` takes all of that one's (in its own two files), refuses what its own [denied] names, and may
+// except calls from that by argument; it never allows more than its base. Every fault adds one line
+// "PATH:LINE: sentence" to `errors`; the profile may be used only when there are none.
 Profile LoadProfile(const std::string& allowed, const std::string& refusals,
                     std::vector<std::string>& errors);
 

@@ -213,7 +213,7 @@ void SeesNothingOfTheHost(Suite& suite) {
 void WritesOnlyWhereItMay(Suite& suite) {
   const Outcome outcome = suite.RunShell(
       "for d in / /usr /etc /proc /dev /casemate /tmp /workspace /dev/shm /var/tmp $TMPDIR/.. $TMPDIR .; do "
-      "if touch $d/probe 2>/dev/null; then echo $d; fi; done; echo $TMPDIR");
+      "if (: > $d/probe) 2>/dev/null; then echo $d; fi; done; echo $TMPDIR");
   if (suite.private_root()) {
     EXPECT_EQ(outcome.stdout_text, "/tmp\n/workspace\n/dev/shm\n/tmp\n.\n/tmp\n");
   } else {
@@ -242,8 +242,9 @@ void ReachesNoListener(Suite& suite) {
 void HasNoPower(Suite& suite) {
   const Outcome outcome =
       suite.RunShell("exec grep -E '^(Cap|NoNewPrivs|Seccomp:|Uid|Gid|Groups)' /proc/self/status");
-  for (const char* line : {"CapInh:\t0000000000000000", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000",
-                           "CapAmb:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"}) {
+  for (const char* line :
+       {"CapInh:\t0000000000000000", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000",
+        "CapAmb:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"}) {
     EXPECT_THAT(outcome.stdout_text, HasSubstr(line));
   }
   if (!suite.private_root()) return;
@@ -254,7 +255,8 @@ void HasNoPower(Suite& suite) {
 }
 
 void TellsARefusedCall(Suite& suite) {
-  // One that the filter of a container around us lets pass: what that one refuses outright, nobody is told of.
+  // One that the filter of a container around us lets pass: what that one refuses outright, nobody is told
+  // of.
   const Outcome outcome = suite.RunShell("sync; exit 3");
   EXPECT_EQ(outcome.exit.exit_code, 3);
   EXPECT_THAT(outcome.denials, testing::Contains(testing::Field(&Denial::what, HasSubstr("sync"))));

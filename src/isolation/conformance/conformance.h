@@ -21,8 +21,8 @@ struct Subject {
   bool private_root = true;
 };
 
-// A test of a guarantee that the tier does not claim here is skipped, with what the tier's own report says of it.
-// Registers the suite for `subject` with GoogleTest, as "Conformance/<name>.<test>". Call before
+// A test of a guarantee that the tier does not claim here is skipped, with what the tier's own report says of
+// it. Registers the suite for `subject` with GoogleTest, as "Conformance/<name>.<test>". Call before
 // RUN_ALL_TESTS, for instance from a static initialiser.
 void Register(const Subject& subject);
 

@@ -112,7 +112,7 @@ Sandbox::Refusals ContainerSandbox::TakeRefusals() {
 Expected<std::vector<OutputFile>> ContainerSandbox::CollectFiles(const WantedFile& wanted,
                                                                  std::int64_t bytes_max) {
   return casemate::CollectFiles(parts_.workspace.get(), parts_.user_namespace.get(), kProgramId,
-                                 parts_.change_ids, wanted, bytes_max);
+                                parts_.change_ids, wanted, bytes_max);
 }
 
 }  // namespace casemate::container

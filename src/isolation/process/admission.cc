@@ -30,11 +30,12 @@ ClauseAnswer Processes(const Host& host) {
 }
 
 ClauseAnswer Disk(const Policy& policy) {
-  return Lacks(PolicyClause::kDisk,
-               policy.writes_host_folder ? "the program may write to a folder of the host, which has no quota for it"
-                                         : "the run's folders lie on the host's disk, which has no quota for them",
-               "RLIMIT_FSIZE for each file, and a sum of the run's own folders sampled every 100 ms, then SIGKILL",
-               kStronger);
+  return Lacks(
+      PolicyClause::kDisk,
+      policy.writes_host_folder ? "the program may write to a folder of the host, which has no quota for it"
+                                : "the run's folders lie on the host's disk, which has no quota for them",
+      "RLIMIT_FSIZE for each file, and a sum of the run's own folders sampled every 100 ms, then SIGKILL",
+      kStronger);
 }
 
 ClauseAnswer FileSize(const Policy& policy) {
@@ -46,20 +47,21 @@ ClauseAnswer FileSize(const Policy& policy) {
 }
 
 ClauseAnswer Filesystem(const Host& host) {
-  return Lacks(PolicyClause::kFilesystem,
-               "there is no mount namespace, and Landlock does not cover metadata: a program can ask whether a path "
-               "of the host exists, and for its size, times and owner",
-               fmt::format("Landlock ABI {}: contents are read, written, listed and executed only where they were "
-                           "given; seccomp refuses changes of modes, owners and attributes",
-                           host.landlock_abi),
-               kStronger);
+  return Lacks(
+      PolicyClause::kFilesystem,
+      "there is no mount namespace, and Landlock does not cover metadata: a program can ask whether a path "
+      "of the host exists, and for its size, times and owner",
+      fmt::format("Landlock ABI {}: contents are read, written, listed and executed only where they were "
+                  "given; seccomp refuses changes of modes, owners and attributes",
+                  host.landlock_abi),
+      kStronger);
 }
 
 ClauseAnswer PidSpace(const Host& host) {
   const std::string held = host.landlock_abi >= 6 ? "Landlock keeps signals and tracing within the run"
-                           : host.own_ids()       ? "a user id of its own, Landlock, seccomp: no foreign process "
-                                                    "can be signalled or traced"
-                                                  : "Landlock and seccomp: no foreign process can be traced";
+                           : host.own_ids() ? "a user id of its own, Landlock, seccomp: no foreign process "
+                                              "can be signalled or traced"
+                                            : "Landlock and seccomp: no foreign process can be traced";
   return Lacks(PolicyClause::kPidSpace,
                host.out_of_reach()
                    ? "there is no pid namespace: a program can ask whether a process id of the host is in use"
@@ -71,7 +73,8 @@ ClauseAnswer PidSpace(const Host& host) {
 ClauseAnswer AnswerFor(const Host& host, const Policy& policy, PolicyClause clause) {
   switch (clause) {
     case PolicyClause::kWallTime:
-      return ByKeeper(host, clause, "monotonic deadline, SIGKILL to the whole tree by its keeper (subreaper)");
+      return ByKeeper(host, clause,
+                      "monotonic deadline, SIGKILL to the whole tree by its keeper (subreaper)");
     case PolicyClause::kCpuTime:
       return ByController(host.cgroups, clause, CgroupController::kCpuacct, "cpu usage, RLIMIT_CPU",
                           "RLIMIT_CPU for each process, and a sum sampled every 10 ms");
@@ -107,9 +110,10 @@ ClauseAnswer AnswerFor(const Host& host, const Policy& policy, PolicyClause clau
     case PolicyClause::kSyscalls:
       return Holds(clause, "seccomp allowlist with user notification");
     case PolicyClause::kTeardown:
-      return ByKeeper(host, clause,
-                      "a keeper that adopts orphans (subreaper) and ends the tree with the program and with the "
-                      "engine; the run's folder is removed after");
+      return ByKeeper(
+          host, clause,
+          "a keeper that adopts orphans (subreaper) and ends the tree with the program and with the "
+          "engine; the run's folder is removed after");
   }
   return {};
 }
@@ -118,10 +122,11 @@ ClauseAnswer AnswerFor(const Host& host, const Policy& policy, PolicyClause clau
 
 Expected<EnforcementReport> AdmitOn(const Host& host, const Policy& policy) {
   if (host.landlock_abi < 1) {
-    return Fail(ErrorCode::kUnavailable,
-                "the process tier needs Landlock, which this kernel does not have or has not enabled: without it the "
-                "program could read and write all that you can; boot with lsm=landlock,… (Linux 5.13 or newer), or "
-                "use --isolation container");
+    return Fail(
+        ErrorCode::kUnavailable,
+        "the process tier needs Landlock, which this kernel does not have or has not enabled: without it the "
+        "program could read and write all that you can; boot with lsm=landlock,… (Linux 5.13 or newer), or "
+        "use --isolation container");
   }
   return AnswerAll(Tier::kProcess, policy,
                    [&](PolicyClause clause) { return AnswerFor(host, policy, clause); });

@@ -10,8 +10,8 @@ namespace casemate::process {
 // What this host gives the process tier; found once, valid for the life of the process.
 struct Host {
   CgroupHost cgroups;
-  // kDirect where the caller has the power to give a run a user id of its own, kSingle everywhere else: an id of
-  // newuidmap exists in a user namespace alone, and this tier has none.
+  // kDirect where the caller has the power to give a run a user id of its own, kSingle everywhere else: an id
+  // of newuidmap exists in a user namespace alone, and this tier has none.
   IdSource ids;
   int landlock_abi = 0;
   bool may_empty_bounding_set = false;

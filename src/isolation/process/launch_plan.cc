@@ -28,7 +28,8 @@ constexpr std::string_view kWorkspace = "/workspace";
 
 // A file of ours (the harness) among the words of the command.
 std::string InsideRoot(const LaunchSpec& spec, const std::string& root, const std::string& path) {
-  const bool ours = std::ranges::any_of(spec.root_files, [&path](const RootFile& file) { return file.path == path; });
+  const bool ours =
+      std::ranges::any_of(spec.root_files, [&path](const RootFile& file) { return file.path == path; });
   return ours ? root + path : path;
 }
 
@@ -44,24 +45,27 @@ bool IsOpenToAll(const std::string& path) {
 Expected<void> CheckInterpreter(const LaunchSpec& spec, const Host& host) {
   const std::string& python = spec.environment.python;
   if (!host.own_ids() || python.empty() || spec.argv.front() != python || IsOpenToAll(python)) return {};
-  return Fail(ErrorCode::kUnavailable,
-              fmt::format("the program's own user id cannot reach {}, which lies in a folder that is closed to other "
-                          "users; name another interpreter (--python /usr/bin/python3), or use --isolation container",
-                          python));
+  return Fail(
+      ErrorCode::kUnavailable,
+      fmt::format("the program's own user id cannot reach {}, which lies in a folder that is closed to other "
+                  "users; name another interpreter (--python /usr/bin/python3), or use --isolation container",
+                  python));
 }
 
 // What the program's user id could not open anyway is left out: a grant is made with its rights.
 void GrantIfThere(const std::string& path, Access rights, const Host& host, LandlockPlan& landlock) {
-  if (host.own_ids() ? IsOpenToAll(path) : ::access(path.c_str(), R_OK) == 0) landlock.grants.push_back({path, rights});
+  if (host.own_ids() ? IsOpenToAll(path) : ::access(path.c_str(), R_OK) == 0)
+    landlock.grants.push_back({path, rights});
 }
 
 Expected<void> GrantMounts(const LaunchSpec& spec, LandlockPlan& landlock) {
   for (const HostMount& mount : spec.mounts) {
     if (mount.inside_path != mount.host_path) {
-      return Fail(ErrorCode::kInvalidRequest,
-                  fmt::format("the process tier cannot show {} at {}: it has no mounts of its own; give it at its "
-                              "own path (-v {}:{}:ro), or use --isolation container",
-                              mount.host_path, mount.inside_path, mount.host_path, mount.host_path));
+      return Fail(
+          ErrorCode::kInvalidRequest,
+          fmt::format("the process tier cannot show {} at {}: it has no mounts of its own; give it at its "
+                      "own path (-v {}:{}:ro), or use --isolation container",
+                      mount.host_path, mount.inside_path, mount.host_path, mount.host_path));
     }
     if (!FileExists(mount.host_path)) {
       return Fail(ErrorCode::kNotFound, fmt::format("{} is not there to be given", mount.host_path));
@@ -84,7 +88,8 @@ Expected<LandlockPlan> PlanLandlock(const LaunchSpec& spec, const Host& host, co
   for (const char* path : kBoundFolders) GrantIfThere(path, Access::kRead, host, landlock);
   for (const char* path : kDevices) GrantIfThere(path, Access::kDevice, host, landlock);
   // As the program opens it: its own entry, and nobody else's.
-  for (const char* name : kOwnProcFiles) landlock.grants.push_back({std::string("/proc/self/") + name, Access::kRead});
+  for (const char* name : kOwnProcFiles)
+    landlock.grants.push_back({std::string("/proc/self/") + name, Access::kRead});
   landlock.grants.push_back({root + "/casemate", Access::kRead});
   landlock.grants.push_back({root + "/code", Access::kRead});
   landlock.grants.push_back({root + "/tmp", Access::kWrite});
@@ -138,7 +143,8 @@ std::string WorkspaceOf(const LaunchSpec& spec, const std::string& root) {
   return own ? root + std::string(kWorkspace) : spec.workspace->host_path;
 }
 
-Expected<std::unique_ptr<KeeperPlan>> MakePlan(const LaunchSpec& spec, const Host& host, const std::string& root) {
+Expected<std::unique_ptr<KeeperPlan>> MakePlan(const LaunchSpec& spec, const Host& host,
+                                               const std::string& root) {
   if (auto reachable = CheckInterpreter(spec, host); !reachable) return std::unexpected(reachable.error());
   auto plan = std::make_unique<KeeperPlan>();
   ConfinementPlan& program = plan->program;
@@ -155,7 +161,8 @@ Expected<std::unique_ptr<KeeperPlan>> MakePlan(const LaunchSpec& spec, const Hos
   const bool counted = host.cgroups.place(CgroupController::kPids).version != 0 || host.own_ids();
   plan->more_processes = counted ? 0 : std::max<std::int64_t>(spec.policy.limits.processes_max - 1, 1);
   program.working_dir = spec.working_dir == kWorkspace ? WorkspaceOf(spec, root) : spec.working_dir;
-  program.expects_files = !spec.files.empty() || (spec.workspace && spec.workspace->mode == WorkspaceMode::kCopy);
+  program.expects_files =
+      !spec.files.empty() || (spec.workspace && spec.workspace->mode == WorkspaceMode::kCopy);
   program.oom_score_adj = kOomScoreAdj;
   program.seccomp = ProcessSeccompTables().program;
   const auto env = PlanVariables(spec, root);

@@ -1,5 +1,5 @@
-// Theory of operation: the engine's side of a launch without namespaces. The child's side is src/confine/keeper.cc;
-// between them is one SOCK_SEQPACKET socket (confine/launch_step.h):
+// Theory of operation: the engine's side of a launch without namespaces. The child's side is
+// src/confine/keeper.cc; between them is one SOCK_SEQPACKET socket (confine/launch_step.h):
 //
 //   engine                                   child
 //   ids, the run's folder, cgroups, pipes, plan
@@ -9,8 +9,8 @@
 //       <-- kListener ----------------------
 //       <-- end of file: it has exec'ed ----
 //
-// kFailed may come at any point instead. Whatever happens, ProcessSandbox's destructor takes back what exists by
-// then.
+// kFailed may come at any point instead. Whatever happens, ProcessSandbox's destructor takes back what exists
+// by then.
 #include "isolation/process/launcher.h"
 
 #include <fcntl.h>
@@ -54,23 +54,27 @@ std::string PlaceFrame(const std::string& root) {
 
 std::unexpected<Error> StepError(const LaunchMessage& message, const LaunchSpec& spec) {
   if (message.step == LaunchStep::kExecProgram && message.err == ENOENT) {
-    return Fail(ErrorCode::kNotFound,
-                fmt::format("there is no command {} in the sandbox; it sees the host's /usr, the interpreter and "
-                            "its workspace",
-                            spec.argv.front()));
+    return Fail(
+        ErrorCode::kNotFound,
+        fmt::format("there is no command {} in the sandbox; it sees the host's /usr, the interpreter and "
+                    "its workspace",
+                    spec.argv.front()));
   }
   if (message.step == LaunchStep::kExecProgram && message.err == EACCES) {
-    return Fail(ErrorCode::kNotFound,
-                fmt::format("{} cannot be executed in the sandbox; is it an executable file that was given to it?",
-                            spec.argv.front()));
+    return Fail(
+        ErrorCode::kNotFound,
+        fmt::format("{} cannot be executed in the sandbox; is it an executable file that was given to it?",
+                    spec.argv.front()));
   }
   if (message.step == LaunchStep::kInputFiles && message.err == ENOSPC) {
-    return Fail(ErrorCode::kUnavailable, "the input files do not fit onto the disk of the run's folder; free space");
+    return Fail(ErrorCode::kUnavailable,
+                "the input files do not fit onto the disk of the run's folder; free space");
   }
   if (message.step == LaunchStep::kWorkingDir && message.err == EACCES) {
-    return Fail(ErrorCode::kUnavailable,
-                "the program's user id cannot reach its workspace; every folder above it, and above $TMPDIR, must be "
-                "passable for others (chmod o+x), or use the workspace mode `copy`");
+    return Fail(
+        ErrorCode::kUnavailable,
+        "the program's user id cannot reach its workspace; every folder above it, and above $TMPDIR, must be "
+        "passable for others (chmod o+x), or use the workspace mode `copy`");
   }
   return FailErrno(
       ErrorCode::kUnavailable,
@@ -83,15 +87,16 @@ class Launcher {
   Launcher(const LaunchSpec& spec, const Host& host) : spec_(spec), host_(host), start_us_(MonotonicUs()) {}
 
   Expected<std::unique_ptr<ProcessSandbox>> Run() {
-    for (auto step :
-         {&Launcher::Prepare, &Launcher::OpenChannels, &Launcher::Fork, &Launcher::SendFiles, &Launcher::Converse}) {
+    for (auto step : {&Launcher::Prepare, &Launcher::OpenChannels, &Launcher::Fork, &Launcher::SendFiles,
+                      &Launcher::Converse}) {
       if (auto done = (this->*step)(); !done) return std::unexpected(ExplainFailure(done.error()));
     }
     return std::move(sandbox_);
   }
 
  private:
-  // What we saw may be only the echo of the child's own failure: its report, or the kernel's count, says more.
+  // What we saw may be only the echo of the child's own failure: its report, or the kernel's count, says
+  // more.
   Error ExplainFailure(const Error& seen) {
     if (seen.code != ErrorCode::kInternal || parts().keeper < 0) return seen;
     LaunchMessage message{};
@@ -101,7 +106,8 @@ class Launcher {
       if (message.kind == LaunchMessageKind::kFailed) return StepError(message, spec_).error();
     }
     if (parts().cgroup && parts().cgroup->Read().memory_kills > 0) {
-      return {ErrorCode::kInvalidRequest, "the sandbox ran out of memory while it was set up; raise --memory", ""};
+      return {ErrorCode::kInvalidRequest, "the sandbox ran out of memory while it was set up; raise --memory",
+              ""};
     }
     return seen;
   }
@@ -206,8 +212,8 @@ class Launcher {
     parts().ends.lifeline.reset();
     while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
     }
-    return FailErrno(ErrorCode::kUnavailable, "this kernel has no pidfds, or a filter refuses them", "pidfd_open",
-                     err);
+    return FailErrno(ErrorCode::kUnavailable, "this kernel has no pidfds, or a filter refuses them",
+                     "pidfd_open", err);
   }
 
   Expected<void> SendFiles() {

@@ -8,9 +8,9 @@
 
 namespace casemate::process {
 
-// The process tier: no namespaces, no root and no privileges. `lock_folder` is a folder of this user's, made if
-// missing (leases of user ids, where the caller may give a run one of its own). `temporary`: where runs have their
-// folders; "" for $TMPDIR or /tmp.
+// The process tier: no namespaces, no root and no privileges. `lock_folder` is a folder of this user's, made
+// if missing (leases of user ids, where the caller may give a run one of its own). `temporary`: where runs
+// have their folders; "" for $TMPDIR or /tmp.
 std::unique_ptr<Backend> MakeProcessBackend(std::string lock_folder, std::string temporary = "");
 
 // Folders and cgroups that killed engines left.

@@ -41,9 +41,10 @@ bool IsStillThere(const UniqueFd& folder) {
 }
 
 std::unexpected<Error> CannotMake(const std::string& path) {
-  return FailErrno(ErrorCode::kUnavailable,
-                   fmt::format("cannot make the run's folder {}; free space there, or name another with TMPDIR", path),
-                   "mkdir " + path);
+  return FailErrno(
+      ErrorCode::kUnavailable,
+      fmt::format("cannot make the run's folder {}; free space there, or name another with TMPDIR", path),
+      "mkdir " + path);
 }
 
 }  // namespace

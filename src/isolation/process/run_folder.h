@@ -12,11 +12,13 @@
 
 namespace casemate::process {
 
-// A run's own folder, "<temporary>/casemate-run-<16 hex digits>": what a private root is elsewhere. Below it are
+// A run's own folder, "<temporary>/casemate-run-<16 hex digits>": what a private root is elsewhere. Below it
+// are
 //   workspace, tmp     the program's, 0700
 //   casemate, code     files of ours, not writable for it
-// It is locked (flock(2)) by whoever holds lock_fd(), which the keeper does as well; one that nobody locks was left
-// by an engine that was killed. The destructor removes it: nothing of the run may live by then. Not thread-safe.
+// It is locked (flock(2)) by whoever holds lock_fd(), which the keeper does as well; one that nobody locks
+// was left by an engine that was killed. The destructor removes it: nothing of the run may live by then. Not
+// thread-safe.
 class RunFolder {
  public:
   // `owner`: the program's host id, or -1 for the caller's own.
@@ -46,8 +48,8 @@ class RunFolder {
   UniqueFd folder_;
 };
 
-// Removes the folders of this user that killed engines left in `temporary`; the names of those removed, and of those
-// that could not be.
+// Removes the folders of this user that killed engines left in `temporary`; the names of those removed, and
+// of those that could not be.
 struct FolderGarbage {
   std::vector<std::string> removed;
   std::vector<std::string> kept;

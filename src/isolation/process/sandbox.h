@@ -18,7 +18,8 @@
 
 namespace casemate::process {
 
-// A live process sandbox. Filled by the launcher step by step; whatever is there when it is destroyed is undone.
+// A live process sandbox. Filled by the launcher step by step; whatever is there when it is destroyed is
+// undone.
 class ProcessSandbox : public Sandbox {
  public:
   struct Parts {

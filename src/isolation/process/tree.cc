@@ -66,7 +66,8 @@ std::vector<std::string> Names(int folder) {
   return names;
 }
 
-// Empties the folder `name` of `top` by moving its own folders up into `top`, so that no depth has to be walked.
+// Empties the folder `name` of `top` by moving its own folders up into `top`, so that no depth has to be
+// walked.
 void Flatten(int top, const std::string& name, std::uint64_t& moved) {
   // Its modes are the program's choice.
   (void)!fchmodat(top, name.c_str(), 0700, 0);
@@ -75,7 +76,8 @@ void Flatten(int top, const std::string& name, std::uint64_t& moved) {
   for (const std::string& entry : Names(folder.get())) {
     if (unlinkat(folder.get(), entry.c_str(), 0) == 0) continue;
     struct stat info {};
-    if (fstatat(folder.get(), entry.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(info.st_mode)) continue;
+    if (fstatat(folder.get(), entry.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(info.st_mode))
+      continue;
     if (unlinkat(folder.get(), entry.c_str(), AT_REMOVEDIR) == 0) continue;
     (void)!fchmodat(folder.get(), entry.c_str(), 0700, 0);
     std::string up;

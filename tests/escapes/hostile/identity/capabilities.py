@@ -1,6 +1,8 @@
 # what: Looks for a capability in any set, the bounding and ambient ones too, and tries to raise one.
 # expect: contained
 # uses: attempts
+# in_process: rests_on=identity
+# in_process: why=an ordinary user cannot empty the bounding set; no_new_privs keeps what is in it from being gained
 PR_CAPBSET_READ, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAPGET, CAPSET, PRCTL = 23, 47, 2, 125, 126, 157
 
 

@@ -4,6 +4,8 @@
 # flags: --memory 64m --timeout 20s
 # wall_ms_max: 20000
 # memory_peak_max: 68m
+# in_process: rests_on=memory
+# in_process: why=without a cgroup the buffers of sockets are nobody's memory
 import socket
 
 pairs, total = [], 0
