@@ -84,5 +84,10 @@ class Engine:
     def docker(self, *arguments, given=b"", deadline=300):
         env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "DOCKER_HOST": self.host, "HOME": str(self.folder)}
         return subprocess.run(
-            [self.client, *map(str, arguments)], input=given, capture_output=True, env=env, timeout=deadline, check=False
+            [self.client, *map(str, arguments)],
+            input=given,
+            capture_output=True,
+            env=env,
+            timeout=deadline,
+            check=False,
         )
