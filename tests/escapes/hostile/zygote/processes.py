@@ -1,6 +1,8 @@
 # what: Looks for the process that it was forked from, to signal, trace, wait for or outlive it.
 # expect: contained
 # uses: attempts
+# in_process: rests_on=pid_space
+# in_process: why=its parent is the keeper, which has a process id of the host
 import signal
 
 KILL, PTRACE, PIDFD_OPEN, PROCESS_VM_READV, KCMP, SETPGID, TGKILL = 62, 101, 434, 310, 312, 109, 234
