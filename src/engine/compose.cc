@@ -1,5 +1,8 @@
 // The only place that names concrete classes.
+#include <fmt/format.h>
 #include <unistd.h>
+
+#include <cstdlib>
 
 #include "audit/writer.h"
 #include "base/state_dir.h"
@@ -16,6 +19,17 @@ namespace {
 std::string FindLockFolder() {
   if (geteuid() == 0) return "/run/casemate";
   return HomeFolder() + "/.local/state/casemate";
+}
+
+// What the host's administrator says wins.
+Expected<SyncPolicy> FindSyncPolicy(SyncPolicy wanted) {
+  const char* name =
+      std::getenv("CASEMATE_AUDIT_SYNC");  // NOLINT(concurrency-mt-unsafe): nothing sets variables
+  if (name == nullptr || *name == '\0') return wanted;
+  const auto policy = ParseSyncPolicy(name);
+  if (policy) return *policy;
+  return Fail(ErrorCode::kInvalidRequest,
+              fmt::format("CASEMATE_AUDIT_SYNC is \"{}\": it must be written or disk", name));
 }
 
 EngineParts ComposeParts(const EngineOptions& options) {
@@ -38,8 +52,10 @@ Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options) {
   }
   EngineParts parts = ComposeParts(options);
   parts.resident = options.warm.enabled;
-  parts.audit = std::make_shared<audit::Writer>(audit::WriterOptions{
-      .state_dir = parts.state_dir, .sync = options.audit_sync, .resident = parts.resident});
+  const auto sync = FindSyncPolicy(options.audit_sync);
+  if (!sync) return std::unexpected(sync.error());
+  parts.audit = std::make_shared<audit::Writer>(
+      audit::WriterOptions{.state_dir = parts.state_dir, .sync = *sync, .resident = parts.resident});
   return MakeEngineOf(std::move(parts));
 }
 

@@ -15,6 +15,7 @@
 #include "surfaces/cli/serve_command.h"
 #include "surfaces/cli/stream_writer.h"
 #include "surfaces/cli/summary.h"
+#include "surfaces/cli/top_command.h"
 
 namespace casemate {
 namespace {
@@ -28,6 +29,7 @@ constexpr std::string_view kHelp =
     "  serve                   stay, and run programs for others; \"casemate serve --help\" lists its flags\n"
     "  run --batch FILE        run many programs, one request object a line\n"
     "  bench [FILE|CODE]       what a run costs, step by step; \"casemate bench --help\" lists its flags\n"
+    "  top                     what a resident engine does at this moment\n"
     "  audit COMMAND           what ran, who asked, what was refused; \"casemate audit --help\" lists its "
     "commands\n"
     "  doctor [--json]         what this host can enforce, and how to mend what it cannot\n"
@@ -37,7 +39,7 @@ constexpr std::string_view kHelp =
     "doctor and gc also take --python PATH and --state-dir DIR.\n\n"
     "Exit codes of run:\n";
 
-constexpr std::array<std::string_view, 8> kCommands = {"run",   "serve", "bench",   "doctor",
+constexpr std::array<std::string_view, 9> kCommands = {"run",   "serve", "top",     "bench", "doctor",
                                                        "audit", "gc",    "version", "help"};
 
 std::string HelpText() {
@@ -113,6 +115,7 @@ int CliMain(const std::vector<std::string>& words, const CliServices& services, 
   if (command == "run") return RunCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "serve") return ServeCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "audit") return HandOver("casemate-audit", words, streams);
+  if (command == "top") return TopCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "bench") return BenchCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "version" || command == "--version") {
     return Print("casemate " CASEMATE_VERSION "\n", kExitOk, streams);

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/unique_fd.h"
+#include "metrics/metered_engine.h"
 #include "surfaces/cli/exit_code.h"
 #include "surfaces/cli/serve_options.h"
 #include "surfaces/cli/serve_signals.h"
@@ -62,7 +63,8 @@ int ServeCommandLine(const std::vector<std::string>& words, const CliServices& s
   const auto engine = services.make_engine(options->engine);
   if (!engine) return Refuse(engine.error(), streams);
 
-  http::Handler handler(**engine, CASEMATE_VERSION);
+  MeteredEngine metered(**engine, CASEMATE_VERSION);
+  http::Handler handler(metered, CASEMATE_VERSION, [&metered] { return metered.Text(); });
   http::Server server(*std::move(listener), handler, options->server);
   WritePatiently(streams.err, fmt::format("casemate: serving at {} (process {})\n", path, ::getpid()), -1);
   NotifyManager("READY=1");

@@ -75,6 +75,20 @@ class Exchange {
     return Finish();
   }
 
+  Expected<std::string> Get(std::string_view target) {
+    const Deadline deadline = Deadline::After(kAnswerMs);
+    NewParser();
+    if (!Send(fmt::format("GET {} HTTP/1.1\r\nHost: casemate\r\nConnection: close\r\n\r\n", target))) {
+      return Silent(path_, "send: " + ErrnoName(errno));
+    }
+    while (!parser_->is_done()) {
+      if (!ReadSome(deadline)) return Silent(path_, fmt::format("no answer to GET {}", target));
+    }
+    auto& answer = parser_->get();
+    if (answer.result_int() != 200) return Silent(path_, ErrorMessage(answer.body()));
+    return std::move(answer.body());
+  }
+
  private:
   void NewParser() {
     parser_.emplace();
@@ -208,6 +222,12 @@ Expected<ExecutionResult> RunAt(const std::string& socket_path, const ExecutionR
   const auto body = EncodeRequest(request);
   if (!body) return std::unexpected(body.error());
   return Exchange(*std::move(fd), socket_path, sink, cancel_fd).Run(*body);
+}
+
+Expected<std::string> GetAt(const std::string& socket_path, std::string_view target) {
+  auto fd = Connect(socket_path);
+  if (!fd) return std::unexpected(std::move(fd.error()));
+  return Exchange(*std::move(fd), socket_path, nullptr, -1).Get(target);
 }
 
 }  // namespace casemate::http

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/unique_fd.h"
 #include "casemate/engine.h"
@@ -21,5 +22,9 @@ namespace casemate::http {
 // run.
 Expected<ExecutionResult> RunAt(const std::string& socket_path, const ExecutionRequest& request,
                                 EventSink* sink, int cancel_fd);
+
+// The body of GET `target` at the engine that listens at `socket_path`. kNotFound when nobody listens,
+// kUnavailable when it does not answer within two seconds or has no such thing.
+Expected<std::string> GetAt(const std::string& socket_path, std::string_view target);
 
 }  // namespace casemate::http

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "surfaces/http/feed.h"
 #include "surfaces/http/reply_writer.h"
+#include "surfaces/http/socket.h"
 
 namespace casemate::http {
 namespace {
@@ -51,12 +52,9 @@ class Connection {
  private:
   enum class Read { kRequest, kGone, kRefused };
 
-  // As the kernel noted when the peer connected (unix(7), SO_PEERCRED).
   static std::string CallerAt(int fd) {
-    ucred peer{};
-    socklen_t size = sizeof peer;
-    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return "unknown";
-    return fmt::format("uid:{}", peer.uid);
+    const auto uid = PeerUid(fd);
+    return uid ? fmt::format("uid:{}", *uid) : "unknown";
   }
 
   // False when the connection is of no more use.

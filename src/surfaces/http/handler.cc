@@ -84,13 +84,17 @@ Answer ErrorAnswer(int status, std::string_view code, std::string_view message) 
   return answer;
 }
 
-Handler::Handler(Engine& engine, std::string version)
-    : engine_(engine), version_(std::move(version)), started_us_(MonotonicUs()) {}
+Handler::Handler(Engine& engine, std::string version, std::function<std::string()> metrics)
+    : engine_(engine),
+      version_(std::move(version)),
+      metrics_(std::move(metrics)),
+      started_us_(MonotonicUs()) {}
 
 void Handler::Handle(const Request& request, Reply& reply) {
   const std::string_view path = request.target.substr(0, request.target.find('?'));
   const bool run = path == "/v1/run";
-  if (!run && path != "/v1/health") {
+  const bool metrics = metrics_ && path == "/metrics";
+  if (!run && !metrics && path != "/v1/health") {
     return reply.Send(
         ErrorAnswer(404, "not_found", "there is nothing here; known are POST /v1/run and GET /v1/health"));
   }
@@ -101,6 +105,12 @@ void Handler::Handle(const Request& request, Reply& reply) {
     return reply.Send(answer);
   }
   if (run) return Run(request, reply);
+  if (metrics) {
+    Answer answer;
+    answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    answer.body = metrics_();
+    return reply.Send(answer);
+  }
   Health(reply);
 }
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -47,13 +48,14 @@ class Reply {
 //                    "Accept: application/x-ndjson" the answer is the run's events (model/event_json.h), a
 //                    line each, as they happen. A peer that hangs up cancels its run.
 //   GET /v1/health   what this engine is and does
+//   GET /metrics     the same for Prometheus, where metrics are kept
 //
 // What is no result is {"error": {"code", "message"}}: 400 for a request that cannot be read, 404, 405, 503
 // while draining. Thread-safe.
 class Handler {
  public:
-  // `engine` must outlive it.
-  Handler(Engine& engine, std::string version);
+  // `engine` must outlive it. `metrics` makes the text of /metrics; none: there is no such thing here.
+  Handler(Engine& engine, std::string version, std::function<std::string()> metrics = nullptr);
 
   void Handle(const Request& request, Reply& reply);
 
@@ -68,6 +70,7 @@ class Handler {
 
   Engine& engine_;
   const std::string version_;
+  const std::function<std::string()> metrics_;
   const std::int64_t started_us_;
   std::atomic<bool> draining_ = false;
   std::atomic<int> running_ = 0;

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "casemate/engine.h"
+#include "metrics/exposition.h"
+
+namespace casemate {
+
+// An engine that counts what another one does. No label comes from a program: of its words only those are
+// counted that are known here, so that nobody can fill a monitor with names. Thread-safe.
+class MeteredEngine : public Engine {
+ public:
+  // `engine` must outlive it.
+  MeteredEngine(Engine& engine, std::string version);
+
+  ExecutionResult Execute(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
+                          CancelWhen cancel_when) override;
+  std::vector<PoolStatus> Pools() const override { return engine_.Pools(); }
+
+  // All metrics, in Prometheus' text format.
+  std::string Text() const;
+
+ private:
+  using RunKey = std::tuple<std::string, std::string, std::string>;  // status, tier, surface
+
+  void Count(const ExecutionRequest& request, const ExecutionResult& result, double seconds);
+  void WriteRuns(Exposition& out) const;
+  void WritePools(Exposition& out) const;
+  void WriteProcess(Exposition& out) const;
+
+  Engine& engine_;
+  const std::string version_;
+  std::atomic<int> running_ = 0;
+  mutable std::mutex mutex_;
+  std::map<RunKey, std::int64_t> runs_;
+  std::map<std::string, Histogram> steps_;
+  std::map<std::string, Histogram> durations_;  // by surface
+  std::map<std::string, std::int64_t> denials_;
+  std::map<std::string, std::int64_t> limits_;
+  Histogram memory_;
+  double cpu_seconds_ = 0;
+  double stdout_bytes_ = 0;
+  double stderr_bytes_ = 0;
+};
+
+}  // namespace casemate
