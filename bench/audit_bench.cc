@@ -1,6 +1,6 @@
-// What the audit log costs: audit_bench FOLDER [RECORDS]. Makes a log of its own below FOLDER, on whose disk the
-// figures are true, and removes it. Prints one line a figure, with what is promised; exit code 1 when one is not
-// kept.
+// What the audit log costs: audit_bench FOLDER [RECORDS]. Makes a log of its own below FOLDER, on whose disk
+// the figures are true, and removes it. Prints one line a figure, with what is promised; exit code 1 when one
+// is not kept.
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -40,7 +40,8 @@ struct Sample {
   }
   std::vector<std::string> Bodies(std::int64_t number) {
     result.id = fmt::format("run-{:016x}", number);
-    RunIntent intent{.id = result.id, .request = &request, .caller = "uid:1000", .code = DigestOf(*request.code)};
+    RunIntent intent{
+        .id = result.id, .request = &request, .caller = "uid:1000", .code = DigestOf(*request.code)};
     intent.policy_sha256 = intent.code.sha256;
     intent.environment_sha256 = intent.code.sha256;
     intent.isolation = &result.isolation;
@@ -52,9 +53,10 @@ struct Sample {
 
 bool Say(const std::string& what, double figure, const char* unit, double promised, bool at_least) {
   const bool kept = promised == 0 || (at_least ? figure >= promised : figure <= promised);
-  const std::string promise =
-      promised == 0 ? "" : fmt::format("  {} {:g} promised: {}", at_least ? "at least" : "at most", promised,
-                                       kept ? "PASS" : "FAIL");
+  const std::string promise = promised == 0
+                                  ? ""
+                                  : fmt::format("  {} {:g} promised: {}", at_least ? "at least" : "at most",
+                                                promised, kept ? "PASS" : "FAIL");
   fmt::print("{:<58} {:>12.1f} {}{}\n", what, figure, unit, promise);
   return kept;
 }
@@ -62,7 +64,9 @@ bool Say(const std::string& what, double figure, const char* unit, double promis
 double CpuSeconds() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -108,10 +112,12 @@ int Main(const std::string& root, std::int64_t records) {
   if (::mkdtemp(name.data()) == nullptr) return 125;
   bool kept = true;
   Latencies warm = TimeRuns(name, 5000, false, SyncPolicy::kWritten);
-  kept &= Say("a run's two records, in a process that stays, median", warm.At(0.5), "us", kRunUsPromised, false);
+  kept &=
+      Say("a run's two records, in a process that stays, median", warm.At(0.5), "us", kRunUsPromised, false);
   Say("  99 of 100 take at most", warm.At(0.99), "us", 0, false);
   Latencies cold = TimeRuns(name, 2000, true, SyncPolicy::kWritten);
-  kept &= Say("a run's two records, in a process of its own, median", cold.At(0.5), "us", kRunUsPromised, false);
+  kept &=
+      Say("a run's two records, in a process of its own, median", cold.At(0.5), "us", kRunUsPromised, false);
   Say("  99 of 100 take at most", cold.At(0.99), "us", 0, false);
 
   {
@@ -123,9 +129,10 @@ int Main(const std::string& root, std::int64_t records) {
     for (int i = 0; i < kRuns; ++i) {
       for (std::string& body : sample.Bodies(i)) Check(writer.Append({std::move(body)}));
     }
-    Say("records a second, one by one, by the clock", 2e6 * kRuns / static_cast<double>(MonotonicUs() - begin), "/s",
-        0, true);
-    kept &= Say("records a second of one core's time", 2.0 * kRuns / (CpuSeconds() - cpu), "/s", kRatePromised, true);
+    Say("records a second, one by one, by the clock",
+        2e6 * kRuns / static_cast<double>(MonotonicUs() - begin), "/s", 0, true);
+    kept &= Say("records a second of one core's time", 2.0 * kRuns / (CpuSeconds() - cpu), "/s",
+                kRatePromised, true);
   }
   Say("synced runs a second, 1 thread", SyncedRunsPerSecond(name, 1, 100), "/s", 0, true);
   Say("synced runs a second, 16 threads", SyncedRunsPerSecond(name, 16, 20), "/s", 0, true);

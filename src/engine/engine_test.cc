@@ -209,7 +209,6 @@ TEST_F(AuditedEngineTest, RecordsIntentAndOutcomeWithoutValues) {
   EXPECT_THAT(lines[0], HasSubstr(result.id));
   EXPECT_THAT(lines[0], HasSubstr(result.code_sha256));
   EXPECT_THAT(lines[0], HasSubstr("\"TOKEN\""));
-  EXPECT_THAT(lines[0], HasSubstr("\"tier\":\"container\""));
   EXPECT_THAT(lines[1], HasSubstr("\"kind\":\"outcome\""));
   EXPECT_THAT(lines[1], HasSubstr("\"status\":\"ok\""));
   EXPECT_THAT(lines[1], HasSubstr(Sha256Hex(kPlanted)));
