@@ -104,8 +104,15 @@ HostFinding Seccomp() {
 
 HostFinding Landlock() {
   const int abi = LandlockAbi();
-  if (abi > 0) return {"Landlock", State::kOk, fmt::format("ABI {}", abi), ""};
-  return {"Landlock", State::kWeak, "not there: the private root is the only wall around files",
+  if (abi >= 6) return {"Landlock", State::kOk, fmt::format("ABI {}", abi), ""};
+  if (abi > 0) {
+    return {"Landlock", State::kOk,
+            fmt::format(
+                "ABI {}; from 6 on (Linux 6.12) it also keeps the process tier's signals within a run", abi),
+            ""};
+  }
+  return {"Landlock", State::kWeak,
+          "not there: the private root is the only wall around files, and the process tier cannot run",
           "boot with lsm=landlock,… (kernel 5.13 or newer with CONFIG_SECURITY_LANDLOCK)"};
 }
 

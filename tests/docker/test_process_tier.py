@@ -49,7 +49,7 @@ result["own"] = own
 class InDocker(unittest.TestCase):
     engine = None
 
-    def run_in_container(self, *words, given=b""):
+    def run_in_container(self, *words, given=b"", user=USER):
         binary = os.path.realpath(casemate.BINARY)
         binds = ["-v", "/usr:/usr:ro", "-v", "/etc/ld.so.cache:/etc/ld.so.cache:ro"]
         binds += ["-v", f"{binary}:/opt/casemate/casemate:ro"]
@@ -57,12 +57,12 @@ class InDocker(unittest.TestCase):
             binds += ["-v", f"{os.path.realpath(PROCESS_TEST)}:/opt/casemate/process_test:ro"]
         # The engine of this test has no bridge, so there is no other network to give.
         return self.engine.docker(
-            "run", "--rm", "-i", "--network", "none", "--user", USER, *binds, IMAGE, *words, given=given
+            "run", "--rm", "-i", "--network", "none", "--user", user, *binds, IMAGE, *words, given=given
         )
 
-    def casemate(self, *flags, code):
+    def casemate(self, *flags, code, user=USER):
         done = self.run_in_container(
-            "/opt/casemate/casemate", "run", "--json", "--no-engine", *flags, "-", given=code.encode()
+            "/opt/casemate/casemate", "run", "--json", "--no-engine", *flags, "-", given=code.encode(), user=user
         )
         self.assertTrue(done.stdout, done.stderr.decode(errors="replace"))
         return json.loads(done.stdout)
@@ -111,6 +111,14 @@ class InDocker(unittest.TestCase):
         self.assertIn("--require process", refused["error"]["message"])
         strict = self.casemate("--isolation", "process", "--require-limits", code="result = 1")
         self.assertEqual(strict["status"], "unavailable", strict)
+
+    def test_root_of_the_container_gives_each_run_an_id_of_its_own(self):
+        code = "import os\nresult = [os.getuid(), os.geteuid(), os.getgroups()]"
+        seen = [self.casemate("--isolation", "process", code=code, user="0:0") for _ in range(2)]
+        for answer in seen:
+            self.assertEqual(answer["status"], "ok", answer)
+            self.assertIn("identity", {entry["guarantee"] for entry in answer["isolation"]["enforced"]})
+            self.assertGreaterEqual(answer["result"][0], 0x70000000)
 
     def test_doctor_tells_the_tier(self):
         done = self.run_in_container("/opt/casemate/casemate", "doctor", "--json")
