@@ -21,6 +21,7 @@ std::string FindLockFolder() {
 EngineParts ComposeParts(const EngineOptions& options) {
   EngineParts parts;
   parts.state_dir = FindStateDir(options.state_dir);
+  parts.secrets = MakeSecretStore(options.secrets);
   parts.environment.python = options.python;
   parts.environment.state_dir = parts.state_dir;
   parts.backends.push_back(container::MakeContainerBackend(FindLockFolder(), options.warm));

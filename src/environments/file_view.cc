@@ -48,6 +48,7 @@ constexpr std::array kPrivate = {
     Entry{"/proc", "the sandbox's own processes"},   Entry{"/sys", "not there in a sandbox"},
     Entry{"/workspace", "the program's own folder"}, Entry{"/casemate", "the harness"},
     Entry{"/code", "the program's source"},
+    Entry{"/run", "the secrets of a run"},
 };
 
 bool IsInside(std::string_view path, std::string_view folder) {
