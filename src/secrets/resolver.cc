@@ -116,7 +116,8 @@ class Resolver : public SecretStore {
   std::vector<SecretFinding> Look(std::span<const std::string> references) override {
     std::vector<SecretFinding> findings(references.size());
     SideBySide(references.size(), [&](std::size_t i) {
-      findings[i].reference = references[i];
+      // What is no reference may be a secret in its place.
+      findings[i].reference = ParseSecretReference(references[i]) ? references[i] : "(no reference)";
       auto checked = CheckOne(references[i]);
       auto answer = checked ? Ask(references[i]) : std::unexpected(checked.error());
       if (!answer) {
