@@ -72,7 +72,12 @@ Expected<void> CheckSecrets(const ExecutionRequest& request) {
 
 Expected<std::vector<ResolvedSecret>> ResolveSecrets(const ExecutionRequest& request, SecretStore& store) {
   auto secrets = store.Resolve(request.secrets);
-  if (!secrets) return secrets;
+  if (!secrets) {
+    Error error = std::move(secrets.error());
+    // What is not there is a secret, and not the program.
+    if (error.code == ErrorCode::kNotFound) error.code = ErrorCode::kInvalidRequest;
+    return std::unexpected(std::move(error));
+  }
   for (const ResolvedSecret& secret : *secrets) {
     if (secret.mode == SecretMode::kVariable && secret.value->Reveal().find('\0') != std::string_view::npos) {
       return Invalid(fmt::format("the secret {} has a zero byte in it, which no variable can hold: give it as a "
