@@ -278,7 +278,7 @@ class Chain(AwsCase):
         token = self.write("token", "Bearer x\n")
         self.expect("CONTAINERKEY", AWS_CONTAINER_CREDENTIALS_FULL_URI=uri, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=token)
         self.assertIn("refuses", self.get("aws:prod/app", AWS_CONTAINER_CREDENTIALS_FULL_URI=uri))
-        for bad in ("http://192.0.2.1/x", "http://127.0.0.1.example.com/x", "http://localhost.example.com/"):
+        for bad in ("http://192.0.2.1/x", "http://127.0.0.1.example.com/x", "http://localhost.example.com/", "http://127.0.0.1@192.0.2.1/"):
             self.assertIn("neither https nor", self.get("aws:prod/app", AWS_CONTAINER_CREDENTIALS_FULL_URI=bad))
 
     def test_instance(self):

@@ -72,14 +72,17 @@ std::unexpected<Error> Behind(std::string_view who, const Error& error) {
   return Refuse(fmt::format("{} {}", who, error.message), error.cause);
 }
 
-bool IsLoopback(std::string_view url) {
-  for (const std::string_view host : {"http://127.", "http://localhost", "http://[::1]", "http://169.254.170.2",
-                                      "http://169.254.170.23", "http://[fd00:ec2::23]"}) {
-    if (!url.starts_with(host)) continue;
-    const char next = url.size() > host.size() ? url[host.size()] : '/';
-    if (host.ends_with('.') || next == '/' || next == ':') return true;
-  }
-  return false;
+bool IsBesideUs(std::string_view url) {
+  constexpr std::string_view kScheme = "http://";
+  constexpr std::array<std::string_view, 5> kHosts = {"localhost", "[::1]", "169.254.170.2", "169.254.170.23",
+                                                      "[fd00:ec2::23]"};
+  if (!url.starts_with(kScheme)) return false;
+  url.remove_prefix(kScheme.size());
+  if (url.substr(0, url.find('/')).contains('@')) return false;
+  const std::size_t close = url.starts_with('[') ? std::min(url.find(']'), url.size()) : 0;
+  const std::string_view host = url.substr(0, url.find_first_of("/:?#", close));
+  if (host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos) return true;
+  return std::ranges::find(kHosts, host) != kHosts.end();
 }
 
 }  // namespace
@@ -196,7 +199,7 @@ Expected<std::optional<AwsCredentials>> AwsCredentialChain::FromContainer(const 
   HttpRequest request;
   request.url = relative.empty() ? full : kContainerHost + (relative.starts_with('/') ? relative : "/" + relative);
   // The token would go to whoever this names.
-  if (relative.empty() && !full.starts_with("https://") && !IsLoopback(full)) {
+  if (relative.empty() && !full.starts_with("https://") && !IsBesideUs(full)) {
     return Refuse("AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https nor an address of this machine: mend it");
   }
   std::string token = variable_("AWS_CONTAINER_AUTHORIZATION_TOKEN");

@@ -88,8 +88,7 @@ class CurlClient : public HttpClient {
     HttpResponse response;
     curl_slist* list = nullptr;
     for (const std::string& header : request.headers) list = curl_slist_append(list, header.c_str());
-    // No "Expect: 100-continue", which costs a round trip where a server does not know it.
-    const List headers(curl_slist_append(list, "Expect:"));
+    const List headers(list);
     Prepare(easy.get(), request, left_ms, response);
     curl_easy_setopt(easy.get(), CURLOPT_HTTPHEADER, headers.get());
     const CURLcode code = curl_easy_perform(easy.get());
