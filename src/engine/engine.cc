@@ -129,6 +129,7 @@ class FlowEngine : public Engine {
 
     auto launch = MakeLaunch(result.id, request, *checked, (*environment)->view, (*environment)->harness);
     if (!launch) return std::unexpected(launch.error());
+    // The redactor's place: SecretViews(secrets) are what it is armed with, before anything runs.
     launch->spec.secrets = std::move(secrets);
     watch.Mark("plan");
     auto noted = recorder.Begin(result, checked->policy, (*environment)->view);
