@@ -8,8 +8,8 @@
 #include "secrets/dotenv/dotenv_parser.h"
 #include "secrets/dotenv/git_index.h"
 
-// Whatever a .env file or a git index holds: values are bounded, names are names, and no error repeats what it is
-// about.
+// Whatever a .env file or a git index holds: values are bounded, names are names, and no error repeats what
+// it is about.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   namespace secrets = casemate::secrets;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
@@ -17,7 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)secrets::GitIndexHas(text, text.substr(0, half));
   const auto entries = secrets::ParseDotenv(text);
   if (!entries) {
-    if (!entries.error().message.starts_with("line ") && !entries.error().message.contains("zero byte")) std::abort();
+    if (!entries.error().message.starts_with("line ") && !entries.error().message.contains("zero byte"))
+      std::abort();
     return 0;
   }
   const secrets::ProcessVariable variable = [](std::string_view name) -> std::optional<std::string_view> {

@@ -21,7 +21,8 @@ class FuzzedServer : public HttpClient {
   explicit FuzzedServer(std::string_view input) : left_(input) {}
   Expected<HttpResponse> Send(const HttpRequest& /*request*/, const Deadline& /*deadline*/) override {
     if (left_.empty()) return Fail(ErrorCode::kUnavailable, "cannot be reached");
-    constexpr long kStatuses[] = {200, 200, 200, 404, 403, 400, 301, 204};  // NOLINT(modernize-avoid-c-arrays)
+    constexpr long kStatuses[] = {200, 200, 200, 404,
+                                  403, 400, 301, 204};  // NOLINT(modernize-avoid-c-arrays)
     HttpResponse response;
     response.status = kStatuses[static_cast<unsigned char>(left_.front()) % 8];
     left_.remove_prefix(1);
@@ -55,23 +56,27 @@ std::string Setting(const char* name) {
 }  // namespace
 }  // namespace casemate::secrets
 
-// Whatever a server answers, there is a bounded value, a reason or an error; and whatever a place or a profile
-// file holds, it is taken apart or refused.
+// Whatever a server answers, there is a bounded value, a reason or an error; and whatever a place or a
+// profile file holds, it is taken apart or refused.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   namespace secrets = casemate::secrets;
   using casemate::Deadline;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   {
     secrets::FuzzedServer server(input);
-    secrets::Check(secrets::MakeVaultProvider(server, secrets::Setting)->Fetch("kv/app#key", Deadline::After(1000)));
+    secrets::Check(
+        secrets::MakeVaultProvider(server, secrets::Setting)->Fetch("kv/app#key", Deadline::After(1000)));
   }
   {
     secrets::FuzzedServer server(input);
-    secrets::Check(secrets::MakeAwsProvider(server, secrets::Setting)->Fetch("app#key", Deadline::After(1000)));
+    secrets::Check(
+        secrets::MakeAwsProvider(server, secrets::Setting)->Fetch("app#key", Deadline::After(1000)));
   }
   (void)secrets::XmlText(input, "AccessKeyId");
   (void)secrets::ParseAwsSections(input);
-  if (const auto place = secrets::ParseVaultPlace(input); place && (place->field.empty() || place->path.empty())) std::abort();
+  if (const auto place = secrets::ParseVaultPlace(input);
+      place && (place->field.empty() || place->path.empty()))
+    std::abort();
   if (const auto place = secrets::ParseAwsPlace(input); place && place->id.empty()) std::abort();
   return 0;
 }

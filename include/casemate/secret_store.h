@@ -23,7 +23,7 @@ struct SecretFinding {
   enum class State { kFound, kMissing, kFailed };
   std::string reference;
   State state = State::kMissing;
-  std::string detail;   // why it is missing, or what failed
+  std::string detail;  // why it is missing, or what failed
 };
 
 // Finds values of secrets where they already are. Thread-safe.

@@ -27,31 +27,32 @@ bool IsName(std::string_view name, SecretMode mode) {
   if (name.empty() || name.size() > kNameBytesMax) return false;
   const bool file = mode == SecretMode::kFile;
   if (!IsLetter(name.front()) && !(file && IsDigit(name.front()))) return false;
-  return std::ranges::all_of(name, [file](char c) {
-    return IsLetter(c) || IsDigit(c) || (file && (c == '.' || c == '-'));
-  });
+  return std::ranges::all_of(
+      name, [file](char c) { return IsLetter(c) || IsDigit(c) || (file && (c == '.' || c == '-')); });
 }
 
 Expected<void> CheckOne(const SecretRequest& secret, const ExecutionRequest& request) {
   const SecretMode mode = secret.EffectiveMode();
   if (!IsName(secret.name, mode)) {
     // Not repeated: it may be a value in the wrong place.
-    return Invalid("the name of a secret is made of letters, digits and underscores, as in API_KEY=env:API_KEY");
+    return Invalid(
+        "the name of a secret is made of letters, digits and underscores, as in API_KEY=env:API_KEY");
   }
   if (mode == SecretMode::kBrokered) {
-    return Fail(ErrorCode::kUnavailable,
-                fmt::format("the secret {} is to be brokered, which needs the egress proxy, and there is none "
-                            "yet: give it as env or file",
-                            secret.name));
+    return Fail(
+        ErrorCode::kUnavailable,
+        fmt::format("the secret {} is to be brokered, which needs the egress proxy, and there is none "
+                    "yet: give it as env or file",
+                    secret.name));
   }
   if (!secret.hosts.empty()) {
-    return Invalid(fmt::format("the secret {} names hosts, which hold for brokered ones alone: leave them out",
-                               secret.name));
+    return Invalid(fmt::format(
+        "the secret {} names hosts, which hold for brokered ones alone: leave them out", secret.name));
   }
   if (mode != SecretMode::kVariable) return {};
   if (std::ranges::find(kTaken, secret.name) != kTaken.end() || request.env.contains(secret.name)) {
-    return Invalid(fmt::format("{} is a variable of the run already: give the secret another name, or as a file",
-                               secret.name));
+    return Invalid(fmt::format(
+        "{} is a variable of the run already: give the secret another name, or as a file", secret.name));
   }
   return {};
 }
@@ -65,7 +66,8 @@ Expected<void> CheckSecrets(const ExecutionRequest& request) {
   std::set<std::string_view> names;
   for (const SecretRequest& secret : request.secrets) {
     if (auto checked = CheckOne(secret, request); !checked) return checked;
-    if (!names.insert(secret.name).second) return Invalid(fmt::format("the secret {} is given twice", secret.name));
+    if (!names.insert(secret.name).second)
+      return Invalid(fmt::format("the secret {} is given twice", secret.name));
   }
   return {};
 }
@@ -80,9 +82,10 @@ Expected<std::vector<ResolvedSecret>> ResolveSecrets(const ExecutionRequest& req
   }
   for (const ResolvedSecret& secret : *secrets) {
     if (secret.mode == SecretMode::kVariable && secret.value->Reveal().find('\0') != std::string_view::npos) {
-      return Invalid(fmt::format("the secret {} has a zero byte in it, which no variable can hold: give it as a "
-                                 "file, {}:file",
-                                 secret.name, secret.name));
+      return Invalid(
+          fmt::format("the secret {} has a zero byte in it, which no variable can hold: give it as a "
+                      "file, {}:file",
+                      secret.name, secret.name));
     }
   }
   return secrets;

@@ -98,7 +98,8 @@ class RequestWriter {
     writer_.Key("secrets");
     writer_.BeginObject();
     for (const SecretRequest& secret : secrets) {
-      if (!names.insert(secret.name).second) Blame(fmt::format("the secret \"{}\" is given twice", secret.name));
+      if (!names.insert(secret.name).second)
+        Blame(fmt::format("the secret \"{}\" is given twice", secret.name));
       Key("secrets", secret.name);
       writer_.BeginObject();
       Texts("from", secret.references);

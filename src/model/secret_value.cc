@@ -39,10 +39,11 @@ Expected<SecretValue> SecretValue::WithRoom(std::size_t capacity) {
   }
   SecretValue value(static_cast<char*>(place), mapped, capacity);
   if (!Lock(place, mapped)) {
-    return FailErrno(ErrorCode::kUnavailable,
-                     "this user may not lock enough memory to keep secrets from being swapped; raise ulimit -l "
-                     "(LimitMEMLOCK= of a service)",
-                     "mlock");
+    return FailErrno(
+        ErrorCode::kUnavailable,
+        "this user may not lock enough memory to keep secrets from being swapped; raise ulimit -l "
+        "(LimitMEMLOCK= of a service)",
+        "mlock");
   }
   if (madvise(place, mapped, MADV_DONTDUMP) != 0) {
     return FailErrno(ErrorCode::kUnavailable, "cannot keep a secret out of core dumps; run ulimit -c 0",

@@ -63,8 +63,9 @@ class Resolver : public SecretStore {
   Expected<void> Check(std::span<const SecretRequest> requests) const override {
     for (const SecretRequest& request : requests) {
       if (request.references.empty()) {
-        return Fail(ErrorCode::kInvalidRequest,
-                    fmt::format("the secret {} has no reference: say where it is, as in env:NAME", request.name));
+        return Fail(
+            ErrorCode::kInvalidRequest,
+            fmt::format("the secret {} has no reference: say where it is, as in env:NAME", request.name));
       }
       for (const std::string& reference : request.references) {
         if (auto checked = CheckOne(reference); !checked) {
@@ -92,9 +93,8 @@ class Resolver : public SecretStore {
     std::vector<ResolvedSecret> all;
     for (Chain& chain : chains) {
       if (!chain.value) {
-        return Fail(ErrorCode::kNotFound,
-                    fmt::format("there is no value for the secret {}: {}", chain.request->name,
-                                fmt::join(chain.missing, "; ")));
+        return Fail(ErrorCode::kNotFound, fmt::format("there is no value for the secret {}: {}",
+                                                      chain.request->name, fmt::join(chain.missing, "; ")));
       }
       all.push_back({chain.request->name, chain.request->EffectiveMode(), std::move(chain.value),
                      chain.request->references[chain.next - 1]});
@@ -156,9 +156,8 @@ class Resolver : public SecretStore {
     if (!reference) return std::unexpected(reference.error());
     const Provider* provider = Find(reference->scheme);
     if (provider == nullptr) {
-      return Fail(ErrorCode::kInvalidRequest,
-                  fmt::format("there is no provider {}: known are {}", reference->scheme,
-                              fmt::join(Forms(), ", ")));
+      return Fail(ErrorCode::kInvalidRequest, fmt::format("there is no provider {}: known are {}",
+                                                          reference->scheme, fmt::join(Forms(), ", ")));
     }
     return provider->Check(reference->place);
   }
@@ -209,9 +208,10 @@ class Resolver : public SecretStore {
       Expected<Answer>& answer = *answers[i];
       Chain& chain = *open[i];
       if (!answer) {
-        return Fail(answer.error().code,
-                    fmt::format("the secret {} cannot be had: {}", chain.request->name, answer.error().message),
-                    answer.error().cause);
+        return Fail(
+            answer.error().code,
+            fmt::format("the secret {} cannot be had: {}", chain.request->name, answer.error().message),
+            answer.error().cause);
       }
       ++chain.next;
       chain.value = std::move(answer->value);

@@ -18,7 +18,8 @@ using testing::Not;
 // Values by place; "!..." fails. Counts how often it was asked.
 class ScriptedProvider : public Provider {
  public:
-  ScriptedProvider(std::string scheme, std::map<std::string, std::string, std::less<>> values, bool slow = false)
+  ScriptedProvider(std::string scheme, std::map<std::string, std::string, std::less<>> values,
+                   bool slow = false)
       : scheme_(std::move(scheme)), values_(std::move(values)), slow_(slow) {}
   std::string_view scheme() const override { return scheme_; }
   std::string_view form() const override { return scheme_; }
@@ -56,7 +57,8 @@ class ResolverTest : public testing::Test {
   void Make(const SecretOptions& options = {}) {
     std::vector<std::unique_ptr<Provider>> providers;
     auto quick = std::make_unique<ScriptedProvider>(
-        "quick", std::map<std::string, std::string, std::less<>>{{"a", "value a"}, {"b", "value b"}, {"down", "!"}});
+        "quick",
+        std::map<std::string, std::string, std::less<>>{{"a", "value a"}, {"b", "value b"}, {"down", "!"}});
     auto slow = std::make_unique<ScriptedProvider>(
         "slow", std::map<std::string, std::string, std::less<>>{{"a", "slow a"}, {"down", "!"}}, true);
     quick_ = quick.get();

@@ -43,8 +43,8 @@ Expected<void> SendSecretVariables(int request_fd, std::span<const ResolvedSecre
   bool fits = frame->Append({header.data(), header.size()});
   for (const ResolvedSecret& secret : secrets) {
     if (!IsVariable(secret)) continue;
-    fits = fits && frame->Append(secret.name) && frame->Append("\0"sv) && frame->Append(secret.value->Reveal()) &&
-           frame->Append("\0"sv);
+    fits = fits && frame->Append(secret.name) && frame->Append("\0"sv) &&
+           frame->Append(secret.value->Reveal()) && frame->Append("\0"sv);
   }
   if (!fits) return Fail(ErrorCode::kInternal, "the secrets do not fit into their frame");
   std::string_view left = frame->Reveal();

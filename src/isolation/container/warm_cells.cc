@@ -47,7 +47,8 @@ std::string WhyCold(const LaunchSpec& spec, const Host& host) {
                                [&name](std::string_view prefix) { return name.starts_with(prefix); });
   };
   for (const auto& variable : spec.env) {
-    if (read_at_start(variable.first)) return "a variable of this request is read when the interpreter starts";
+    if (read_at_start(variable.first))
+      return "a variable of this request is read when the interpreter starts";
   }
   for (const ResolvedSecret& secret : spec.secrets) {
     if (read_at_start(secret.name)) return "a variable of this request is read when the interpreter starts";
@@ -147,7 +148,8 @@ Expected<void> Adapt(const LaunchSpec& spec, const Host& host, ContainerSandbox:
   changes.expects_files =
       !spec.files.empty() || (spec.workspace && spec.workspace->mode == WorkspaceMode::kCopy);
   changes.secrets = SecretFiles(spec.secrets);
-  if (changes.scratch_size.empty() && changes.binds.empty() && changes.secrets.empty() && !changes.expects_files)
+  if (changes.scratch_size.empty() && changes.binds.empty() && changes.secrets.empty() &&
+      !changes.expects_files)
     return {};
   auto changed = ChangeCell(parts.pidfd.get(), parts.workspace.get(), parts.change_ids, changes,
                             [&spec](int socket) { return SendFiles(spec, socket); });

@@ -25,7 +25,8 @@ class ProcessBackend : public Backend {
     for (const ResolvedSecret& secret : spec.secrets) {
       if (secret.mode != SecretMode::kFile) continue;
       return Fail(ErrorCode::kUnavailable, "the process tier has no /run/secrets of its own for the secret " +
-                                               secret.name + ": give it as a variable, or use the container tier");
+                                               secret.name +
+                                               ": give it as a variable, or use the container tier");
     }
     const Host& host = Found();
     if (host.own_ids()) {

@@ -94,7 +94,8 @@ Expected<AwsCredentials> AwsCredentialChain::Find(const Deadline& deadline) cons
   return FromInstance(deadline);
 }
 
-Expected<std::optional<AwsCredentials>> AwsCredentialChain::FromProfile(  // NOLINT(misc-no-recursion): kDepthMax
+Expected<std::optional<AwsCredentials>>
+AwsCredentialChain::FromProfile(  // NOLINT(misc-no-recursion): kDepthMax
     const AwsProfiles& profiles, const std::string& profile, int depth, const Deadline& deadline) const {
   const auto some = [](Expected<AwsCredentials> made) -> Expected<std::optional<AwsCredentials>> {
     if (!made) return std::unexpected(made.error());
@@ -109,13 +110,16 @@ Expected<std::optional<AwsCredentials>> AwsCredentialChain::FromProfile(  // NOL
   const std::string source = profiles.Get(profile, "source_profile");
   if (!role.empty() && !source.empty()) {
     if (depth >= kDepthMax) {
-      return Fail(ErrorCode::kUnavailable, fmt::format("the AWS profile {} leads to itself: mend source_profile", profile));
+      return Fail(ErrorCode::kUnavailable,
+                  fmt::format("the AWS profile {} leads to itself: mend source_profile", profile));
     }
     // A profile may take its role with its own keys.
-    auto base = source == profile && !access.empty() ? keys() : FromProfile(profiles, source, depth + 1, deadline);
+    auto base =
+        source == profile && !access.empty() ? keys() : FromProfile(profiles, source, depth + 1, deadline);
     if (!base) return base;
     if (!*base) {
-      return Fail(ErrorCode::kUnavailable, fmt::format("the AWS profile {} has no credentials: mend it", source));
+      return Fail(ErrorCode::kUnavailable,
+                  fmt::format("the AWS profile {} has no credentials: mend it", source));
     }
     return some(FromRole(**base, role, profiles, profile, deadline));
   }

@@ -24,15 +24,18 @@ struct AwsCredentials {
 //
 //   1  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
 //   2  AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN
-//   3  the profile: role_arn with source_profile or web_identity_token_file, sso_session or sso_start_url (from
+//   3  the profile: role_arn with source_profile or web_identity_token_file, sso_session or sso_start_url
+//   (from
 //      the cache of `aws sso login`), aws_access_key_id
 //   4  AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI
-//   5  the instance's metadata service, with a token of its second version; not with AWS_EC2_METADATA_DISABLED
+//   5  the instance's metadata service, with a token of its second version; not with
+//   AWS_EC2_METADATA_DISABLED
 //
 // Thread-safe; what has an end is fetched again shortly before it.
 class AwsCredentialChain {
  public:
-  AwsCredentialChain(HttpClient& client, Variable variable) : client_(client), variable_(std::move(variable)) {}
+  AwsCredentialChain(HttpClient& client, Variable variable)
+      : client_(client), variable_(std::move(variable)) {}
 
   Expected<AwsCredentials> Get(const Deadline& deadline);
   // Forgets what it has: the service no longer takes it.
@@ -66,7 +69,8 @@ class AwsCredentialChain {
 Expected<AwsCredentials> MakeAwsCredentials(const std::string& access_key, const std::string& secret_key,
                                             const std::string& session_token, const std::string& expiration);
 
-// The text of the first element `name` in an answer of STS; "" when there is none. Hostile bytes are harmless.
+// The text of the first element `name` in an answer of STS; "" when there is none. Hostile bytes are
+// harmless.
 std::string XmlText(std::string_view xml, std::string_view name);
 
 // The headers and the signature that `credentials` give to a request.

@@ -28,7 +28,8 @@ Expected<void> TakeOption(std::string_view option, AwsPlace& place) {
   } else if (name == "version" && IsWord(value, "-")) {
     place.version = value;
   } else {
-    return Refuse("behind \"?\" come region=eu-west-1, stage=AWSPREVIOUS or version=ID, with \"&\" between them");
+    return Refuse(
+        "behind \"?\" come region=eu-west-1, stage=AWSPREVIOUS or version=ID, with \"&\" between them");
   }
   return {};
 }
@@ -46,7 +47,8 @@ Expected<AwsPlace> ParseAwsPlace(std::string_view text) {
   if (const std::size_t mark = text.find('#'); mark != std::string_view::npos) {
     place.field = text.substr(mark + 1);
     text = text.substr(0, mark);
-    if (place.field.empty()) return Refuse("behind \"#\" comes the name of a field: leave it out for the whole");
+    if (place.field.empty())
+      return Refuse("behind \"#\" comes the name of a field: leave it out for the whole");
   }
   if (std::size_t query = text.find('?'); query != std::string_view::npos) {
     std::string_view rest = text.substr(query + 1);

@@ -32,7 +32,8 @@ Expected<AwsSections> LoadFile(const Variable& variable, const char* name, std::
   auto text = ReadFile(path, kFileBytesMax);
   if (text) return ParseAwsSections(*text);
   if (text.error().code == ErrorCode::kNotFound) return AwsSections();
-  return Fail(ErrorCode::kUnavailable, fmt::format("{} cannot be read: check its mode", path), text.error().message);
+  return Fail(ErrorCode::kUnavailable, fmt::format("{} cannot be read: check its mode", path),
+              text.error().message);
 }
 
 // "[profile x]" in the one file is "[x]" in the other.
@@ -53,14 +54,16 @@ AwsSections ParseAwsSections(std::string_view text) {
     if (plain.empty() || plain.front() == '#' || plain.front() == ';') continue;
     if (plain.front() == '[') {
       const std::size_t close = plain.find(']');
-      section = close == std::string_view::npos ? nullptr : &sections[std::string(Trim(plain.substr(1, close - 1)))];
+      section = close == std::string_view::npos ? nullptr
+                                                : &sections[std::string(Trim(plain.substr(1, close - 1)))];
       continue;
     }
     const std::size_t equals = plain.find('=');
     const bool indented = line.front() == ' ' || line.front() == '\t';
     if (section == nullptr || indented || equals == std::string_view::npos) continue;
     std::string_view value = Trim(plain.substr(equals + 1));
-    for (const std::string_view mark : {" #", " ;", "\t#", "\t;"}) value = Trim(value.substr(0, value.find(mark)));
+    for (const std::string_view mark : {" #", " ;", "\t#", "\t;"})
+      value = Trim(value.substr(0, value.find(mark)));
     (*section)[std::string(Trim(plain.substr(0, equals)))] = value;
   }
   return sections;

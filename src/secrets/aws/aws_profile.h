@@ -16,8 +16,8 @@ using Variable = std::function<std::string(const char* name)>;  // "" when it is
 using AwsSections = std::map<std::string, std::map<std::string, std::string, std::less<>>, std::less<>>;
 AwsSections ParseAwsSections(std::string_view text);
 
-// What ~/.aws/config and ~/.aws/credentials (or the files that AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE
-// name) say; a file that is not there says nothing.
+// What ~/.aws/config and ~/.aws/credentials (or the files that AWS_CONFIG_FILE and
+// AWS_SHARED_CREDENTIALS_FILE name) say; a file that is not there says nothing.
 class AwsProfiles {
  public:
   static Expected<AwsProfiles> Load(const Variable& variable);

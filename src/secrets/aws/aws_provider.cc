@@ -29,14 +29,19 @@ struct ServiceError {
   std::string_view text;
 };
 constexpr std::array kServiceErrors = {
-    ServiceError{"AccessDeniedException", "may not be read with these credentials: allow secretsmanager:GetSecretValue"},
-    ServiceError{"UnrecognizedClientException", "is asked for with credentials that AWS does not know: check them"},
+    ServiceError{"AccessDeniedException",
+                 "may not be read with these credentials: allow secretsmanager:GetSecretValue"},
+    ServiceError{"UnrecognizedClientException",
+                 "is asked for with credentials that AWS does not know: check them"},
     ServiceError{"InvalidClientTokenId", "is asked for with credentials that AWS does not know: check them"},
-    ServiceError{"InvalidSignatureException", "is asked for with a wrong secret key, or by a wrong clock: check both"},
-    ServiceError{"SignatureDoesNotMatch", "is asked for with a wrong secret key, or by a wrong clock: check both"},
+    ServiceError{"InvalidSignatureException",
+                 "is asked for with a wrong secret key, or by a wrong clock: check both"},
+    ServiceError{"SignatureDoesNotMatch",
+                 "is asked for with a wrong secret key, or by a wrong clock: check both"},
     ServiceError{"ExpiredTokenException", "is asked for with credentials that have ended: log in again"},
     ServiceError{"InvalidRequestException", "is marked for deletion, or has no such version: restore it"},
-    ServiceError{"InvalidParameterException", "cannot be asked for like this: check its name, version and stage"},
+    ServiceError{"InvalidParameterException",
+                 "cannot be asked for like this: check its name, version and stage"},
     ServiceError{"DecryptionFailure", "cannot be decrypted: allow kms:Decrypt with its key"},
     ServiceError{"ThrottlingException", "is asked for too often: try again later"},
 };
@@ -55,7 +60,8 @@ std::string ErrorName(const HttpResponse& response) {
 }
 
 bool IsThrottled(const HttpResponse& response) {
-  return AsksToComeAgain(response) || (response.status == 400 && ErrorName(response) == "ThrottlingException");
+  return AsksToComeAgain(response) ||
+         (response.status == 400 && ErrorName(response) == "ThrottlingException");
 }
 
 class AwsProvider : public Provider {
@@ -87,7 +93,8 @@ class AwsProvider : public Provider {
     if (!profiles) return std::unexpected(profiles.error());
     const std::string region = place.region.empty() ? ChosenRegion(variable_, *profiles) : place.region;
     if (!IsAwsRegion(region)) {
-      return Refuse(fmt::format("the AWS region of {} is not known: set AWS_REGION, or add ?region=eu-west-1", place.id));
+      return Refuse(fmt::format("the AWS region of {} is not known: set AWS_REGION, or add ?region=eu-west-1",
+                                place.id));
     }
     auto credentials = chain_.Get(deadline);
     if (!credentials) return std::unexpected(credentials.error());
@@ -99,7 +106,8 @@ class AwsProvider : public Provider {
     if (!place.stage.empty()) body["VersionStage"] = place.stage;
     if (!place.version.empty()) body["VersionId"] = place.version;
     request.body = json::serialize(body);
-    request.headers = {"Content-Type: application/x-amz-json-1.1", "X-Amz-Target: secretsmanager.GetSecretValue"};
+    request.headers = {"Content-Type: application/x-amz-json-1.1",
+                       "X-Amz-Target: secretsmanager.GetSecretValue"};
     request.ca_file = variable_("AWS_CA_BUNDLE");
     AwsSignature signature;
     SignWith(*credentials, region, "secretsmanager", request, signature);
@@ -114,27 +122,34 @@ class AwsProvider : public Provider {
     if (endpoint.empty()) endpoint = profiles.Get(ChosenProfile(variable_), "endpoint_url");
     while (endpoint.ends_with('/')) endpoint.pop_back();
     if (!endpoint.empty()) return endpoint;
-    return fmt::format("https://secretsmanager.{}.amazonaws.com{}", region, region.starts_with("cn-") ? ".cn" : "");
+    return fmt::format("https://secretsmanager.{}.amazonaws.com{}", region,
+                       region.starts_with("cn-") ? ".cn" : "");
   }
 
   static Expected<Fetched> Judge(const AwsPlace& place, const HttpResponse& response) {
     Fetched fetched;
     const std::string name = ErrorName(response);
     if (name == "ResourceNotFoundException") {
-      fetched.missing = fmt::format("AWS Secrets Manager has no {} in this region (aws secretsmanager create-secret --name {})",
-                                    place.id, place.id);
+      fetched.missing = fmt::format(
+          "AWS Secrets Manager has no {} in this region (aws secretsmanager create-secret --name {})",
+          place.id, place.id);
       return fetched;
     }
     const std::string cause = fmt::format("status {}", response.status);
     const auto* const row = std::ranges::find(kServiceErrors, name, &ServiceError::name);
     if (row != kServiceErrors.end()) {
-      return Refuse(fmt::format("{} in AWS Secrets Manager {}", place.id, row->text), fmt::format("{}, {}", cause, name));
+      return Refuse(fmt::format("{} in AWS Secrets Manager {}", place.id, row->text),
+                    fmt::format("{}, {}", cause, name));
     }
     if (response.status >= 300 && response.status < 400) {
-      return Refuse("AWS Secrets Manager sends us elsewhere, where nothing is asked: check the endpoint", cause);
+      return Refuse("AWS Secrets Manager sends us elsewhere, where nothing is asked: check the endpoint",
+                    cause);
     }
     if (response.status == 403) {
-      return Refuse(fmt::format("{} in AWS Secrets Manager may not be read with these credentials: check them", place.id), cause);
+      return Refuse(
+          fmt::format("{} in AWS Secrets Manager may not be read with these credentials: check them",
+                      place.id),
+          cause);
     }
     return Refuse(fmt::format("AWS Secrets Manager fails to give {}: try again later", place.id), cause);
   }
@@ -154,7 +169,8 @@ class AwsProvider : public Provider {
     if (!place.field.empty()) {
       const auto fields = ParseBody(text);
       if (!fields || !fields->is_object()) {
-        return Refuse(fmt::format("{} in AWS Secrets Manager is no JSON object: leave out #{}", place.id, place.field));
+        return Refuse(
+            fmt::format("{} in AWS Secrets Manager is no JSON object: leave out #{}", place.id, place.field));
       }
       auto field = FieldText(*fields, place.field);
       if (!field) {
@@ -164,8 +180,9 @@ class AwsProvider : public Provider {
       text = *std::move(field);
     }
     if (text.empty() || text.size() > kSecretBytesMax) {
-      return Refuse(fmt::format("{} in AWS Secrets Manager is empty, or has more than {} bytes: write it again",
-                                place.id, kSecretBytesMax));
+      return Refuse(
+          fmt::format("{} in AWS Secrets Manager is empty, or has more than {} bytes: write it again",
+                      place.id, kSecretBytesMax));
     }
     auto value = SecretValue::Copy(text);
     if (!value) return std::unexpected(value.error());

@@ -64,7 +64,8 @@ Expected<AwsCredentials> FromJson(const std::string& body, std::string_view who)
   if (!parsed) return Refuse(fmt::format("{} cannot be used: {}", who, parsed.error().message));
   const std::string access = TextAt(*parsed, "AccessKeyId");
   const std::string secret = TextAt(*parsed, "SecretAccessKey");
-  if (access.empty() || secret.empty()) return Refuse(fmt::format("{} has no credentials: give it a role", who));
+  if (access.empty() || secret.empty())
+    return Refuse(fmt::format("{} has no credentials: give it a role", who));
   return MakeAwsCredentials(access, secret, TextAt(*parsed, "Token"), TextAt(*parsed, "Expiration"));
 }
 
@@ -81,15 +82,18 @@ bool IsBesideUs(std::string_view url) {
   if (url.substr(0, url.find('/')).contains('@')) return false;
   const std::size_t close = url.starts_with('[') ? std::min(url.find(']'), url.size()) : 0;
   const std::string_view host = url.substr(0, url.find_first_of("/:?#", close));
-  if (host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos) return true;
+  if (host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos)
+    return true;
   return std::ranges::find(kHosts, host) != kHosts.end();
 }
 
 }  // namespace
 
 Expected<AwsCredentials> AwsCredentialChain::AskSts(std::string body, const std::string& region,
-                                                    const AwsCredentials* signer, const Deadline& deadline) const {
-  if (!IsAwsRegion(region)) return Refuse("the AWS region is not known: set AWS_REGION=eu-west-1, or the like");
+                                                    const AwsCredentials* signer,
+                                                    const Deadline& deadline) const {
+  if (!IsAwsRegion(region))
+    return Refuse("the AWS region is not known: set AWS_REGION=eu-west-1, or the like");
   HttpRequest request;
   request.method = "POST";
   request.url = Endpoint("STS", fmt::format("https://sts.{}.amazonaws.com{}", region,
@@ -124,46 +128,54 @@ Expected<AwsCredentials> AwsCredentialChain::FromWebIdentity(const std::string& 
   if (!token) return Refuse("the file of AWS_WEB_IDENTITY_TOKEN_FILE cannot be read", token.error().message);
   std::string session = variable_("AWS_ROLE_SESSION_NAME");
   if (session.empty()) session = "casemate";
-  return AskSts(fmt::format("Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn={}&RoleSessionName={}&"
-                            "WebIdentityToken={}",
-                            Escape(role), Escape(session), Escape(Trimmed(*std::move(token)))),
-                region, nullptr, deadline);
+  return AskSts(
+      fmt::format("Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn={}&RoleSessionName={}&"
+                  "WebIdentityToken={}",
+                  Escape(role), Escape(session), Escape(Trimmed(*std::move(token)))),
+      region, nullptr, deadline);
 }
 
 Expected<AwsCredentials> AwsCredentialChain::FromRole(const AwsCredentials& source, const std::string& role,
                                                       const AwsProfiles& profiles, const std::string& profile,
                                                       const Deadline& deadline) const {
   if (!profiles.Get(profile, "mfa_serial").empty()) {
-    return Refuse(fmt::format("the AWS profile {} asks for a code by hand (mfa_serial): set AWS_ACCESS_KEY_ID and its "
-                              "companions from aws sts assume-role",
-                              profile));
+    return Refuse(
+        fmt::format("the AWS profile {} asks for a code by hand (mfa_serial): set AWS_ACCESS_KEY_ID and its "
+                    "companions from aws sts assume-role",
+                    profile));
   }
   std::string session = profiles.Get(profile, "role_session_name");
   if (session.empty()) session = "casemate";
-  std::string body = fmt::format("Action=AssumeRole&Version=2011-06-15&RoleArn={}&RoleSessionName={}", Escape(role),
-                                 Escape(session));
-  if (const std::string id = profiles.Get(profile, "external_id"); !id.empty()) body += "&ExternalId=" + Escape(id);
+  std::string body = fmt::format("Action=AssumeRole&Version=2011-06-15&RoleArn={}&RoleSessionName={}",
+                                 Escape(role), Escape(session));
+  if (const std::string id = profiles.Get(profile, "external_id"); !id.empty())
+    body += "&ExternalId=" + Escape(id);
   std::string region = profiles.Get(profile, "region");
   if (region.empty()) region = ChosenRegion(variable_, profiles);
   return AskSts(std::move(body), region, &source, deadline);
 }
 
-// What `aws sso login` has left: a token, in a file that is named by the hash of the session or the start URL.
+// What `aws sso login` has left: a token, in a file that is named by the hash of the session or the start
+// URL.
 Expected<AwsCredentials> AwsCredentialChain::FromSso(const AwsProfiles& profiles, const std::string& profile,
                                                      const Deadline& deadline) const {
   const std::string session = profiles.Get(profile, "sso_session");
   const bool named = !session.empty();
-  const std::string start_url = named ? profiles.SsoSession(session, "sso_start_url") : profiles.Get(profile, "sso_start_url");
-  const std::string region = named ? profiles.SsoSession(session, "sso_region") : profiles.Get(profile, "sso_region");
+  const std::string start_url =
+      named ? profiles.SsoSession(session, "sso_start_url") : profiles.Get(profile, "sso_start_url");
+  const std::string region =
+      named ? profiles.SsoSession(session, "sso_region") : profiles.Get(profile, "sso_region");
   const std::string again = fmt::format("run aws sso login --profile {}", profile);
   if (!IsAwsRegion(region) || start_url.empty()) {
-    return Refuse(fmt::format("the AWS profile {} has no sso_region or sso_start_url: run aws configure sso", profile));
+    return Refuse(
+        fmt::format("the AWS profile {} has no sso_region or sso_start_url: run aws configure sso", profile));
   }
   const std::string path =
       fmt::format("{}/.aws/sso/cache/{}.json", variable_("HOME"), Sha1Hex(named ? session : start_url));
   const auto text = ReadFile(path, kFileBytesMax);
   const auto cache = text ? ParseBody(*text) : std::unexpected(text.error());
-  if (!cache) return Refuse(fmt::format("there is no login at AWS SSO for the profile {}: {}", profile, again));
+  if (!cache)
+    return Refuse(fmt::format("there is no login at AWS SSO for the profile {}: {}", profile, again));
   std::tm end{};
   const std::string expires = TextAt(*cache, "expiresAt");
   if (strptime(expires.c_str(), "%Y-%m-%dT%H:%M:%S", &end) == nullptr || timegm(&end) <= std::time(nullptr)) {
@@ -172,7 +184,8 @@ Expected<AwsCredentials> AwsCredentialChain::FromSso(const AwsProfiles& profiles
   HttpRequest request;
   request.url = fmt::format("{}/federation/credentials?role_name={}&account_id={}",
                             Endpoint("SSO", fmt::format("https://portal.sso.{}.amazonaws.com", region)),
-                            Escape(profiles.Get(profile, "sso_role_name")), Escape(profiles.Get(profile, "sso_account_id")));
+                            Escape(profiles.Get(profile, "sso_role_name")),
+                            Escape(profiles.Get(profile, "sso_account_id")));
   request.headers = {"x-amz-sso_bearer_token: " + TextAt(*cache, "accessToken")};
   request.ca_file = variable_("AWS_CA_BUNDLE");
   const auto response = SendPatiently(client_, request, deadline);
@@ -197,18 +210,23 @@ Expected<std::optional<AwsCredentials>> AwsCredentialChain::FromContainer(const 
   const std::string full = variable_("AWS_CONTAINER_CREDENTIALS_FULL_URI");
   if (relative.empty() && full.empty()) return std::nullopt;
   HttpRequest request;
-  request.url = relative.empty() ? full : kContainerHost + (relative.starts_with('/') ? relative : "/" + relative);
+  request.url =
+      relative.empty() ? full : kContainerHost + (relative.starts_with('/') ? relative : "/" + relative);
   // The token would go to whoever this names.
   if (relative.empty() && !full.starts_with("https://") && !IsBesideUs(full)) {
-    return Refuse("AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https nor an address of this machine: mend it");
+    return Refuse(
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https nor an address of this machine: mend it");
   }
   std::string token = variable_("AWS_CONTAINER_AUTHORIZATION_TOKEN");
   if (const std::string file = variable_("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); !file.empty()) {
     auto text = ReadFile(file, kFileBytesMax);
-    if (!text) return Refuse("the file of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE cannot be read", text.error().message);
+    if (!text)
+      return Refuse("the file of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE cannot be read",
+                    text.error().message);
     token = Trimmed(*std::move(text));
   }
-  if (token.find_first_of("\r\n") != std::string::npos) return Refuse("the container's token has a line break in it");
+  if (token.find_first_of("\r\n") != std::string::npos)
+    return Refuse("the container's token has a line break in it");
   if (!token.empty()) request.headers.push_back("Authorization: " + token);
   request.use_proxy = false;
   const auto response = SendPatiently(client_, request, deadline);
@@ -224,8 +242,9 @@ Expected<std::optional<AwsCredentials>> AwsCredentialChain::FromContainer(const 
 
 Expected<AwsCredentials> AwsCredentialChain::FromInstance(const Deadline& deadline) const {
   const auto nowhere = [](std::string cause) {
-    return Refuse("there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run aws configure",
-                  std::move(cause));
+    return Refuse(
+        "there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run aws configure",
+        std::move(cause));
   };
   if (variable_("AWS_EC2_METADATA_DISABLED") == "true") return nowhere("");
   std::string host = variable_("AWS_EC2_METADATA_SERVICE_ENDPOINT");

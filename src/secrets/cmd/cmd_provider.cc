@@ -45,7 +45,8 @@ class Shell {
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setflags(&attributes,
+                             POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setpgroup(&attributes, 0);
     sigset_t none;
     sigset_t all;
@@ -86,7 +87,8 @@ class CmdProvider : public Provider {
   Expected<Fetched> Fetch(std::string_view place, const Deadline& deadline) override {
     std::array<int, 2> ends{};
     if (pipe2(ends.data(), O_CLOEXEC) != 0) {
-      return FailErrno(ErrorCode::kInternal, "out of file descriptors; raise the limit with ulimit -n", "pipe2");
+      return FailErrno(ErrorCode::kInternal, "out of file descriptors; raise the limit with ulimit -n",
+                       "pipe2");
     }
     const UniqueFd output(ends[0]);
     UniqueFd theirs(ends[1]);
@@ -116,7 +118,8 @@ class CmdProvider : public Provider {
       if (got <= 0) break;
       filled += static_cast<std::size_t>(got);
       if (filled == value->capacity()) {
-        return Refuse(fmt::format("the command of a cmd: reference prints more than {} bytes", kSecretBytesMax));
+        return Refuse(
+            fmt::format("the command of a cmd: reference prints more than {} bytes", kSecretBytesMax));
       }
     }
     value->Resize(filled);
@@ -137,7 +140,8 @@ class CmdProvider : public Provider {
     value.Resize(bytes.size() - (bytes.ends_with('\n') ? 1 : 0));
     if (value.empty()) return Refuse("the command of a cmd: reference printed nothing: try it in a shell");
     if (value.size() > kSecretBytesMax) {
-      return Refuse(fmt::format("the command of a cmd: reference prints more than {} bytes", kSecretBytesMax));
+      return Refuse(
+          fmt::format("the command of a cmd: reference prints more than {} bytes", kSecretBytesMax));
     }
     auto exact = SecretValue::Copy(value.Reveal());
     if (!exact) return std::unexpected(exact.error());

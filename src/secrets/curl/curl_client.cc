@@ -40,7 +40,8 @@ std::size_t TakeHeader(char* data, std::size_t /*one*/, std::size_t size, void* 
   if (colon == std::string_view::npos) return size;
   if (response.headers.size() >= kHeadersMax) return 0;
   std::string name(line.substr(0, colon));
-  std::ranges::transform(name, name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(name, name.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   const std::size_t start = std::min(line.find_first_not_of(" \t", colon + 1), line.size());
   response.headers[std::move(name)] = line.substr(start);
   return size;
@@ -53,11 +54,13 @@ struct Remedy {
 };
 constexpr std::array kRemedies = {
     Remedy{CURLE_COULDNT_RESOLVE_HOST, "has no such name; check the address"},
-    Remedy{CURLE_COULDNT_RESOLVE_PROXY, "cannot be reached through the proxy; check https_proxy and no_proxy"},
+    Remedy{CURLE_COULDNT_RESOLVE_PROXY,
+           "cannot be reached through the proxy; check https_proxy and no_proxy"},
     Remedy{CURLE_PROXY, "cannot be reached through the proxy; check https_proxy and no_proxy"},
     Remedy{CURLE_COULDNT_CONNECT, "cannot be reached; check the address, and that it runs"},
     Remedy{CURLE_OPERATION_TIMEDOUT, "does not answer in time; try again later"},
-    Remedy{CURLE_PEER_FAILED_VERIFICATION, "has a certificate that is not trusted here; name its authority's file"},
+    Remedy{CURLE_PEER_FAILED_VERIFICATION,
+           "has a certificate that is not trusted here; name its authority's file"},
     Remedy{CURLE_SSL_CACERT_BADFILE, "cannot be verified; the file of its authority cannot be read"},
     Remedy{CURLE_SSL_CONNECT_ERROR, "and this host cannot agree on TLS; check the address"},
     Remedy{CURLE_SSL_CERTPROBLEM, "is not asked; our own certificate or its key cannot be read"},
@@ -110,7 +113,8 @@ class CurlClient : public HttpClient {
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(left_ms));
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, std::min(kConnectTimeoutMs, static_cast<long>(left_ms)));
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     std::min(kConnectTimeoutMs, static_cast<long>(left_ms)));
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, TakeBody);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, &response);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, TakeHeader);
@@ -129,7 +133,8 @@ class CurlClient : public HttpClient {
     if (!request.use_proxy) curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     if (request.sign != nullptr) {
       const AwsSignature& sign = *request.sign;
-      curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, fmt::format("aws:amz:{}:{}", sign.region, sign.service).c_str());
+      curl_easy_setopt(easy, CURLOPT_AWS_SIGV4,
+                       fmt::format("aws:amz:{}:{}", sign.region, sign.service).c_str());
       curl_easy_setopt(easy, CURLOPT_USERNAME, sign.access_key.c_str());
       curl_easy_setopt(easy, CURLOPT_PASSWORD, sign.secret_key.c_str());
     }

@@ -80,10 +80,14 @@ TEST(CurlClientTest, SignsAwsExamples) {
   const auto client = MakeCurlClient();
   const AwsSignature sign{"us-east-1", "service", "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"};
   const std::string form = "Content-Type: application/x-www-form-urlencoded";
-  const Example examples[] = {  // NOLINT(modernize-avoid-c-arrays): its size is its list's
+  const Example examples[] = {
+      // NOLINT(modernize-avoid-c-arrays): its size is its list's
       {"get-vanilla", "GET", {}, "", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"},
       {"post-vanilla", "POST", {}, "", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"},
-      {"post-x-www-form-urlencoded", "POST", {form}, "Param1=value1",
+      {"post-x-www-form-urlencoded",
+       "POST",
+       {form},
+       "Param1=value1",
        "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a"},
   };
   for (const Example& example : examples) {

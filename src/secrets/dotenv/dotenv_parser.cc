@@ -15,8 +15,8 @@ std::unexpected<Error> Refuse(int line, std::string_view what) {
 }
 
 bool IsNameChar(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '.' || c == '-';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+         c == '-';
 }
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 
@@ -45,7 +45,8 @@ class Parser {
   }
   // The end of a line, with the carriage return of another system.
   bool AtLineEnd() const {
-    return AtEnd() || Peek() == '\n' || (Peek() == '\r' && (at_ + 1 == text_.size() || text_[at_ + 1] == '\n'));
+    return AtEnd() || Peek() == '\n' ||
+           (Peek() == '\r' && (at_ + 1 == text_.size() || text_[at_ + 1] == '\n'));
   }
   void SkipLine() { at_ = std::min(text_.find('\n', at_), text_.size()); }
 
@@ -129,7 +130,8 @@ class Parser {
     entry.raw = text_.substr(begin, at_ - begin);
     ++at_;
     SkipBlanks();
-    if (!AtLineEnd() && Peek() != '#') return Refuse(line_, "behind a closing quote comes nothing but a comment");
+    if (!AtLineEnd() && Peek() != '#')
+      return Refuse(line_, "behind a closing quote comes nothing but a comment");
     SkipLine();
     return {};
   }

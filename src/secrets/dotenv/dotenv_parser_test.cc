@@ -35,7 +35,8 @@ struct Case {
 };
 
 TEST(DotenvTest, ReadsTheCommonGrammar) {
-  constexpr Case kCases[] = {  // NOLINT(modernize-avoid-c-arrays): its size is its list's
+  constexpr Case kCases[] = {
+      // NOLINT(modernize-avoid-c-arrays): its size is its list's
       {"K=v", "v"},
       {"K=", ""},
       {"export K=v\n", "v"},
@@ -68,7 +69,8 @@ TEST(DotenvTest, ReadsTheCommonGrammar) {
 }
 
 TEST(DotenvTest, FillsInReferences) {
-  constexpr Case kCases[] = {  // NOLINT(modernize-avoid-c-arrays): as above
+  constexpr Case kCases[] = {
+      // NOLINT(modernize-avoid-c-arrays): as above
       {"A=1\nK=$A", "1"},
       {"A=1\nK=x${A}y", "x1y"},
       {"A=1\nK=\"${A}-${A}\"", "1-1"},
@@ -100,7 +102,8 @@ TEST(DotenvTest, FillsInReferences) {
 }
 
 TEST(DotenvTest, NamesTheLineAndNothingThatIsInIt) {
-  constexpr Case kCases[] = {  // NOLINT(modernize-avoid-c-arrays): as above
+  constexpr Case kCases[] = {
+      // NOLINT(modernize-avoid-c-arrays): as above
       {"A=1\nhunter2", "(none)"},
       {"A=1\n=hunter2\n", "(error) line 2: it has no name"},
       {"A=1\n\n%hunter2", "(error) line 3: it has no name"},

@@ -55,7 +55,8 @@ class DotenvProvider : public Provider {
   std::string Advise(std::string_view text) const override {
     const auto path = ExpandPath(Split(text).path);
     if (!path || !IsTrackedByGit(*path)) return {};
-    return fmt::format("{} is tracked by git, and so is every secret in it: git rm --cached {}", *path, *path);
+    return fmt::format("{} is tracked by git, and so is every secret in it: git rm --cached {}", *path,
+                       *path);
   }
 
   Expected<Fetched> Fetch(std::string_view text, const Deadline& /*deadline*/) override {

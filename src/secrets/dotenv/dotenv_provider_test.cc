@@ -77,7 +77,8 @@ TEST(GitIndexTest, SurvivesNonsense) {
   EXPECT_FALSE(GitIndexHas("", "a"));
   EXPECT_FALSE(GitIndexHas("DIRC", "a"));
   EXPECT_FALSE(GitIndexHas(std::string_view("DIRC\0\0\0\2\xff\xff\xff\xff", 12), "a"));
-  EXPECT_FALSE(GitIndexHas(std::string("DIRC\0\0\0\4\0\0\0\1", 12) + std::string(62, '\0') + "\xff\xff\xff\xff\xff", "a"));
+  EXPECT_FALSE(GitIndexHas(
+      std::string("DIRC\0\0\0\4\0\0\0\1", 12) + std::string(62, '\0') + "\xff\xff\xff\xff\xff", "a"));
 }
 
 }  // namespace

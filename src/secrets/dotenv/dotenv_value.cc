@@ -24,9 +24,9 @@ struct Escape {
   char letter;
   char byte;
 };
-constexpr std::array kEscapes = {Escape{'n', '\n'}, Escape{'r', '\r'}, Escape{'t', '\t'}, Escape{'f', '\f'},
-                                 Escape{'v', '\v'}, Escape{'a', '\a'}, Escape{'b', '\b'}, Escape{'\\', '\\'},
-                                 Escape{'"', '"'},  Escape{'\'', '\''}, Escape{'$', '$'}, Escape{'`', '`'}};
+constexpr std::array kEscapes = {Escape{'n', '\n'}, Escape{'r', '\r'},  Escape{'t', '\t'}, Escape{'f', '\f'},
+                                 Escape{'v', '\v'}, Escape{'a', '\a'},  Escape{'b', '\b'}, Escape{'\\', '\\'},
+                                 Escape{'"', '"'},  Escape{'\'', '\''}, Escape{'$', '$'},  Escape{'`', '`'}};
 
 // Where a value goes: counted, and kept when there is a place for it.
 class Sink {
@@ -152,8 +152,9 @@ class Expander {
     if (or_empty) rest.remove_prefix(1);
     const char op = rest.empty() ? '\0' : rest.front();
     if ((or_empty && op == '\0') || (op != '\0' && op != '-' && op != '+' && op != '?')) {
-      return Refuse(where.line,
-                    "in ${NAME...} stands :-, -, :+, +, :? or ? and a word: write \"\\$\" for a plain dollar");
+      return Refuse(
+          where.line,
+          "in ${NAME...} stands :-, -, :+, +, :? or ? and a word: write \"\\$\" for a plain dollar");
     }
     const std::string_view word = rest.empty() ? rest : rest.substr(1);
     const std::optional<std::size_t> found = Find(name, where.index);

@@ -35,8 +35,8 @@ class EnvProvider : public Provider {
     }
     if (bytes.size() > kSecretBytesMax) {
       return Fail(ErrorCode::kInvalidRequest,
-                  fmt::format("the environment variable {} has more than {} bytes: is it the right one?", name,
-                              kSecretBytesMax));
+                  fmt::format("the environment variable {} has more than {} bytes: is it the right one?",
+                              name, kSecretBytesMax));
     }
     auto value = SecretValue::Copy(bytes);
     if (!value) return std::unexpected(value.error());

@@ -30,7 +30,8 @@ class FileProviderTest : public testing::Test {
     return fetched->value ? std::string(fetched->value->Reveal()) : "missing: " + fetched->missing;
   }
   void ExpectError(const std::string& place, const std::string& says) {
-    EXPECT_THAT(Value(place), AllOf(testing::StartsWith("error: "), HasSubstr(says), Not(HasSubstr("hunter"))));
+    EXPECT_THAT(Value(place),
+                AllOf(testing::StartsWith("error: "), HasSubstr(says), Not(HasSubstr("hunter"))));
   }
   TestFolder folder_;
   std::unique_ptr<Provider> provider_ = MakeFileProvider();

@@ -1,5 +1,5 @@
-// Asks remote providers for casemate (remote/wire.h). Each question has a thread of its own. The end of the socket
-// ends the process: leases and logins are given up first.
+// Asks remote providers for casemate (remote/wire.h). Each question has a thread of its own. The end of the
+// socket ends the process: leases and logins are given up first.
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -31,8 +31,8 @@ namespace {
 
 constexpr auto kLastAnswers = std::chrono::seconds(1);
 
-// No core dump, no tracer, no new privileges; and nothing of it swapped where this user may lock so much. What a
-// user may lock is counted by address space, so a small limit would be reached by the first library.
+// No core dump, no tracer, no new privileges; and nothing of it swapped where this user may lock so much.
+// What a user may lock is counted by address space, so a small limit would be reached by the first library.
 void HardenProcess() {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -93,8 +93,9 @@ class Service {
       std::memcpy(&question, packet.data(), sizeof question);
       if (size != sizeof question + question.scheme_bytes + question.place_bytes) continue;
       const char* const text = reinterpret_cast<const char*>(packet.data() + sizeof question);
-      Begin(std::string(text, question.scheme_bytes), std::string(text + question.scheme_bytes, question.place_bytes),
-            question.patience_ms, std::move(fd));
+      Begin(std::string(text, question.scheme_bytes),
+            std::string(text + question.scheme_bytes, question.place_bytes), question.patience_ms,
+            std::move(fd));
     }
   }
 
@@ -110,7 +111,8 @@ class Service {
       const std::lock_guard lock(mutex_);
       ++busy_;
     }
-    std::thread([this, scheme = std::move(scheme), place = std::move(place), patience_ms, fd = std::move(fd)] {
+    std::thread([this, scheme = std::move(scheme), place = std::move(place), patience_ms,
+                 fd = std::move(fd)] {
       Respond(scheme, place, patience_ms, fd.get());
       const std::lock_guard lock(mutex_);
       --busy_;
@@ -119,13 +121,14 @@ class Service {
   }
 
   void Respond(const std::string& scheme, const std::string& place, std::int64_t patience_ms, int fd) {
-    const auto provider = std::ranges::find_if(providers_, [&](const auto& one) { return one->scheme() == scheme; });
+    const auto provider =
+        std::ranges::find_if(providers_, [&](const auto& one) { return one->scheme() == scheme; });
     if (provider == providers_.end()) return;
     auto fetched = (*provider)->Fetch(place, Deadline::After(patience_ms));
     if (!fetched) {
       const Error& error = fetched.error();
-      WriteAnswer(fd, {.kind = AnswerKind::kError, .error_code = static_cast<std::uint32_t>(error.code)}, error.message,
-                  error.cause);
+      WriteAnswer(fd, {.kind = AnswerKind::kError, .error_code = static_cast<std::uint32_t>(error.code)},
+                  error.message, error.cause);
     } else if (!fetched->value) {
       WriteAnswer(fd, {.kind = AnswerKind::kMissing}, fetched->missing);
     } else {

@@ -8,7 +8,7 @@
 #include <cstring>
 
 extern "C" {
-void __libc_free(void* place);      // NOLINT(bugprone-reserved-identifier): the C library's
+void __libc_free(void* place);     // NOLINT(bugprone-reserved-identifier): the C library's
 void* __libc_malloc(std::size_t);  // NOLINT(bugprone-reserved-identifier): as above
 
 void free(void* place) {

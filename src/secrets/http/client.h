@@ -46,8 +46,8 @@ struct HttpResponse {
 class HttpClient {
  public:
   virtual ~HttpClient() = default;
-  // Any status is an answer; a redirect is not followed. kUnavailable when there is none until `deadline`, with
-  // a clause that fits behind the server's name ("cannot be reached; ...").
+  // Any status is an answer; a redirect is not followed. kUnavailable when there is none until `deadline`,
+  // with a clause that fits behind the server's name ("cannot be reached; ...").
   virtual Expected<HttpResponse> Send(const HttpRequest& request, const Deadline& deadline) = 0;
 };
 

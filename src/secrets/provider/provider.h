@@ -14,8 +14,8 @@ namespace casemate::secrets {
 // What a provider found at a place.
 struct Fetched {
   std::optional<SecretValue> value;  // unset: it is not there, and the next reference is asked
-  std::string missing;               // then: what to do so that it is; a clause, "set it with export NAME=..."
-  std::int64_t ttl_ms = 0;           // how long the value may be used again
+  std::string missing;      // then: what to do so that it is; a clause, "set it with export NAME=..."
+  std::int64_t ttl_ms = 0;  // how long the value may be used again
 };
 
 // One kind of place where secrets are: a folder of src/secrets/ and a line of catalog.cc. Thread-safe.

@@ -39,12 +39,11 @@ Expected<void> CheckFile(const std::string& path, const struct stat& info, const
     return Refuse(fmt::format("{} is no regular file: put the secret into one", path));
   }
   if (!rules.any_mode && info.st_uid != geteuid() && info.st_uid != 0) {
-    return Refuse(fmt::format("{} belongs to another user, {}: chown {} {}, or add #any-mode", path, info.st_uid,
-                              geteuid(), path));
+    return Refuse(fmt::format("{} belongs to another user, {}: chown {} {}, or add #any-mode", path,
+                              info.st_uid, geteuid(), path));
   }
   if (!rules.any_mode && (info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    return Refuse(
-        fmt::format("{} can be read by other users: chmod 600 {}, or add #any-mode", path, path));
+    return Refuse(fmt::format("{} can be read by other users: chmod 600 {}, or add #any-mode", path, path));
   }
   if (info.st_size > static_cast<off_t>(rules.bytes_max)) {
     return Refuse(fmt::format("{} has more than {} bytes: is it the right file?", path, rules.bytes_max));

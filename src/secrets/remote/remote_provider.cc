@@ -32,15 +32,15 @@ constexpr std::int64_t kGraceMs = 1'000;
 
 // Variables of the environment that the providers, their HTTP library and TLS read.
 constexpr std::array<std::string_view, 14> kVariables = {
-    "AWS_",       "VAULT_",      "BAO_",     "HOME=",     "http_proxy=", "https_proxy=",   "HTTPS_PROXY=",
-    "all_proxy=", "ALL_PROXY=",  "no_proxy=", "NO_PROXY=", "SSL_CERT_FILE=", "SSL_CERT_DIR=", "KUBERNETES_"};
+    "AWS_",       "VAULT_",     "BAO_",      "HOME=",     "http_proxy=",    "https_proxy=",  "HTTPS_PROXY=",
+    "all_proxy=", "ALL_PROXY=", "no_proxy=", "NO_PROXY=", "SSL_CERT_FILE=", "SSL_CERT_DIR=", "KUBERNETES_"};
 
 std::vector<char*> HelperEnvironment() {
   std::vector<char*> kept;
   for (char** at = environ; *at != nullptr; ++at) {
     const std::string_view variable(*at);
-    const bool wanted =
-        std::ranges::any_of(kVariables, [variable](std::string_view name) { return variable.starts_with(name); });
+    const bool wanted = std::ranges::any_of(
+        kVariables, [variable](std::string_view name) { return variable.starts_with(name); });
     if (wanted) kept.push_back(*at);
   }
   kept.push_back(nullptr);
@@ -48,7 +48,8 @@ std::vector<char*> HelperEnvironment() {
 }
 
 std::unexpected<Error> Broken(std::string cause = {}) {
-  return Fail(ErrorCode::kInternal, "the helper that asks remote secret stores has died; try again", std::move(cause));
+  return Fail(ErrorCode::kInternal, "the helper that asks remote secret stores has died; try again",
+              std::move(cause));
 }
 
 // All of `size` bytes, until `deadline`.
@@ -57,7 +58,8 @@ Expected<void> ReadFully(int fd, char* to, std::size_t size, const Deadline& dea
     pollfd ready{fd, POLLIN, 0};
     const int count = poll(&ready, 1, static_cast<int>(deadline.RemainingMs()));
     if (count < 0 && errno == EINTR) continue;
-    if (count == 0) return Fail(ErrorCode::kUnavailable, "a remote secret store does not answer in time; try again");
+    if (count == 0)
+      return Fail(ErrorCode::kUnavailable, "a remote secret store does not answer in time; try again");
     const ssize_t got = read(fd, to, size);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return Broken();
@@ -70,24 +72,28 @@ Expected<void> ReadFully(int fd, char* to, std::size_t size, const Deadline& dea
 Expected<Fetched> ReadAnswer(int fd, const Deadline& deadline) {
   Answer answer;
   std::array<char, sizeof answer> bytes{};
-  if (auto read = ReadFully(fd, bytes.data(), bytes.size(), deadline); !read) return std::unexpected(read.error());
+  if (auto read = ReadFully(fd, bytes.data(), bytes.size(), deadline); !read)
+    return std::unexpected(read.error());
   std::memcpy(&answer, bytes.data(), sizeof answer);
   Fetched fetched;
   if (answer.kind == AnswerKind::kValue) {
     if (answer.text_bytes > kSecretBytesMax) return Broken("too large a value");
     auto value = SecretValue::WithRoom(answer.text_bytes);
     if (!value) return std::unexpected(value.error());
-    if (auto read = ReadFully(fd, value->data(), answer.text_bytes, deadline); !read) return std::unexpected(read.error());
+    if (auto read = ReadFully(fd, value->data(), answer.text_bytes, deadline); !read)
+      return std::unexpected(read.error());
     value->Resize(answer.text_bytes);
     fetched.value = *std::move(value);
     fetched.ttl_ms = answer.ttl_ms;
     return fetched;
   }
-  if (answer.text_bytes > kTextBytesMax || answer.cause_bytes > kTextBytesMax) return Broken("too long a text");
+  if (answer.text_bytes > kTextBytesMax || answer.cause_bytes > kTextBytesMax)
+    return Broken("too long a text");
   std::string text(answer.text_bytes, '\0');
   std::string cause(answer.cause_bytes, '\0');
   for (std::string* part : {&text, &cause}) {
-    if (auto read = ReadFully(fd, part->data(), part->size(), deadline); !read) return std::unexpected(read.error());
+    if (auto read = ReadFully(fd, part->data(), part->size(), deadline); !read)
+      return std::unexpected(read.error());
   }
   if (answer.kind == AnswerKind::kError) {
     return Fail(static_cast<ErrorCode>(answer.error_code), std::move(text), std::move(cause));
@@ -118,7 +124,8 @@ class Helper::Process {
     End();
     std::array<int, 2> ends{};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-      return FailErrno(ErrorCode::kInternal, "out of file descriptors; raise the limit with ulimit -n", "socketpair");
+      return FailErrno(ErrorCode::kInternal, "out of file descriptors; raise the limit with ulimit -n",
+                       "socketpair");
     }
     UniqueFd ours(ends[0]);
     const UniqueFd theirs(ends[1]);
@@ -143,7 +150,8 @@ class Helper::Process {
     posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
     // Onto its own number it would stay close-on-exec.
     posix_spawn_file_actions_adddup2(&actions, socket, kHelperSocketFd);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setflags(&attributes,
+                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     posix_spawnattr_setpgroup(&attributes, 0);
     sigset_t none;
     sigset_t all;
@@ -195,7 +203,8 @@ Expected<Fetched> Helper::Ask(std::string_view scheme, std::string_view place, c
     if (auto started = process_->StartAfter(failed); !started) return std::unexpected(started.error());
     std::array<int, 2> ends{};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-      return FailErrno(ErrorCode::kInternal, "out of file descriptors; raise the limit with ulimit -n", "socketpair");
+      return FailErrno(ErrorCode::kInternal, "out of file descriptors; raise the limit with ulimit -n",
+                       "socketpair");
     }
     const UniqueFd ours(ends[0]);
     UniqueFd theirs(ends[1]);

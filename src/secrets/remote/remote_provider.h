@@ -10,10 +10,11 @@
 
 namespace casemate::secrets {
 
-// A process of our own that asks remote providers (src/secrets/helper/), so that this one loads no HTTP and TLS
-// library, parses nothing that comes from afar, and holds no credentials. It is started by the first question,
-// again when it has died, and ended with this object, which waits until it has given up leases and logins, for
-// some seconds at most. Its environment holds what these providers read, and no more. Thread-safe.
+// A process of our own that asks remote providers (src/secrets/helper/), so that this one loads no HTTP and
+// TLS library, parses nothing that comes from afar, and holds no credentials. It is started by the first
+// question, again when it has died, and ended with this object, which waits until it has given up leases and
+// logins, for some seconds at most. Its environment holds what these providers read, and no more.
+// Thread-safe.
 class Helper {
  public:
   Helper();

@@ -6,8 +6,8 @@
 namespace casemate::secrets {
 
 // Between casemate and its helper, on one machine, of one build. A question is one packet on a SOCK_SEQPACKET
-// socket: a Question, the scheme, the place; with it comes a descriptor, a stream on which the answer is written:
-// an Answer, its text, its cause.
+// socket: a Question, the scheme, the place; with it comes a descriptor, a stream on which the answer is
+// written: an Answer, its text, its cause.
 struct Question {
   std::int64_t patience_ms = 0;
   std::uint32_t scheme_bytes = 0;

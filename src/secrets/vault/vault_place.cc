@@ -13,9 +13,12 @@ std::unexpected<Error> Refuse(std::string message) {
 // As Vault itself has it; what it could mean otherwise in a URL is refused.
 bool IsPath(std::string_view path) {
   const std::size_t slash = path.find('/');
-  if (slash == std::string_view::npos || slash == 0 || path.ends_with('/') || path.contains("//")) return false;
-  if (("/" + std::string(path) + "/").contains("/../") || ("/" + std::string(path) + "/").contains("/./")) return false;
-  return std::ranges::all_of(path, [](char c) { return c > ' ' && c < 0x7f && c != '%' && c != '\\' && c != '"'; });
+  if (slash == std::string_view::npos || slash == 0 || path.ends_with('/') || path.contains("//"))
+    return false;
+  if (("/" + std::string(path) + "/").contains("/../") || ("/" + std::string(path) + "/").contains("/./"))
+    return false;
+  return std::ranges::all_of(path,
+                             [](char c) { return c > ' ' && c < 0x7f && c != '%' && c != '\\' && c != '"'; });
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
-// Theory of operation: what is read at one path is a document, and kept for a moment, so that two fields of it
-// (the name and the password of one database user) come from one reading. A document with a lease is kept as long
-// as the lease; a thread renews it when two thirds of its time are over, and the destructor revokes it.
+// Theory of operation: what is read at one path is a document, and kept for a moment, so that two fields of
+// it (the name and the password of one database user) come from one reading. A document with a lease is kept
+// as long as the lease; a thread renews it when two thirds of its time are over, and the destructor revokes
+// it.
 #include "secrets/vault/vault_provider.h"
 
 #include <fmt/format.h>
@@ -52,7 +53,8 @@ std::string Body(std::string_view lease_id) {
 class VaultProvider : public Provider {
  public:
   VaultProvider(HttpClient& client, Variable variable)
-      : server_(client, std::move(variable)), renewer_([this](const std::stop_token& stop) { Renew(stop); }) {}
+      : server_(client, std::move(variable)),
+        renewer_([this](const std::stop_token& stop) { Renew(stop); }) {}
 
   ~VaultProvider() override {
     renewer_.request_stop();
@@ -60,7 +62,8 @@ class VaultProvider : public Provider {
     renewer_.join();
     const Deadline deadline = Deadline::After(kFarewellMs);
     for (const auto& [path, document] : documents_) {
-      if (!document->lease_id.empty()) (void)server_.Call("PUT", "sys/leases/revoke", Body(document->lease_id), deadline);
+      if (!document->lease_id.empty())
+        (void)server_.Call("PUT", "sys/leases/revoke", Body(document->lease_id), deadline);
     }
     server_.LogOut(deadline);
   }
@@ -101,14 +104,15 @@ class VaultProvider : public Provider {
     if (!fields) return std::unexpected(fields.error());
     const auto text = FieldText(*fields, place.field);
     if (!text) {
-      fetched.missing = fmt::format("{} in Vault has no field {} (vault kv patch {} {}=...)", place.path, place.field,
-                                    place.path, place.field);
+      fetched.missing = fmt::format("{} in Vault has no field {} (vault kv patch {} {}=...)", place.path,
+                                    place.field, place.path, place.field);
       return fetched;
     }
     if (text->empty() || text->size() > kSecretBytesMax) {
-      return Fail(ErrorCode::kUnavailable,
-                  fmt::format("the field {} of {} in Vault is empty, or has more than {} bytes: write it again",
-                              place.field, place.path, kSecretBytesMax));
+      return Fail(
+          ErrorCode::kUnavailable,
+          fmt::format("the field {} of {} in Vault is empty, or has more than {} bytes: write it again",
+                      place.field, place.path, kSecretBytesMax));
     }
     auto value = SecretValue::Copy(*text);
     if (!value) return std::unexpected(value.error());
@@ -133,8 +137,9 @@ class VaultProvider : public Provider {
     mount.keyed = TextAt(answer->body, "data.type") == "kv";
     mount.second_version = mount.keyed && TextAt(answer->body, "data.options.version") == "2";
     if (answer->status != 200 || !mount.path.ends_with('/') || !place.path.starts_with(mount.path)) {
-      return Fail(ErrorCode::kUnavailable,
-                  fmt::format("Vault has nothing mounted at {}: check the path, and VAULT_NAMESPACE", place.path));
+      return Fail(
+          ErrorCode::kUnavailable,
+          fmt::format("Vault has nothing mounted at {}: check the path, and VAULT_NAMESPACE", place.path));
     }
     const std::lock_guard lock(mutex_);
     mounts_.push_back(mount);
@@ -163,9 +168,10 @@ class VaultProvider : public Provider {
     const json::value* fields = secrets::Find(answer.body, mount.second_version ? "data.data" : "data");
     const std::string deleted = TextAt(answer.body, "data.metadata.deletion_time");
     if (answer.status == 404 || fields == nullptr || !fields->is_object()) {
-      document.missing = deleted.empty()
-                             ? fmt::format("Vault has no {} (vault kv put {} {}=...)", place.path, place.path, place.field)
-                             : fmt::format("this version of {} in Vault is deleted (vault kv undelete)", place.path);
+      document.missing =
+          deleted.empty()
+              ? fmt::format("Vault has no {} (vault kv put {} {}=...)", place.path, place.path, place.field)
+              : fmt::format("this version of {} in Vault is deleted (vault kv undelete)", place.path);
       return {};
     }
     const std::string text = json::serialize(*fields);
@@ -203,7 +209,8 @@ class VaultProvider : public Provider {
       }
       const std::string lease_id = next->lease_id;
       lock.unlock();
-      const auto answer = server_.Call("PUT", "sys/leases/renew", Body(lease_id), Deadline::After(kRenewTimeoutMs));
+      const auto answer =
+          server_.Call("PUT", "sys/leases/renew", Body(lease_id), Deadline::After(kRenewTimeoutMs));
       lock.lock();
       const std::int64_t lease_ms = answer ? NumberAt(answer->body, "lease_duration") * 1000 : 0;
       if (lease_ms > 0) next->until_us = MonotonicUs() + lease_ms * kMicros;

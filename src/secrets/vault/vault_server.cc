@@ -42,12 +42,15 @@ Expected<std::string> VaultServer::Address() const {
   std::string address = Setting("ADDR");
   while (address.ends_with('/')) address.pop_back();
   if (address.empty()) {
-    return Fail(ErrorCode::kUnavailable, "the address of Vault is not known: set VAULT_ADDR=https://HOST:8200");
+    return Fail(ErrorCode::kUnavailable,
+                "the address of Vault is not known: set VAULT_ADDR=https://HOST:8200");
   }
   const bool good = (address.starts_with("http://") || address.starts_with("https://")) &&
-                    address.find('@') == std::string::npos && address.find_first_of(" \t\r\n?#") == std::string::npos;
+                    address.find('@') == std::string::npos &&
+                    address.find_first_of(" \t\r\n?#") == std::string::npos;
   if (good) return address;
-  return Fail(ErrorCode::kUnavailable, "VAULT_ADDR is no address: write https://HOST:8200, without a user or path");
+  return Fail(ErrorCode::kUnavailable,
+              "VAULT_ADDR is no address: write https://HOST:8200, without a user or path");
 }
 
 Expected<HttpResponse> VaultServer::Send(std::string_view method, const std::string& path,
@@ -56,9 +59,10 @@ Expected<HttpResponse> VaultServer::Send(std::string_view method, const std::str
   const auto address = Address();
   if (!address) return std::unexpected(address.error());
   if (!Setting("SKIP_VERIFY").empty()) {
-    return Fail(ErrorCode::kUnavailable,
-                "VAULT_SKIP_VERIFY is set, and a server that is not verified gets no token: unset it, and name the "
-                "authority's file with VAULT_CACERT");
+    return Fail(
+        ErrorCode::kUnavailable,
+        "VAULT_SKIP_VERIFY is set, and a server that is not verified gets no token: unset it, and name the "
+        "authority's file with VAULT_CACERT");
   }
   HttpRequest request;
   request.method = method;
@@ -91,7 +95,8 @@ Error VaultServer::StatusError(const HttpResponse& response) const {
     case 400:
       return error("does not understand the request; check the path and the login", "status 400");
     case 403:
-      return error("refuses access; the token may have expired, or its policies lack this path", "status 403");
+      return error("refuses access; the token may have expired, or its policies lack this path",
+                   "status 403");
     case 429:
       return error("has too many requests; try again later", "status 429");
     case 503:
@@ -112,7 +117,8 @@ Expected<json::value> VaultServer::Unauthenticated(const std::string& path, cons
   if (!response) return std::unexpected(response.error());
   if (response->status == 404) {
     return Fail(ErrorCode::kUnavailable,
-                fmt::format("Vault has no login at {}: name its mount with VAULT_AUTH_PATH", path.substr(0, path.rfind("/login"))));
+                fmt::format("Vault has no login at {}: name its mount with VAULT_AUTH_PATH",
+                            path.substr(0, path.rfind("/login"))));
   }
   if (response->status != 200) return std::unexpected(StatusError(*response));
   auto parsed = ParseBody(response->body);
@@ -132,14 +138,16 @@ Expected<VaultServer::Token> VaultServer::TokenOf(Expected<json::value> answer) 
   return Token{std::make_shared<const SecretValue>(*std::move(value)), true, until};
 }
 
-Expected<VaultServer::Token> VaultServer::AppRole(const std::string& secret_id, const Deadline& deadline) const {
+Expected<VaultServer::Token> VaultServer::AppRole(const std::string& secret_id,
+                                                  const Deadline& deadline) const {
   const std::string mount = Setting("AUTH_PATH");
   return TokenOf(Unauthenticated(fmt::format("auth/{}/login", mount.empty() ? "approle" : mount),
                                  Body({{"role_id", Setting("ROLE_ID")}, {"secret_id", secret_id}}), nullptr,
                                  deadline));
 }
 
-Expected<VaultServer::Token> VaultServer::Kubernetes(const std::string& role, const Deadline& deadline) const {
+Expected<VaultServer::Token> VaultServer::Kubernetes(const std::string& role,
+                                                     const Deadline& deadline) const {
   const std::string file = Setting("KUBERNETES_TOKEN_FILE");
   auto jwt = ReadFile(file.empty() ? kServiceAccountToken : file, kTokenBytesMax);
   if (!jwt) {
@@ -149,7 +157,8 @@ Expected<VaultServer::Token> VaultServer::Kubernetes(const std::string& role, co
   }
   const std::string mount = Setting("AUTH_PATH");
   return TokenOf(Unauthenticated(fmt::format("auth/{}/login", mount.empty() ? "kubernetes" : mount),
-                                 Body({{"role", role}, {"jwt", Trimmed(*std::move(jwt))}}), nullptr, deadline));
+                                 Body({{"role", role}, {"jwt", Trimmed(*std::move(jwt))}}), nullptr,
+                                 deadline));
 }
 
 // What is wrapped is a token, the answer to a login, or the secret id of an AppRole.
@@ -189,15 +198,17 @@ Expected<VaultServer::Token> VaultServer::LogIn(const Deadline& deadline) const 
   if (auto file = ReadFile(variable_("HOME") + "/.vault-token", kTokenBytesMax)) {
     return given(Trimmed(*std::move(file)));
   }
-  return Fail(ErrorCode::kUnavailable,
-              "Vault does not know us: set VAULT_TOKEN, VAULT_ROLE_ID and VAULT_SECRET_ID, VAULT_KUBERNETES_ROLE, or "
-              "VAULT_USERNAME and VAULT_PASSWORD");
+  return Fail(
+      ErrorCode::kUnavailable,
+      "Vault does not know us: set VAULT_TOKEN, VAULT_ROLE_ID and VAULT_SECRET_ID, VAULT_KUBERNETES_ROLE, or "
+      "VAULT_USERNAME and VAULT_PASSWORD");
 }
 
 // One login for all that ask at once. `refused`: the token that the server did not take.
 Expected<VaultServer::Token> VaultServer::CurrentToken(const Token* refused, const Deadline& deadline) {
   const std::lock_guard lock(mutex_);
-  const bool usable = token_ && MonotonicUs() < token_->until_us && (refused == nullptr || refused->value != token_->value);
+  const bool usable =
+      token_ && MonotonicUs() < token_->until_us && (refused == nullptr || refused->value != token_->value);
   if (usable) return *token_;
   auto token = LogIn(deadline);
   if (token) token_ = *token;

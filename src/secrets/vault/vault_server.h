@@ -17,11 +17,11 @@ using Variable = std::function<std::string(const char* name)>;
 
 // The server that VAULT_ADDR (or BAO_ADDR) names, and how this process is known to it. Thread-safe.
 //
-// Who we are is taken from the first of these that is set: VAULT_WRAPPED_TOKEN, VAULT_TOKEN, VAULT_ROLE_ID with
-// VAULT_SECRET_ID (AppRole), VAULT_KUBERNETES_ROLE (the token of the pod's service account),
-// VAULT_USERNAME with VAULT_PASSWORD (userpass), the file ~/.vault-token. VAULT_AUTH_PATH names another mount of
-// the login method; VAULT_NAMESPACE, VAULT_CACERT, VAULT_CAPATH, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY are those
-// of Vault's own command. For each there is a BAO_ name too.
+// Who we are is taken from the first of these that is set: VAULT_WRAPPED_TOKEN, VAULT_TOKEN, VAULT_ROLE_ID
+// with VAULT_SECRET_ID (AppRole), VAULT_KUBERNETES_ROLE (the token of the pod's service account),
+// VAULT_USERNAME with VAULT_PASSWORD (userpass), the file ~/.vault-token. VAULT_AUTH_PATH names another mount
+// of the login method; VAULT_NAMESPACE, VAULT_CACERT, VAULT_CAPATH, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY
+// are those of Vault's own command. For each there is a BAO_ name too.
 class VaultServer {
  public:
   VaultServer(HttpClient& client, Variable variable) : client_(client), variable_(std::move(variable)) {}
@@ -30,8 +30,8 @@ class VaultServer {
     long status = 0;  // 200, 204 or 404
     boost::json::value body;
   };
-  // Logged in. `path` is what follows "/v1/". Statuses other than 200, 204 and 404 are errors that say what to
-  // do; a token of our own login that is refused is renewed once by another login.
+  // Logged in. `path` is what follows "/v1/". Statuses other than 200, 204 and 404 are errors that say what
+  // to do; a token of our own login that is refused is renewed once by another login.
   Expected<Answer> Call(std::string_view method, const std::string& path, const std::string& body,
                         const Deadline& deadline);
 

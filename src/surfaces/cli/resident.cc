@@ -79,9 +79,10 @@ Expected<std::optional<ExecutionResult>> RunResident(const RunOptions& options, 
   // The resident engine has another environment than whoever typed the command.
   if (NeedThisProcess(request.secrets)) {
     if (!named) return std::nullopt;
-    return Fail(ErrorCode::kInvalidRequest,
-                "env: and cmd: secrets are those of this command, which a resident engine does not see: leave "
-                "out --engine, or keep them in a file");
+    return Fail(
+        ErrorCode::kInvalidRequest,
+        "env: and cmd: secrets are those of this command, which a resident engine does not see: leave "
+        "out --engine, or keep them in a file");
   }
   if (named && (!options.engine.python.empty() || !options.engine.state_dir.empty())) {
     return Fail(

@@ -22,7 +22,8 @@ constexpr std::string_view kHelp =
     "Finds secrets where they already are.\n\n"
     "  get    the value of the first reference that has one, masked; --reveal shows it, on a terminal only\n"
     "  check  which references have a value, without the values; exit code 0 when all of them have\n"
-    "  run    a command in a sandbox that has the secrets, and nothing else of this host; all of the flags of\n"
+    "  run    a command in a sandbox that has the secrets, and nothing else of this host; all of the flags "
+    "of\n"
     "         \"casemate run\" may stand before the command\n\n"
     "With casemate run and secrets run, --secret gives NAME as a variable, NAME:file as the file\n"
     "/run/secrets/NAME; the same NAME again adds a reference that is tried next.\n\n"
@@ -32,19 +33,22 @@ struct Form {
   std::string_view scheme;
   std::string_view text;
 };
-constexpr Form kForms[] = {  // NOLINT(modernize-avoid-c-arrays): its size is its list's
+constexpr Form kForms[] = {
+    // NOLINT(modernize-avoid-c-arrays): its size is its list's
     {"env", "a variable of this command"},
     {"file", "a file of this user or root that no other user can read, and that is no symbolic link"},
     {"dotenv", "a variable of a .env file, with the same rules"},
     {"cmd", "what a shell command prints: cmd:pass show api/key"},
-    {"vault", "a field of a secret of HashiCorp Vault or OpenBao: VAULT_ADDR, and VAULT_TOKEN or another login"},
+    {"vault",
+     "a field of a secret of HashiCorp Vault or OpenBao: VAULT_ADDR, and VAULT_TOKEN or another login"},
     {"aws", "a secret of AWS Secrets Manager, with the credentials that every AWS client finds"},
 };
 
 std::string HelpText(const SecretStore& store) {
   std::string text(kHelp);
   for (const std::string& form : store.Forms()) {
-    const auto* const row = std::ranges::find(kForms, std::string_view(form).substr(0, form.find(':')), &Form::scheme);
+    const auto* const row =
+        std::ranges::find(kForms, std::string_view(form).substr(0, form.find(':')), &Form::scheme);
     const std::string_view what = row != std::end(kForms) ? row->text : std::string_view();
     text += fmt::format("  {}\n      {}\n", form, what);
   }
@@ -74,8 +78,9 @@ Expected<Arguments> ParseArguments(const std::vector<std::string>& words, std::s
     if (words[i] == flag) {
       arguments.flag = true;
     } else if (words[i].starts_with('-')) {
-      return Fail(ErrorCode::kInvalidRequest,
-                  fmt::format("casemate secrets {} takes {} and references, and no other flag", words[0], flag));
+      return Fail(
+          ErrorCode::kInvalidRequest,
+          fmt::format("casemate secrets {} takes {} and references, and no other flag", words[0], flag));
     } else {
       arguments.references.push_back(AbsoluteReference(words[i]));
     }
@@ -90,7 +95,8 @@ int Get(const std::vector<std::string>& words, SecretStore& store, const CliStre
   auto arguments = ParseArguments(words, "--reveal");
   if (!arguments) return Refuse(arguments.error(), streams);
   if (arguments->flag && isatty(streams.out) == 0) {
-    return Refuse("--reveal writes a secret to a terminal only: leave it out, or use casemate secrets run", streams);
+    return Refuse("--reveal writes a secret to a terminal only: leave it out, or use casemate secrets run",
+                  streams);
   }
   WarnOfSecrets(arguments->references, store, streams);
   SecretRequest request;
@@ -120,9 +126,10 @@ std::string FindingsText(const std::vector<SecretFinding>& findings, const Style
   std::string text;
   for (const SecretFinding& finding : findings) {
     const bool found = finding.state == SecretFinding::State::kFound;
-    text += fmt::format("{}  {}", style.Paint(found ? Colour::kGreen : Colour::kRed,
-                                              fmt::format("{:<7}", StateName(finding.state))),
-                        EscapeForTerminal(finding.reference));
+    text += fmt::format(
+        "{}  {}",
+        style.Paint(found ? Colour::kGreen : Colour::kRed, fmt::format("{:<7}", StateName(finding.state))),
+        EscapeForTerminal(finding.reference));
     if (!finding.detail.empty()) text += ": " + EscapeForTerminal(finding.detail);
     text += '\n';
   }
@@ -160,9 +167,10 @@ void WarnOfSecrets(const std::vector<std::string>& references, const SecretStore
                    const CliStreams& streams) {
   const Style style = StyleOf(streams.err, true);
   for (const std::string& advice : store.Advise(references)) {
-    WritePatiently(streams.err,
-                   fmt::format("{} {}\n", style.Paint(Colour::kYellow, "casemate: warning:"), EscapeForTerminal(advice)),
-                   -1);
+    WritePatiently(
+        streams.err,
+        fmt::format("{} {}\n", style.Paint(Colour::kYellow, "casemate: warning:"), EscapeForTerminal(advice)),
+        -1);
   }
 }
 
@@ -176,6 +184,13 @@ int SecretsCommandLine(const std::vector<std::string>& words, const CliServices&
   }
   if (command == "get") return Get(words, *store, streams);
   if (command == "check") return Check(words, *store, streams);
+  if (command == "scan") {
+    return Refuse(
+        Error{ErrorCode::kUnavailable,
+              "scanning needs the redaction rules, which this build does not have; use get, check and run",
+              ""},
+        streams);
+  }
   return Refuse("casemate secrets has the commands get, check and run: see casemate secrets --help", streams);
 }
 
