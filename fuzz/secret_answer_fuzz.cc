@@ -15,7 +15,7 @@
 namespace casemate::secrets {
 namespace {
 
-// Answers with the input's pieces, one a request: a byte that chooses the status, then the body up to a 0xFF.
+// Answers with the input's pieces, one a request: a byte that chooses the status, then the body up to a 0x1E.
 class FuzzedServer : public HttpClient {
  public:
   explicit FuzzedServer(std::string_view input) : left_(input) {}
@@ -26,7 +26,7 @@ class FuzzedServer : public HttpClient {
     HttpResponse response;
     response.status = kStatuses[static_cast<unsigned char>(left_.front()) % 8];
     left_.remove_prefix(1);
-    const std::size_t end = left_.find('\xff');
+    const std::size_t end = left_.find('\x1e');
     response.body = left_.substr(0, end);
     left_.remove_prefix(end == std::string_view::npos ? left_.size() : end + 1);
     return response;

@@ -60,7 +60,9 @@ class Recorder:
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
-            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+            self.server.socket = context.wrap_socket(
+                self.server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.address = f"{'https' if certificate else 'http'}://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -70,8 +72,11 @@ class Recorder:
 
 
 def answer(value=None, status=200, **members):
-    return status, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(
-        {**({"SecretString": value} if value is not None else {}), **members}).encode()
+    return (
+        status,
+        {"Content-Type": "application/x-amz-json-1.1"},
+        json.dumps({**({"SecretString": value} if value is not None else {}), **members}).encode(),
+    )
 
 
 class AwsCase(unittest.TestCase):
@@ -81,9 +86,14 @@ class AwsCase(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="casemate-aws-")
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
-        self.env = {"HOME": self.folder, "CASEMATE_STATE_DIR": os.path.join(self.folder, "state"),
-                    "AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": ACCESS,
-                    "AWS_SECRET_ACCESS_KEY": SECRET}
+        self.env = {
+            "HOME": self.folder,
+            "CASEMATE_STATE_DIR": os.path.join(self.folder, "state"),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_REGION": "eu-west-1",
+            "AWS_ACCESS_KEY_ID": ACCESS,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+        }
 
     def write(self, name, text):
         path = pathlib.Path(self.folder, name)
@@ -97,8 +107,10 @@ class AwsCase(unittest.TestCase):
         return recorder
 
     def get(self, reference, **env):
-        done = casemate.run(["run", "--json", "--no-engine", "--secret", f"S={reference}", "-c", LOOK],
-                            env=casemate.environment(**{**self.env, **env}))
+        done = casemate.run(
+            ["run", "--json", "--no-engine", "--secret", f"S={reference}", "-c", LOOK],
+            env=casemate.environment(**{**self.env, **env}),
+        )
         if done.code == 0:
             return done["result"]["S"]
         self.assertNotIn(VALUE, done["error"]["message"])
@@ -123,8 +135,13 @@ class Moto(AwsCase):
     def setUp(self):
         super().setUp()
         self.env["AWS_ENDPOINT_URL"] = self.endpoint
-        self.client = boto3.client("secretsmanager", endpoint_url=self.endpoint, region_name="eu-west-1",
-                                   aws_access_key_id=ACCESS, aws_secret_access_key=SECRET)
+        self.client = boto3.client(
+            "secretsmanager",
+            endpoint_url=self.endpoint,
+            region_name="eu-west-1",
+            aws_access_key_id=ACCESS,
+            aws_secret_access_key=SECRET,
+        )
         self.name = "prod/" + os.urandom(4).hex()
 
     def test_texts_fields_and_binary_secrets(self):
@@ -145,8 +162,13 @@ class Moto(AwsCase):
         self.assertEqual(self.get(f"aws:{self.name}"), "third")
         self.assertEqual(self.get(f"aws:{self.name}?stage=AWSPREVIOUS"), "second")
         self.assertEqual(self.get(f"aws:{self.name}?version={version}"), "second")
-        other = boto3.client("secretsmanager", endpoint_url=self.endpoint, region_name="us-east-2",
-                             aws_access_key_id=ACCESS, aws_secret_access_key=SECRET)
+        other = boto3.client(
+            "secretsmanager",
+            endpoint_url=self.endpoint,
+            region_name="us-east-2",
+            aws_access_key_id=ACCESS,
+            aws_secret_access_key=SECRET,
+        )
         other.create_secret(Name=self.name, SecretString="elsewhere")
         self.assertEqual(self.get(f"aws:{self.name}?region=us-east-2"), "elsewhere")
 
@@ -162,14 +184,19 @@ class Moto(AwsCase):
         token = self.write("token", "header.payload.signature\n")
         self.env.update(AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
         self.assertEqual(self.get(f"aws:{self.name}", AWS_WEB_IDENTITY_TOKEN_FILE=token, AWS_ROLE_ARN=role), VALUE)
-        self.write(".aws/config", f"[profile app]\nrole_arn = {role}\nsource_profile = base\nregion = eu-west-1\n"
-                                  f"[profile web]\nrole_arn = {role}\nweb_identity_token_file = {token}\n")
+        self.write(
+            ".aws/config",
+            f"[profile app]\nrole_arn = {role}\nsource_profile = base\nregion = eu-west-1\n"
+            f"[profile web]\nrole_arn = {role}\nweb_identity_token_file = {token}\n",
+        )
         self.write(".aws/credentials", f"[base]\naws_access_key_id = {ACCESS}\naws_secret_access_key = {SECRET}\n")
         self.assertEqual(self.get(f"aws:{self.name}", AWS_PROFILE="app"), VALUE)
         self.assertEqual(self.get(f"aws:{self.name}", AWS_PROFILE="web"), VALUE)
         self.assertEqual(self.get(f"aws:{self.name}", AWS_PROFILE="base"), VALUE)
         self.assertIn("no AWS profile none", self.get(f"aws:{self.name}", AWS_PROFILE="none"))
-        self.assertIn("cannot be read", self.get(f"aws:{self.name}", AWS_WEB_IDENTITY_TOKEN_FILE="/none", AWS_ROLE_ARN=role))
+        self.assertIn(
+            "cannot be read", self.get(f"aws:{self.name}", AWS_WEB_IDENTITY_TOKEN_FILE="/none", AWS_ROLE_ARN=role)
+        )
         self.assertIn("AWS_ROLE_ARN", self.get(f"aws:{self.name}", AWS_WEB_IDENTITY_TOKEN_FILE=token))
 
 
@@ -188,9 +215,12 @@ class Signatures(AwsCase):
         request.context["timestamp"] = sent["x-amz-date"]
         auth = SigV4Auth(Credentials(ACCESS, SECRET), "secretsmanager", region)
         text = auth.string_to_sign(request, auth.canonical_request(request))
-        self.assertTrue(sent["authorization"].endswith("Signature=" + auth.signature(text, request)), sent["authorization"])
-        self.assertIn(f"Credential={ACCESS}/{sent['x-amz-date'][:8]}/{region}/secretsmanager/aws4_request",
-                      sent["authorization"])
+        self.assertTrue(
+            sent["authorization"].endswith("Signature=" + auth.signature(text, request)), sent["authorization"]
+        )
+        self.assertIn(
+            f"Credential={ACCESS}/{sent['x-amz-date'][:8]}/{region}/secretsmanager/aws4_request", sent["authorization"]
+        )
         self.assertEqual(sent.get("x-amz-security-token"), token)
         if token:
             self.assertIn("x-amz-security-token", signed)
@@ -226,9 +256,20 @@ class Chain(AwsCase):
             if path.startswith("/federation/credentials?role_name=reader&account_id=123"):
                 if lower.get("x-amz-sso_bearer_token") != "sso-token":
                     return 401, {}, b"{}"
-                return 200, {}, json.dumps({"roleCredentials": {
-                    "accessKeyId": "SSOKEY", "secretAccessKey": "s", "sessionToken": "t",
-                    "expiration": 4102444800000}}).encode()
+                return (
+                    200,
+                    {},
+                    json.dumps(
+                        {
+                            "roleCredentials": {
+                                "accessKeyId": "SSOKEY",
+                                "secretAccessKey": "s",
+                                "sessionToken": "t",
+                                "expiration": 4102444800000,
+                            }
+                        }
+                    ).encode(),
+                )
             self.keys.append(lower["authorization"].split("Credential=")[1].split("/")[0])
             return answer(VALUE)
 
@@ -237,8 +278,19 @@ class Chain(AwsCase):
 
     @staticmethod
     def credentials(key):
-        return 200, {}, json.dumps({"AccessKeyId": key, "SecretAccessKey": "s", "Token": "t",
-                                    "Expiration": "2100-01-01T00:00:00Z", "Code": "Success"}).encode()
+        return (
+            200,
+            {},
+            json.dumps(
+                {
+                    "AccessKeyId": key,
+                    "SecretAccessKey": "s",
+                    "Token": "t",
+                    "Expiration": "2100-01-01T00:00:00Z",
+                    "Code": "Success",
+                }
+            ).encode(),
+        )
 
     def expect(self, key, **env):
         self.assertEqual(self.get("aws:prod/app", **env), VALUE)
@@ -251,10 +303,16 @@ class Chain(AwsCase):
         self.assertIn("only one of", self.get("aws:prod/app", AWS_ACCESS_KEY_ID="ENVKEY"))
 
     def test_profile_files(self):
-        self.write(".aws/credentials", "# comment\n[default]\naws_access_key_id=ONE\naws_secret_access_key=s\n"
-                                       "[two]\naws_access_key_id = TWO ; comment\naws_secret_access_key = s\n")
-        self.write(".aws/config", "[default]\nregion = eu-west-1\n[profile three]\naws_access_key_id = THREE\n"
-                                  "aws_secret_access_key = s\ns3 =\n  aws_access_key_id = NO\nregion = eu-west-3\n")
+        self.write(
+            ".aws/credentials",
+            "# comment\n[default]\naws_access_key_id=ONE\naws_secret_access_key=s\n"
+            "[two]\naws_access_key_id = TWO ; comment\naws_secret_access_key = s\n",
+        )
+        self.write(
+            ".aws/config",
+            "[default]\nregion = eu-west-1\n[profile three]\naws_access_key_id = THREE\n"
+            "aws_secret_access_key = s\ns3 =\n  aws_access_key_id = NO\nregion = eu-west-3\n",
+        )
         self.expect("ONE", AWS_REGION=None)
         self.expect("TWO", AWS_PROFILE="two")
         self.expect("THREE", AWS_PROFILE="three", AWS_REGION=None)
@@ -263,22 +321,38 @@ class Chain(AwsCase):
         self.expect("OTHER", AWS_SHARED_CREDENTIALS_FILE=other)
 
     def test_sso(self):
-        self.write(".aws/config", "[profile dev]\nsso_session = corp\nsso_account_id = 123\nsso_role_name = reader\n"
-                                  "[sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://corp.example/start\n")
+        self.write(
+            ".aws/config",
+            "[profile dev]\nsso_session = corp\nsso_account_id = 123\nsso_role_name = reader\n"
+            "[sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://corp.example/start\n",
+        )
         name = hashlib.sha1(b"corp").hexdigest()
         self.assertIn("aws sso login --profile dev", self.get("aws:prod/app", AWS_PROFILE="dev"))
-        self.write(f".aws/sso/cache/{name}.json", json.dumps({"accessToken": "sso-token", "expiresAt": "2001-01-01T00:00:00Z"}))
+        self.write(
+            f".aws/sso/cache/{name}.json", json.dumps({"accessToken": "sso-token", "expiresAt": "2001-01-01T00:00:00Z"})
+        )
         self.assertIn("has ended", self.get("aws:prod/app", AWS_PROFILE="dev"))
-        self.write(f".aws/sso/cache/{name}.json", json.dumps({"accessToken": "sso-token", "expiresAt": "2100-01-01T00:00:00Z"}))
+        self.write(
+            f".aws/sso/cache/{name}.json", json.dumps({"accessToken": "sso-token", "expiresAt": "2100-01-01T00:00:00Z"})
+        )
         self.expect("SSOKEY", AWS_PROFILE="dev")
 
     def test_container(self):
         uri = self.recorder.address + "/container"
-        self.expect("CONTAINERKEY", AWS_CONTAINER_CREDENTIALS_FULL_URI=uri, AWS_CONTAINER_AUTHORIZATION_TOKEN="Bearer x")
+        self.expect(
+            "CONTAINERKEY", AWS_CONTAINER_CREDENTIALS_FULL_URI=uri, AWS_CONTAINER_AUTHORIZATION_TOKEN="Bearer x"
+        )
         token = self.write("token", "Bearer x\n")
-        self.expect("CONTAINERKEY", AWS_CONTAINER_CREDENTIALS_FULL_URI=uri, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=token)
+        self.expect(
+            "CONTAINERKEY", AWS_CONTAINER_CREDENTIALS_FULL_URI=uri, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=token
+        )
         self.assertIn("refuses", self.get("aws:prod/app", AWS_CONTAINER_CREDENTIALS_FULL_URI=uri))
-        for bad in ("http://192.0.2.1/x", "http://127.0.0.1.example.com/x", "http://localhost.example.com/", "http://127.0.0.1@192.0.2.1/"):
+        for bad in (
+            "http://192.0.2.1/x",
+            "http://127.0.0.1.example.com/x",
+            "http://localhost.example.com/",
+            "http://127.0.0.1@192.0.2.1/",
+        ):
             self.assertIn("neither https nor", self.get("aws:prod/app", AWS_CONTAINER_CREDENTIALS_FULL_URI=bad))
 
     def test_instance(self):
@@ -286,9 +360,12 @@ class Chain(AwsCase):
         self.assertIn("there are no AWS credentials", self.get("aws:prod/app"))
 
     def test_what_is_not_supported_says_so(self):
-        self.write(".aws/config", "[default]\ncredential_process = /bin/echo\n[profile mfa]\nrole_arn = arn:x\n"
-                                  "source_profile = keys\nmfa_serial = x\n[profile keys]\naws_access_key_id = K\n"
-                                  "aws_secret_access_key = s\n[profile ring]\nrole_arn = a\nsource_profile = ring\n")
+        self.write(
+            ".aws/config",
+            "[default]\ncredential_process = /bin/echo\n[profile mfa]\nrole_arn = arn:x\n"
+            "source_profile = keys\nmfa_serial = x\n[profile keys]\naws_access_key_id = K\n"
+            "aws_secret_access_key = s\n[profile ring]\nrole_arn = a\nsource_profile = ring\n",
+        )
         self.assertIn("credential_process", self.get("aws:prod/app"))
         self.assertIn("mfa_serial", self.get("aws:prod/app", AWS_PROFILE="mfa"))
         self.assertIn("leads to itself", self.get("aws:prod/app", AWS_PROFILE="ring"))
@@ -304,6 +381,7 @@ class Failures(AwsCase):
     def test_errors_of_the_service(self):
         def failure(name, status=400):
             return answer(status=status, __type=name, Message=VALUE)
+
         self.expect_error("allow secretsmanager:GetSecretValue", failure("AccessDeniedException"))
         self.expect_error("does not know", failure("com.amazonaws#UnrecognizedClientException"))
         self.expect_error("wrong clock", failure("InvalidSignatureException"))
@@ -321,7 +399,16 @@ class Failures(AwsCase):
         self.assertEqual(len(recorder.seen), 3)
 
     def test_nonsense(self):
-        for body in (b"", b"<html>", b"[]", b"{}", b'{"SecretString":5}', b'{"SecretBinary":"%"}', b"\xff\0", b"[" * 100000):
+        for body in (
+            b"",
+            b"<html>",
+            b"[]",
+            b"{}",
+            b'{"SecretString":5}',
+            b'{"SecretBinary":"%"}',
+            b"\xff\0",
+            b"[" * 100000,
+        ):
             with self.subTest(body[:20]):
                 self.expect_error("error: ", (200, {}, body))
         self.expect_error("answers with too much", (200, {}, b" " * (2 << 20)))
@@ -346,8 +433,12 @@ class OverTls(AwsCase):
 
     def test_a_proxy_is_used(self):
         proxy = self.record(lambda *words: answer(VALUE))
-        self.assertEqual(self.get("aws:prod/app", AWS_ENDPOINT_URL="http://secrets.example.com", http_proxy=proxy.address,
-                                  no_proxy=""), VALUE)
+        self.assertEqual(
+            self.get(
+                "aws:prod/app", AWS_ENDPOINT_URL="http://secrets.example.com", http_proxy=proxy.address, no_proxy=""
+            ),
+            VALUE,
+        )
         self.assertEqual(proxy.seen[0][1], "http://secrets.example.com/")
 
 

@@ -74,8 +74,12 @@ def forms(value):
 
 
 def in_memory(pid, values):
-    return [(pid, line, value) for line, data in readable(pid) for value in values
-            if any(form in data for form in forms(value))]
+    return [
+        (pid, line, value)
+        for line, data in readable(pid)
+        for value in values
+        if any(form in data for form in forms(value))
+    ]
 
 
 def in_files(folder, values):
@@ -117,8 +121,16 @@ class Cold(Secrets):
     def test_variable_and_file(self):
         variable, text = planted("variable"), planted("file")
         path = self.write("key", text + "\n")
-        done = self.run_json("--no-engine", "--secret", "VAR=env:PLANTED", "--secret", f"key.pem:file=file:{path}",
-                                 "-c", SHOW, env=self.with_env(PLANTED=variable))
+        done = self.run_json(
+            "--no-engine",
+            "--secret",
+            "VAR=env:PLANTED",
+            "--secret",
+            f"key.pem:file=file:{path}",
+            "-c",
+            SHOW,
+            env=self.with_env(PLANTED=variable),
+        )
         self.assertEqual(done["status"], "ok", done.tell())
         result = done["result"]
         self.assertEqual((result["variable"], result["file"]), (variable, text))
@@ -126,9 +138,20 @@ class Cold(Secrets):
         self.assertEqual(len(result["denied"]), 4)
 
     def test_command(self):
-        done = casemate.run(["secrets", "run", "--no-engine", "--secret", "VAR=env:PLANTED", "--", "sh", "-c",
-                             "test \"$VAR\" = planted-value && echo same"],
-                            env=self.with_env(PLANTED="planted-value"))
+        done = casemate.run(
+            [
+                "secrets",
+                "run",
+                "--no-engine",
+                "--secret",
+                "VAR=env:PLANTED",
+                "--",
+                "sh",
+                "-c",
+                "test \"$VAR\" = planted-value && echo same",
+            ],
+            env=self.with_env(PLANTED="planted-value"),
+        )
         self.assertEqual((done.code, done.stdout), (0, b"same\n"), done.tell())
 
     def test_order_of_a_chain(self):
@@ -152,12 +175,18 @@ class Cold(Secrets):
         os.mkfifo(os.path.join(str(self.place), "fifo"), 0o600)
         os.symlink(self.write("real", "planted-value"), os.path.join(str(self.place), "link"))
         cases = {
-            f"file:{self.place}/none": "is not there", f"file:{self.write('empty', '')}": "is empty",
-            f"file:{long}": "more than", f"file:{binary}": "zero byte", f"file:{self.place}/fifo": "no regular file",
-            f"file:{self.place}/link": "symbolic link", f"file:{self.place}": "is a folder",
+            f"file:{self.place}/none": "is not there",
+            f"file:{self.write('empty', '')}": "is empty",
+            f"file:{long}": "more than",
+            f"file:{binary}": "zero byte",
+            f"file:{self.place}/fifo": "no regular file",
+            f"file:{self.place}/link": "symbolic link",
+            f"file:{self.place}": "is a folder",
             f"file:{self.write('open', 'planted-value', 0o644)}": "chmod 600",
             f"dotenv:{self.write('env', 'A=1' + chr(10) + 'KEY=' + chr(34) + 'planted-value')}#KEY": "line 2",
-            "cmd:exit 3": "exit code 3", "env:PLANTED=planted-value": "without the value", "planted-value": "not by its value",
+            "cmd:exit 3": "exit code 3",
+            "env:PLANTED=planted-value": "without the value",
+            "planted-value": "not by its value",
         }
         for reference, says in cases.items():
             with self.subTest(reference):
@@ -190,13 +219,19 @@ class Commands(Secrets):
         self.assertEqual((done.code, done.stdout), (0, b"sk-a****wxyz\n"), done.tell())
         done = casemate.run(["secrets", "get", "--reveal", "env:PLANTED"], env=env)
         self.assertEqual((done.code, done.stdout), (126, b""), done.tell())
-        shown = subprocess.run(["script", "-qec", f"{casemate.BINARY} secrets get --reveal env:PLANTED", "/dev/null"],
-                               env=env, capture_output=True, timeout=60)
+        shown = subprocess.run(
+            ["script", "-qec", f"{casemate.BINARY} secrets get --reveal env:PLANTED", "/dev/null"],
+            env=env,
+            capture_output=True,
+            timeout=60,
+        )
         self.assertIn(b"sk-abcdefghijklmnopqrstuvwxyz", shown.stdout)
 
     def test_check(self):
         env = self.with_env(PLANTED="planted-value")
-        done = casemate.run(["secrets", "check", "--json", "env:PLANTED", "env:NONE", "file:/tmp", "planted-value"], env=env)
+        done = casemate.run(
+            ["secrets", "check", "--json", "env:PLANTED", "env:NONE", "file:/tmp", "planted-value"], env=env
+        )
         self.assertEqual([row["state"] for row in json.loads(done.stdout)], ["found", "missing", "failed", "failed"])
         self.assertEqual(done.code, 1)
         self.assertNotIn(b"planted-value", done.stdout + done.stderr)
@@ -220,13 +255,20 @@ class Warm(Secrets):
         self.addCleanup(server.close)
         server.vault.put("secret/app", {"key": vault_value})
         engine = self.start(VAULT_ADDR=server.address, VAULT_TOKEN=server.vault.root)
-        flags = ["--secret", f"VAR=file:{self.write('key', file_value)}",
-                 "--secret", f"pem:file=dotenv:{self.write('.env', 'KEY=' + dotenv_value)}#KEY",
-                 "--secret", "OTHER=vault:secret/app#key"]
+        flags = [
+            "--secret",
+            f"VAR=file:{self.write('key', file_value)}",
+            "--secret",
+            f"pem:file=dotenv:{self.write('.env', 'KEY=' + dotenv_value)}#KEY",
+            "--secret",
+            "OTHER=vault:secret/app#key",
+        ]
         done = self.run_at(engine, SHOW, *flags)
         self.assertEqual(done["status"], "ok", done.tell())
         self.assertEqual((done["result"]["variable"], done["result"]["file"]), (file_value, dotenv_value))
-        self.assertTrue(any(t["step"] == "take_cell" or t["step"] == "fork_on_demand" for t in done["timings"]), done.tell())
+        self.assertTrue(
+            any(t["step"] == "take_cell" or t["step"] == "fork_on_demand" for t in done["timings"]), done.tell()
+        )
 
         # While one runs: its own process has them, the zygote, its other cells and the host's /proc do not.
         runner = threading.Thread(target=self.run_at, args=(engine, WAIT, *flags))
@@ -242,7 +284,9 @@ class Warm(Secrets):
         # Afterwards: nothing, but for the remote value, which is kept, locked, for its time.
         done = self.run_at(engine, SHOW)
         self.assertEqual((done["result"]["variable"], done["result"]["folder"]), (None, []))
-        self.assertEqual([hit for pid in family(engine.process.pid) for hit in in_memory(pid, [file_value, dotenv_value])], [])
+        self.assertEqual(
+            [hit for pid in family(engine.process.pid) for hit in in_memory(pid, [file_value, dotenv_value])], []
+        )
         kept = [hit for hit in in_memory(engine.process.pid, [vault_value])]
         self.assertLessEqual(len(kept), 1, kept)
         for _, line, _ in kept:

@@ -33,8 +33,12 @@ class VaultCase(unittest.TestCase):
         self.server = self.start()
         self.vault = self.server.vault
         self.vault.put("secret/app", {"key": VALUE, "number": 5, "flag": True, "empty": ""})
-        self.env = {"VAULT_ADDR": self.server.address, "VAULT_TOKEN": self.vault.root, "HOME": self.folder,
-                    "CASEMATE_STATE_DIR": os.path.join(self.folder, "state")}
+        self.env = {
+            "VAULT_ADDR": self.server.address,
+            "VAULT_TOKEN": self.vault.root,
+            "HOME": self.folder,
+            "CASEMATE_STATE_DIR": os.path.join(self.folder, "state"),
+        }
 
     def start(self):
         server = vault_server.Server()
@@ -44,8 +48,9 @@ class VaultCase(unittest.TestCase):
     def get(self, *references, **env):
         """The values, through a run, which is what they are for."""
         flags = [word for i, reference in enumerate(references) for word in ("--secret", f"S{i}={reference}")]
-        done = casemate.run(["run", "--json", "--no-engine", *flags, "-c", LOOK],
-                            env=casemate.environment(**{**self.env, **env}))
+        done = casemate.run(
+            ["run", "--json", "--no-engine", *flags, "-c", LOOK], env=casemate.environment(**{**self.env, **env})
+        )
         if done.code != 0:
             text = done["error"]["message"]
             for secret in (VALUE, self.vault.root):
@@ -90,8 +95,12 @@ class Reading(VaultCase):
         self.vault.put("kv1/plain", {"key": "first version of the engine"})
         self.vault.put("team/deep/kv/a/b", {"key": "deep"})
         self.expect(["second"], "vault:secret/app#key")
-        self.expect([VALUE, "5", "true"], "vault:secret/app?version=1#key", "vault:secret/app?version=1#number",
-                    "vault:secret/app?version=1#flag")
+        self.expect(
+            [VALUE, "5", "true"],
+            "vault:secret/app?version=1#key",
+            "vault:secret/app?version=1#number",
+            "vault:secret/app?version=1#flag",
+        )
         self.expect(["first version of the engine", "deep"], "vault:kv1/plain#key", "vault:team/deep/kv/a/b#key")
         self.expect_error("keeps no versions", "vault:kv1/plain?version=1#key")
 
@@ -100,16 +109,40 @@ class Reading(VaultCase):
         pathlib.Path(path).write_text("from a file")
         os.chmod(path, 0o600)
         for reference in ("vault:secret/none#key", "vault:secret/app#none", "vault:secret/app?version=9#key"):
-            done = casemate.run(["run", "--json", "--no-engine", "--secret", f"S={reference}", "--secret", f"S=file:{path}",
-                                 "-c", LOOK], env=casemate.environment(**self.env))
+            done = casemate.run(
+                [
+                    "run",
+                    "--json",
+                    "--no-engine",
+                    "--secret",
+                    f"S={reference}",
+                    "--secret",
+                    f"S=file:{path}",
+                    "-c",
+                    LOOK,
+                ],
+                env=casemate.environment(**self.env),
+            )
             self.assertEqual(done["result"]["S"], "from a file", done.tell())
             self.expect_error("there is no value for the secret", reference)
         self.vault.v2["secret/app"][0]["deleted"] = "2026-01-01T00:00:00Z"
         self.expect_error("is deleted")
 
     def test_a_failure_does_not(self):
-        done = casemate.run(["run", "--json", "--no-engine", "--secret", "S=vault:secret/app#key", "--secret", "S=env:HOME",
-                             "-c", LOOK], env=casemate.environment(**{**self.env, "VAULT_TOKEN": "wrong"}))
+        done = casemate.run(
+            [
+                "run",
+                "--json",
+                "--no-engine",
+                "--secret",
+                "S=vault:secret/app#key",
+                "--secret",
+                "S=env:HOME",
+                "-c",
+                LOOK,
+            ],
+            env=casemate.environment(**{**self.env, "VAULT_TOKEN": "wrong"}),
+        )
         self.assertEqual(done["status"], "unavailable", done.tell())
 
     def test_namespaces(self):
@@ -125,8 +158,18 @@ class Reading(VaultCase):
 
     def test_a_lease_is_renewed_while_it_is_used(self):
         self.vault.lease_ttl = 3
-        done = casemate.run(["run", "--json", "--no-engine", "--secret", "S=vault:database/creds/app#password", "-c",
-                             "import time; time.sleep(5)"], env=casemate.environment(**self.env))
+        done = casemate.run(
+            [
+                "run",
+                "--json",
+                "--no-engine",
+                "--secret",
+                "S=vault:database/creds/app#password",
+                "-c",
+                "import time; time.sleep(5)",
+            ],
+            env=casemate.environment(**self.env),
+        )
         self.assertEqual(done["status"], "ok", done.tell())
         self.assertIn("/v1/sys/leases/renew", [path for _, path, _ in self.vault.seen])
 
@@ -135,9 +178,17 @@ class Reading(VaultCase):
         for i in range(10):
             self.vault.put(f"secret/many{i}", {"key": f"value-{i}"})
         self.vault.delay = 0.3
-        done = casemate.run(["run", "--json", "--no-engine", *[word for i in range(10) for word in
-                             ("--secret", f"S{i}=vault:secret/many{i}#key")], "-c", LOOK],
-                            env=casemate.environment(**self.env))
+        done = casemate.run(
+            [
+                "run",
+                "--json",
+                "--no-engine",
+                *[word for i in range(10) for word in ("--secret", f"S{i}=vault:secret/many{i}#key")],
+                "-c",
+                LOOK,
+            ],
+            env=casemate.environment(**self.env),
+        )
         self.assertEqual([done["result"][f"S{i}"] for i in range(10)], [f"value-{i}" for i in range(10)])
         spent = next(t["microseconds"] for t in done["timings"] if t["step"] == "secrets")
         # Two answers one after the other (the mount, the value); ten in a row would be six seconds.
@@ -151,8 +202,13 @@ class Logins(VaultCase):
 
     def test_each_kind(self):
         self.expect([VALUE], "vault:secret/app#key", VAULT_ROLE_ID="role-1", VAULT_SECRET_ID="secret-id-1")
-        self.expect([VALUE], "vault:secret/app#key", VAULT_ROLE_ID="role-1", VAULT_SECRET_ID="secret-id-1",
-                    VAULT_AUTH_PATH="other-role")
+        self.expect(
+            [VALUE],
+            "vault:secret/app#key",
+            VAULT_ROLE_ID="role-1",
+            VAULT_SECRET_ID="secret-id-1",
+            VAULT_AUTH_PATH="other-role",
+        )
         self.expect([VALUE], "vault:secret/app#key", VAULT_USERNAME="ann", VAULT_PASSWORD="correct horse")
         jwt = os.path.join(self.folder, "jwt")
         pathlib.Path(jwt).write_text("jwt-of-the-pod\n")
@@ -183,8 +239,13 @@ class Logins(VaultCase):
 
 class Failures(VaultCase):
     def test_statuses(self):
-        for status, says in ((403, "refuses access"), (400, "does not understand"), (301, "sends us elsewhere"),
-                             (307, "sends us elsewhere"), (418, "fails")):
+        for status, says in (
+            (403, "refuses access"),
+            (400, "does not understand"),
+            (301, "sends us elsewhere"),
+            (307, "sends us elsewhere"),
+            (418, "fails"),
+        ):
             with self.subTest(status):
                 self.vault.failures = [(status, [("Location", self.server.address + "/v1/elsewhere")], b"{}")]
                 self.expect_error(says)
@@ -250,19 +311,23 @@ class OverTls(VaultCase):
         self.expect_error("not trusted", VAULT_CACERT=authority)
         self.expect_error("cannot be read", VAULT_CACERT="/nonexistent")
         # The name in the certificate is 127.0.0.1.
-        self.expect_error("not trusted", VAULT_CACERT=self.authority,
-                          VAULT_ADDR=self.server.address.replace("127.0.0.1", "localhost"))
+        self.expect_error(
+            "not trusted", VAULT_CACERT=self.authority, VAULT_ADDR=self.server.address.replace("127.0.0.1", "localhost")
+        )
         self.assertEqual([seen for seen in self.vault.seen], [])
 
 
 class Resident(VaultCase):
     def test_values_are_kept_for_a_while(self):
         from engine import Engine
+
         engine = Engine(os.path.join(self.folder, "socket"), casemate.environment(**self.env), "--pool-size", "1")
         self.addCleanup(engine.end)
         request = {"code": "import os\nresult = os.environ['S']", "secrets": {"S": "vault:secret/app#key"}}
         results = []
-        threads = [threading.Thread(target=lambda: results.append(engine.run(**request)[1]["result"])) for _ in range(4)]
+        threads = [
+            threading.Thread(target=lambda: results.append(engine.run(**request)[1]["result"])) for _ in range(4)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

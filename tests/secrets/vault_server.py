@@ -17,8 +17,12 @@ class Vault:
         self.lock = threading.RLock()
         self.root = "hvs." + secrets.token_hex(12)
         self.tokens = {self.root: {"policies": ["root"], "until": None}}
-        self.mounts = {"secret/": ("kv", "2"), "kv1/": ("kv", "1"), "team/deep/kv/": ("kv", "2"),
-                       "database/": ("database", None)}
+        self.mounts = {
+            "secret/": ("kv", "2"),
+            "kv1/": ("kv", "1"),
+            "team/deep/kv/": ("kv", "2"),
+            "database/": ("database", None),
+        }
         self.v2, self.v1 = {}, {}
         self.approle = {"role-1": "secret-id-1"}
         self.users = {"ann": "correct horse"}
@@ -35,10 +39,24 @@ class Vault:
     def issue(self, **extra):
         token = "hvs." + secrets.token_hex(12)
         self.tokens[token] = {"policies": ["app"], "until": time.monotonic() + self.token_ttl}
-        return {"request_id": secrets.token_hex(8), "lease_id": "", "renewable": False, "lease_duration": 0, "data": None,
-                "auth": {"client_token": token, "accessor": secrets.token_hex(6), "policies": ["app"],
-                         "token_policies": ["app"], "metadata": {}, "lease_duration": self.token_ttl,
-                         "renewable": True, "token_type": "service", **extra}}
+        return {
+            "request_id": secrets.token_hex(8),
+            "lease_id": "",
+            "renewable": False,
+            "lease_duration": 0,
+            "data": None,
+            "auth": {
+                "client_token": token,
+                "accessor": secrets.token_hex(6),
+                "policies": ["app"],
+                "token_policies": ["app"],
+                "metadata": {},
+                "lease_duration": self.token_ttl,
+                "renewable": True,
+                "token_type": "service",
+                **extra,
+            },
+        }
 
     def put(self, path, fields):
         mount = next(m for m in self.mounts if path.startswith(m))
@@ -56,8 +74,17 @@ class Vault:
 
 
 def envelope(data, **members):
-    return {"request_id": secrets.token_hex(8), "lease_id": "", "renewable": False, "lease_duration": 0, "data": data,
-            "wrap_info": None, "warnings": None, "auth": None, **members}
+    return {
+        "request_id": secrets.token_hex(8),
+        "lease_id": "",
+        "renewable": False,
+        "lease_duration": 0,
+        "data": data,
+        "wrap_info": None,
+        "warnings": None,
+        "auth": None,
+        **members,
+    }
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -144,8 +171,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if mount is None:
                 return self.refuse(403, "preflight capability check returned 403")
             kind, version = vault.mounts[mount]
-            return self.answer(200, envelope({"path": mount, "type": kind,
-                                              "options": {"version": version} if version else None}))
+            return self.answer(
+                200, envelope({"path": mount, "type": kind, "options": {"version": version} if version else None})
+            )
         if path in ("sys/leases/renew", "sys/leases/revoke") and self.command in ("PUT", "POST"):
             lease = body.get("lease_id")
             if lease not in vault.leases:
@@ -159,14 +187,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if mount is None:
             return self.refuse(404, "no handler for route")
         kind, version = vault.mounts[mount]
-        rest = path[len(mount):]
+        rest = path[len(mount) :]
         if kind == "database":
             if not rest.startswith("creds/") or self.command != "GET":
                 return self.refuse(405, "unsupported operation")
             lease = f"{mount}creds/{rest[6:]}/{secrets.token_hex(8)}"
             vault.leases[lease] = time.monotonic() + vault.lease_ttl
-            return self.answer(200, envelope({"username": "v-" + lease[-8:], "password": "dynamic-" + lease[-16:]},
-                                             lease_id=lease, renewable=True, lease_duration=vault.lease_ttl))
+            return self.answer(
+                200,
+                envelope(
+                    {"username": "v-" + lease[-8:], "password": "dynamic-" + lease[-16:]},
+                    lease_id=lease,
+                    renewable=True,
+                    lease_duration=vault.lease_ttl,
+                ),
+            )
         return self.kv(mount, rest, version, query, body)
 
     def kv(self, mount, rest, version, query, body):
@@ -176,7 +211,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 vault.v1[mount + rest] = body
                 return self.answer(204)
             fields = vault.v1.get(mount + rest)
-            return self.answer(200, envelope(fields, lease_duration=2764800)) if fields is not None else self.refuse(404)
+            return (
+                self.answer(200, envelope(fields, lease_duration=2764800)) if fields is not None else self.refuse(404)
+            )
         if not rest.startswith("data/"):
             return self.refuse(404, "Invalid path for a versioned K/V secrets engine")
         versions = vault.v2.get(mount + rest[5:], [])
@@ -187,8 +224,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if number > len(versions) or number < 1:
             return self.refuse(404)
         entry = versions[number - 1]
-        metadata = {"created_time": "2026-01-01T00:00:00Z", "custom_metadata": None, "deletion_time": entry["deleted"],
-                    "destroyed": False, "version": number}
+        metadata = {
+            "created_time": "2026-01-01T00:00:00Z",
+            "custom_metadata": None,
+            "deletion_time": entry["deleted"],
+            "destroyed": False,
+            "version": number,
+        }
         if entry["deleted"]:
             return self.answer(404, envelope({"data": None, "metadata": metadata}))
         return self.answer(200, envelope({"data": entry["data"], "metadata": metadata}))
@@ -206,7 +248,9 @@ class Server:
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
-            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+            self.server.socket = context.wrap_socket(
+                self.server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.address = f"{'https' if certificate else 'http'}://127.0.0.1:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
