@@ -33,6 +33,8 @@ casemate_dependency(seccomp HEADERS seccomp.h ARCHIVES libseccomp.a)
 casemate_dependency(crypto HEADERS openssl/sha.h ARCHIVES libcrypto.a)
 casemate_dependency(sodium HEADERS sodium/crypto_sign_ed25519.h ARCHIVES libsodium.a)
 casemate_dependency(sqlite3 HEADERS sqlite3.h ARCHIVES libsqlite3.a)
+# Loaded by the helper that asks for remote secrets, never by casemate itself.
+casemate_dependency(curl HEADERS curl/curl.h ARCHIVES libcurl.so)
 if(CASEMATE_BUILD_TESTS OR CASEMATE_BUILD_BENCH)
   find_package(GTest REQUIRED)
 endif()

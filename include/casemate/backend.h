@@ -41,6 +41,8 @@ struct LaunchSpec {
   EnvironmentView environment;
   std::vector<std::string> argv;  // argv[0] is looked up in PATH unless it has a "/"
   std::map<std::string, std::string> env;
+  // To be given as their modes say, and to be left nowhere else; a tier that cannot refuses them.
+  std::vector<ResolvedSecret> secrets;
   std::string working_dir = "/workspace";
   std::vector<RootFile> root_files;
   std::vector<InputFile> files;

@@ -10,6 +10,7 @@
 #include "casemate/event.h"
 #include "casemate/request.h"
 #include "casemate/result.h"
+#include "casemate/secret_store.h"
 #include "casemate/warm.h"
 
 namespace casemate {
@@ -42,6 +43,7 @@ struct EngineOptions {
   std::string python;     // the host interpreter; "" means $CASEMATE_PYTHON or python3 in PATH
   WarmOptions warm;
   SyncPolicy audit_sync = SyncPolicy::kWritten;  // of the audit log, in state_dir/audit
+  SecretOptions secrets;
 };
 
 Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options);

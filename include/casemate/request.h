@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "casemate/policy.h"
+#include "casemate/secret.h"
 
 namespace casemate {
 
@@ -67,6 +68,7 @@ struct ExecutionRequest {
   std::vector<std::string> collect;  // globs of workspace files to return; "**" for all; empty for none
 
   std::map<std::string, std::string> env;
+  std::vector<SecretRequest> secrets;  // where they are; their values are never in a request
 
   std::string policy = "default";        // a profile's name
   std::map<std::string, double> limits;  // overrides, by the field names of Limits

@@ -8,7 +8,8 @@ Started as `python3 -I -S zygote.pyc REQUEST_FD RESULT_FD`, without any privileg
     an order on the control socket       ->  forks a cell (src/confine/cell.cc)
                                              cell: its own random state, a rehearsal unless it is waited for
                                          <-  end of the cell's launch socket: it waits
-    'l' settings, then as for harness.py ->  cell: seals itself, runs the program, asks to be ended
+    's' secrets, 'l' settings, then as for
+    harness.py                           ->  cell: seals itself, runs the program, asks to be ended
 
 A module is safe to share when its import leaves one thread, no child process and no descriptor: a thread does
 not survive the fork, and a cell keeps only its own descriptors. The first one that is not safe is named, and
@@ -186,6 +187,13 @@ def _set_environment(variables):
         time.tzset()
 
 
+def _add_secrets(data):
+    """Variables that come apart from the settings: NAME, zero, value, zero, and so on."""
+    import os
+    words = data.split(b"\0")
+    os.environb.update(zip(words[:-1:2], words[1::2]))
+
+
 def _exit_code(error):
     """The exit code that Python gives for `error`, or None when the interpreter itself must find it."""
     if error is None:
@@ -231,6 +239,8 @@ def _live(harness, part, scan, native):
         native.leave(125)
     if "env" in settings:
         _set_environment(settings["env"])
+    if b"s" in frames:
+        _add_secrets(frames.pop(b"s"))
     options = scan(frames[b"o"])
     sys.path_importer_cache.pop("/workspace", None)
     gc.enable()

@@ -46,6 +46,7 @@ enum class LaunchStep : std::int32_t {
   kSubreaper,
   kListChildren,
   kCountProcesses,
+  kSecrets,
 };
 
 // What the step does, as it reads after "cannot": "mount the new root", ...

@@ -90,6 +90,12 @@ struct LandlockPlan {
   std::vector<Grant> grants;  // empty: "/" may be read
 };
 
+// A secret as a file /run/secrets/NAME, which the program alone may read.
+struct SecretFile {
+  std::string name;
+  std::string_view bytes;  // in the launch's own locked memory
+};
+
 struct ConfinementPlan {
   bool unshare_cgroup = true;
 
@@ -122,6 +128,9 @@ struct ConfinementPlan {
   std::vector<std::string> exec_candidates;  // tried in order, absolute
   std::vector<std::string> argv;
   std::vector<std::string> env;  // "NAME=value"
+  // The same of secrets, in locked memory of the launch's own; execve(2) wants them writable.
+  std::vector<char*> secret_env;
+  std::vector<SecretFile> secret_files;
 };
 
 }  // namespace casemate

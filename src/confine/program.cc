@@ -40,9 +40,10 @@ void DropPower(const ConfinementPlan& plan, int socket) {
 }  // namespace
 
 int ExecWords::Fill(ConfinementPlan& plan) {
-  if (plan.argv.size() > kWordsMax || plan.env.size() > kWordsMax) return -E2BIG;
+  if (plan.argv.size() > kWordsMax || plan.env.size() + plan.secret_env.size() > kWordsMax) return -E2BIG;
   for (std::size_t i = 0; i < plan.argv.size(); ++i) argv[i] = plan.argv[i].data();
   for (std::size_t i = 0; i < plan.env.size(); ++i) env[i] = plan.env[i].data();
+  for (std::size_t i = 0; i < plan.secret_env.size(); ++i) env[plan.env.size() + i] = plan.secret_env[i];
   return 0;
 }
 

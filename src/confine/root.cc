@@ -16,16 +16,16 @@ namespace {
 // mount namespace alone.
 constexpr const char* kBuildPlace = "/tmp";
 constexpr const char* kScratchPlace = "tmp";
+constexpr const char* kSecretsPlace = "run/secrets";
 constexpr unsigned long kQuiet = MS_NOSUID | MS_NODEV;
 
 StepResult Failed(LaunchStep step) { return {step, errno}; }
 
-int WriteFile(int root, const RootEntry& entry) {
-  const int fd =
-      openat(root, entry.path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, entry.mode);
+int WriteFile(int folder, const char* path, mode_t mode, std::string_view content) {
+  const int fd = openat(folder, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
   if (fd < 0) return -1;
-  const char* at = entry.content.data();
-  std::size_t left = entry.content.size();
+  const char* at = content.data();
+  std::size_t left = content.size();
   while (left > 0) {
     const ssize_t count = write(fd, at, left);
     if (count < 0 && errno == EINTR) continue;
@@ -44,7 +44,7 @@ int MakeEntry(int root, const RootEntry& entry) {
     case RootEntry::Kind::kFolder:
       return mkdirat(root, entry.path.c_str(), entry.mode) == 0 || errno == EEXIST ? 0 : -1;
     case RootEntry::Kind::kFile:
-      return WriteFile(root, entry);
+      return WriteFile(root, entry.path.c_str(), entry.mode, entry.content);
     case RootEntry::Kind::kSymlink:
       // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): plan.h promises the NUL
       return symlinkat(entry.content.data(), root, entry.path.c_str());
@@ -118,6 +118,26 @@ StepResult MountProc(const char* options) {
   return {};
 }
 
+StepResult MountSecrets(std::span<const SecretFile> files, uid_t owner) {
+  constexpr LaunchStep kStep = LaunchStep::kSecrets;
+  if (files.empty()) return {};
+  if (mount("ramfs", kSecretsPlace, "ramfs", kQuiet | MS_NOEXEC, "mode=755") != 0) return Failed(kStep);
+  const int folder = open(kSecretsPlace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return Failed(kStep);
+  for (const SecretFile& file : files) {
+    if (WriteFile(folder, file.name.c_str(), 0400, file.bytes) != 0 ||
+        fchownat(folder, file.name.c_str(), owner, owner, AT_SYMLINK_NOFOLLOW) != 0) {
+      return Failed(kStep);
+    }
+  }
+  // Nothing bounds a ramfs but that nobody can write to it.
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  if (MountSetattr(folder, "", AT_EMPTY_PATH, attributes) != 0) return Failed(kStep);
+  close(folder);
+  return {};
+}
+
 int OpenDetached(const BindMount& bind) {
   const unsigned recurse = bind.recursive ? AT_RECURSIVE : 0U;
   const UniqueFd place(bind.given ? OpenWithoutLinks(bind.source.c_str(), O_PATH) : -1);
@@ -158,6 +178,7 @@ StepResult BuildRoot(const ConfinementPlan& plan, RootHandles& handles) {
   StepResult result = MakeEntries(root, plan);
   if (result.err == 0) result = AttachBinds(root, plan);
   if (result.err == 0) result = MountScratch(root, plan.scratch, plan.ids.program_uid, handles);
+  if (result.err == 0) result = MountSecrets(plan.secret_files, plan.ids.program_uid);
   // Before the pivot: the kernel allows a new proc only while one is fully visible in this mount namespace.
   if (result.err == 0) result = MountProc(plan.proc_options.c_str());
   if (result.err == 0) result = Pivot(root);

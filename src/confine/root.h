@@ -1,5 +1,7 @@
 #pragma once
 
+#include <span>
+
 #include "confine/launch_step.h"
 #include "confine/plan.h"
 
@@ -27,6 +29,10 @@ StepResult BuildRoot(const ConfinementPlan& plan, RootHandles& handles);
 // the working directory is that root. `owner` gets the views' folders.
 StepResult MountScratch(int root, const ScratchPlan& scratch, uid_t owner, RootHandles& handles);
 StepResult MountProc(const char* options);
+// /run/secrets with these files, owned by `owner`, read-only from then on; nothing when there are none. The
+// working directory is the root; the caller's user id is init's. It is a ramfs, whose pages are never
+// swapped.
+StepResult MountSecrets(std::span<const SecretFile> files, uid_t owner);
 
 // open_tree(2) of the source with its attributes set on the copy: a detached mount, or -errno (-ELOOP when a
 // given path has a symbolic link in it).

@@ -56,7 +56,7 @@ bool IsBelow(std::string_view path, std::string_view folder) {
 }
 
 bool IsInside(std::string_view path, const LaunchSpec& spec) {
-  constexpr std::array kOwn = {"/tmp", "/workspace", "/dev", "/proc", "/etc", "/code", "/casemate"};
+  constexpr std::array kOwn = {"/tmp", "/workspace", "/dev", "/proc", "/run", "/etc", "/code", "/casemate"};
   const auto below = [path](const std::string& folder) { return IsBelow(path, folder); };
   if (std::ranges::any_of(kOwn, below) || std::ranges::any_of(spec.environment.read_only_paths, below))
     return true;

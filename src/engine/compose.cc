@@ -35,6 +35,7 @@ Expected<SyncPolicy> FindSyncPolicy(SyncPolicy wanted) {
 EngineParts ComposeParts(const EngineOptions& options) {
   EngineParts parts;
   parts.state_dir = FindStateDir(options.state_dir);
+  parts.secrets = MakeSecretStore(options.secrets);
   parts.environment.python = options.python;
   parts.environment.state_dir = parts.state_dir;
   parts.backends.push_back(container::MakeContainerBackend(FindLockFolder(), options.warm));

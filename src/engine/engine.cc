@@ -16,6 +16,7 @@
 #include "engine/flow.h"
 #include "engine/launch_request.h"
 #include "engine/recorder.h"
+#include "engine/run_secrets.h"
 #include "engine/tiers.h"
 #include "policy/glob.h"
 #include "supervise/supervisor.h"
@@ -118,8 +119,18 @@ class FlowEngine : public Engine {
     result.isolation = std::move(admitted->report);
     watch.Mark("admit");
 
+    std::vector<ResolvedSecret> secrets;
+    if (!request.secrets.empty()) {
+      auto resolved = ResolveSecrets(request, *parts_.secrets);
+      if (!resolved) return std::unexpected(resolved.error());
+      secrets = *std::move(resolved);
+      watch.Mark("secrets");
+    }
+
     auto launch = MakeLaunch(result.id, request, *checked, (*environment)->view, (*environment)->harness);
     if (!launch) return std::unexpected(launch.error());
+    // The redactor's place: SecretViews(secrets) are what it is armed with, before anything runs.
+    launch->spec.secrets = std::move(secrets);
     watch.Mark("plan");
     auto noted = recorder.Begin(result, checked->policy, (*environment)->view);
     if (!noted) return std::unexpected(noted.error());

@@ -3,7 +3,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -96,6 +98,7 @@ class EngineTest : public testing::Test {
     EngineParts parts;
     parts.backends.push_back(std::move(backend));
     parts.environment = {.python = kPython, .state_dir = *state_dir_};
+    parts.secrets = MakeSecretStore({});
     parts.state_dir = *state_dir_;
     parts.audit = audit_;
     const auto engine = MakeEngineOf(std::move(parts));
@@ -540,6 +543,65 @@ TEST_F(EngineTest, EachRunHasAnIdOfItsOwnAndNeedsNoSink) {
   EXPECT_EQ(one.status, Status::kOk);
   EXPECT_NE(one.id, "");
   EXPECT_NE(one.id, two.id);
+}
+
+TEST_F(EngineTest, GivesSecretsAsTheyAreAskedFor) {
+  setenv("CASEMATE_TEST_SECRET", "hunter2", 1);
+  request_.secrets = {{"KEY", {"env:CASEMATE_TEST_NONE", "env:CASEMATE_TEST_SECRET"}, {}, {}},
+                      {"key.pem", {"env:CASEMATE_TEST_SECRET"}, SecretMode::kFile, {}}};
+  const ExecutionResult result = Run();
+  EXPECT_EQ(result.status, Status::kOk);
+  EXPECT_TRUE(std::ranges::any_of(result.timings, [](const Timing& t) { return t.step == "secrets"; }));
+  ASSERT_TRUE(launched_);
+  ASSERT_THAT(launched_->secrets, SizeIs(2));
+  EXPECT_EQ(launched_->secrets[0].value->Reveal(), "hunter2");
+  EXPECT_EQ(launched_->secrets[0].reference, "env:CASEMATE_TEST_SECRET");
+  EXPECT_EQ(launched_->secrets[0].mode, SecretMode::kVariable);
+  EXPECT_EQ(launched_->secrets[1].mode, SecretMode::kFile);
+  EXPECT_FALSE(launched_->env.contains("KEY"));
+  EXPECT_THAT(request_seen_, testing::Not(HasSubstr("hunter2")));
+  unsetenv("CASEMATE_TEST_SECRET");
+}
+
+TEST_F(EngineTest, RefusesSecretsThatCannotBeGiven) {
+  const auto ask = [this](SecretRequest secret) { request_.secrets = {std::move(secret)}; };
+  ask({"KEY", {"env:CASEMATE_TEST_NONE", "file:/nonexistent"}, {}, {}});
+  ExpectRejected("there is no value for the secret KEY");
+  ask({"KEY", {"sk-live-hunter2"}, {}, {}});
+  ExpectRejected("not by its value");
+  ask({"KEY", {}, {}, {}});
+  ExpectRejected("has no reference");
+  ask({"a b", {"env:A"}, {}, {}});
+  ExpectRejected("the name of a secret");
+  ask({"../x", {"env:A"}, SecretMode::kFile, {}});
+  ExpectRejected("the name of a secret");
+  ask({"a.b", {"env:A"}, SecretMode::kVariable, {}});
+  ExpectRejected("the name of a secret");
+  ask({"PATH", {"env:A"}, {}, {}});
+  ExpectRejected("is a variable of the run already");
+  ask({"KEY", {"env:A"}, SecretMode::kVariable, {"host"}});
+  ExpectRejected("names hosts");
+  request_.secrets = {{"KEY", {"env:A"}, {}, {}}, {"KEY", {"env:A"}, {}, {}}};
+  ExpectRejected("given twice");
+  request_.env["KEY"] = "x";
+  ask({"KEY", {"env:A"}, {}, {}});
+  ExpectRejected("is a variable of the run already");
+}
+
+TEST_F(EngineTest, RefusesAZeroByteInAVariable) {
+  const std::string path = *state_dir_ + "/binary";
+  ASSERT_TRUE(WriteFileAtomically(path, std::string("a\0b", 3), 0600));
+  request_.secrets = {{"KEY", {"file:" + path}, {}, {}}};
+  ExpectRejected("zero byte");
+  request_.secrets.front().mode = SecretMode::kFile;
+  EXPECT_EQ(Run().status, Status::kOk);
+}
+
+TEST_F(EngineTest, HasNoBrokeredSecretsYet) {
+  request_.secrets = {{"KEY", {"env:A"}, {}, {"api.example.com"}}};
+  const ExecutionResult result = Run();
+  EXPECT_EQ(result.status, Status::kUnavailable);
+  EXPECT_THAT(result.error->message, HasSubstr("egress proxy"));
 }
 
 TEST_F(EngineTest, ACommandNeedsNoInterpreter) {

@@ -6,6 +6,7 @@
 
 #include "casemate/backend.h"
 #include "casemate/engine.h"
+#include "casemate/secret_store.h"
 #include "environments/host_environment.h"
 
 namespace casemate {
@@ -18,6 +19,7 @@ class Writer;
 struct EngineParts {
   std::vector<std::unique_ptr<Backend>> backends;  // strongest first
   HostEnvironmentOptions environment;
+  std::unique_ptr<SecretStore> secrets;
   std::string state_dir;
   std::shared_ptr<audit::Writer> audit;  // null records nothing: for tests and measurements alone
   bool resident = false;                 // it stays, and keeps warm what it runs

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/utf8.h"
+#include "engine/run_secrets.h"
 #include "model/json.h"
 #include "model/schema.h"
 #include "policy/glob.h"
@@ -181,6 +182,7 @@ Expected<CheckedRequest> CheckRequest(const ExecutionRequest& request) {
   if (done) done = CheckWords(request.command, "words of the command");
   if (done) done = CheckWords(request.args, "arguments");
   if (done) done = CheckVariables(request.env);
+  if (done) done = CheckSecrets(request);
   if (!done) return std::unexpected(done.error());
   auto policy = PolicyResolver().Resolve(request.policy, request.limits, request.require_limits);
   if (!policy) return std::unexpected(policy.error());

@@ -47,7 +47,7 @@ constexpr std::array kPrivate = {
     Entry{"/tmp", "the sandbox's own tmpfs"},        Entry{"/dev", "the sandbox's own devices"},
     Entry{"/proc", "the sandbox's own processes"},   Entry{"/sys", "not there in a sandbox"},
     Entry{"/workspace", "the program's own folder"}, Entry{"/casemate", "the harness"},
-    Entry{"/code", "the program's source"},
+    Entry{"/code", "the program's source"},          Entry{"/run", "the secrets of a run"},
 };
 
 bool IsInside(std::string_view path, std::string_view folder) {

@@ -143,6 +143,33 @@ Done ReadEnv(const JsonField& field, ExecutionRequest& request) {
   return Put(field.StringMap(), request.env);
 }
 
+Done ReadReferences(const JsonField& field, SecretRequest& secret) {
+  if (field.kind() == JsonTape::Kind::kString) return Put(field.String(), secret.references.emplace_back());
+  return Put(field.Strings(), secret.references);
+}
+
+Done ReadSecret(const JsonField& field, SecretRequest& secret) {
+  if (field.kind() != JsonTape::Kind::kObject) return ReadReferences(field, secret);
+  return field.ForEachMember([&secret](const std::string& key, const JsonField& value) -> Done {
+    if (key == "from") return ReadReferences(value, secret);
+    if (key == "hosts") return Put(value.Strings(), secret.hosts);
+    if (key != "as") return UnknownField(value, "from, as and hosts");
+    const auto name = value.String();
+    if (!name) return std::unexpected(name.error());
+    secret.mode = ParseSecretMode(*name);
+    if (secret.mode) return {};
+    return Refuse(fmt::format("\"{}\" must be \"env\", \"file\" or \"brokered\"", value.name()));
+  });
+}
+
+Done ReadSecrets(const JsonField& field, ExecutionRequest& request) {
+  return field.ForEachMember([&request](const std::string& name, const JsonField& value) -> Done {
+    SecretRequest& secret = request.secrets.emplace_back();
+    secret.name = name;
+    return ReadSecret(value, secret);
+  });
+}
+
 Done ReadLimits(const JsonField& field, ExecutionRequest& request) {
   return field.ForEachMember([&request](const std::string& name, const JsonField& value) -> Done {
     return Put(value.Number(), request.limits[name]);
@@ -191,6 +218,7 @@ constexpr std::array kFields = {
     FieldReader{"mounts", ReadMounts},
     FieldReader{"collect", ReadTexts<&Request::collect>},
     FieldReader{"env", ReadEnv},
+    FieldReader{"secrets", ReadSecrets},
     FieldReader{"policy", ReadText<&Request::policy>},
     FieldReader{"limits", ReadLimits},
     FieldReader{"require_limits", ReadBool<&Request::require_limits>},

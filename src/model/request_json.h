@@ -26,6 +26,8 @@ namespace casemate {
 //   policy          text                      limits         {name: number}
 //   require_limits  true | false              isolation      tier | "auto"
 //   require         tier
+//   secrets         {name: reference, or [reference], or {"from": reference or [reference],
+//                   "as": "env" | "file" | "brokered", "hosts": [text]}}
 
 // Of the text as given; files count in base64.
 inline constexpr std::size_t kRequestBytesMax = 128 * static_cast<std::size_t>(kMiB);

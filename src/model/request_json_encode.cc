@@ -92,6 +92,24 @@ class RequestWriter {
     writer_.EndObject();
   }
 
+  void Secrets(const std::vector<SecretRequest>& secrets) {
+    if (secrets.empty()) return;
+    std::set<std::string_view> names;
+    writer_.Key("secrets");
+    writer_.BeginObject();
+    for (const SecretRequest& secret : secrets) {
+      if (!names.insert(secret.name).second)
+        Blame(fmt::format("the secret \"{}\" is given twice", secret.name));
+      Key("secrets", secret.name);
+      writer_.BeginObject();
+      Texts("from", secret.references);
+      if (secret.mode) Text("as", SecretModeName(*secret.mode));
+      Texts("hosts", secret.hosts);
+      writer_.EndObject();
+    }
+    writer_.EndObject();
+  }
+
   void Limits(const std::map<std::string, double>& limits) {
     if (limits.empty()) return;
     writer_.Key("limits");
@@ -161,6 +179,7 @@ Expected<std::string> EncodeRequest(const ExecutionRequest& request) {
   writer.HostPaths(request);
   writer.Texts("collect", request.collect);
   writer.Env(request.env);
+  writer.Secrets(request.secrets);
   writer.Limits(request.limits);
   if (request.require_limits) writer.Flag("require_limits", true);
   if (request.isolation) writer.Text("isolation", TierName(*request.isolation));

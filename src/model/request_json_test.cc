@@ -68,6 +68,20 @@ TEST(RequestJson, BinaryStdin) {
   EXPECT_EQ(EncodeRequest(request), R"({"code":"","stdin_base64":"/w=="})");
 }
 
+TEST(RequestJson, SecretsAreReferences) {
+  const ExecutionRequest request = Decoded(
+      R"({"code":"","secrets":{"A":"env:A","B":["env:B","file:/b"],"C":{"from":"vault:kv/c#f","as":"file"},)"
+      R"("D":{"from":["aws:d"],"hosts":["api.example.com"]}}})");
+  const std::vector<SecretRequest> expected = {{"A", {"env:A"}, {}, {}},
+                                               {"B", {"env:B", "file:/b"}, {}, {}},
+                                               {"C", {"vault:kv/c#f"}, SecretMode::kFile, {}},
+                                               {"D", {"aws:d"}, {}, {"api.example.com"}}};
+  EXPECT_EQ(request.secrets, expected);
+  const auto encoded = EncodeRequest(request);
+  ASSERT_TRUE(encoded);
+  EXPECT_EQ(Decoded(*encoded).secrets, expected);
+}
+
 struct BadRequest {
   const char* text;
   const char* says;
@@ -106,6 +120,11 @@ INSTANTIATE_TEST_SUITE_P(
                    R"("workspace.mode" must be "ro", "copy" or "rw")"},
         BadRequest{R"({"mounts":[{"path":"/w"}]})", "\"mounts.0\" needs"},
         BadRequest{R"({"mounts":[{"path":"/w","inside":"/x","mode":"copy"}]})", "\"mounts.0.mode\" must be"},
+        BadRequest{R"({"secrets":["env:A"]})", "\"secrets\" must be an object"},
+        BadRequest{R"({"secrets":{"A":1}})", "\"secrets.A\" must be"},
+        BadRequest{R"({"secrets":{"A":{"from":1}}})", "\"secrets.A.from\" must be"},
+        BadRequest{R"({"secrets":{"A":{"value":"x"}}})", "there is no field \"secrets.A.value\""},
+        BadRequest{R"({"secrets":{"A":{"from":"env:A","as":"disk"}}})", "\"secrets.A.as\" must be \"env\""},
         BadRequest{R"({"isolation":"vm"})", "\"isolation\" must be \"auto\""},
         BadRequest{R"({"require":"auto"})", "\"require\" must be \"process\""},
         BadRequest{R"({"stdin":"","stdin_base64":""})", "not both"}));
@@ -127,6 +146,9 @@ TEST(RequestJson, WhatJsonCannotTellIsRefused) {
   EXPECT_TRUE(refused([](ExecutionRequest& r) { r.code = "\xff"; }));
   EXPECT_TRUE(refused([](ExecutionRequest& r) { r.args = {"\xff"}; }));
   EXPECT_TRUE(refused([](ExecutionRequest& r) { r.env["A"] = "\xff"; }));
+  EXPECT_TRUE(refused([](ExecutionRequest& r) {
+    r.secrets = {{"A", {"env:A"}, {}, {}}, {"A", {"env:B"}, {}, {}}};
+  }));
   EXPECT_TRUE(refused([](ExecutionRequest& r) { r.input_json = "{"; }));
   EXPECT_TRUE(refused([](ExecutionRequest& r) { r.stdin_fd = 0; }));
   EXPECT_TRUE(refused([](ExecutionRequest& r) { r.files = {{"a", ""}, {"a", ""}}; }));

@@ -19,6 +19,7 @@
 #include "confine/file_stream.h"
 #include "confine/id_pool.h"
 #include "confine/privileges.h"
+#include "confine/root.h"
 #include "confine/syscalls.h"
 
 namespace casemate::container {
@@ -28,6 +29,7 @@ namespace {
 
 // Its exit codes: 0 or the errno of what failed, as far as a byte holds it.
 constexpr int kUnknown = 255;
+constexpr uid_t kInitId = 0;  // inside
 
 void Require(long result) {
   if (result < 0) _exit(errno > 0 && errno < kUnknown ? errno : kUnknown);
@@ -61,6 +63,13 @@ struct Task {
   for (const BindMount* bind : task.changes.binds) {
     Require(chdir("/"));
     Require(MoveMount(bind->tree.get(), "", AT_FDCWD, bind->target.c_str(), MOVE_MOUNT_F_EMPTY_PATH));
+  }
+  if (!task.changes.secrets.empty()) {
+    Require(chdir("/"));
+    // A file's owner must be one of this namespace.
+    if (task.change_ids && TakeIds(kInitId, true) != 0) _exit(kUnknown);
+    const StepResult done = MountSecrets(task.changes.secrets, kProgramId);
+    if (done.err != 0) _exit(std::min(done.err, kUnknown));
   }
   if (!task.changes.expects_files) _exit(0);
   if (task.change_ids && TakeIds(kProgramId, true) != 0) _exit(kUnknown);

@@ -15,6 +15,7 @@ struct CellChanges {
   std::string scratch_size;  // in bytes; "" for what it has
   std::string scratch_inodes;
   std::vector<const BindMount*> binds;  // with detached trees
+  std::vector<SecretFile> secrets;      // for /run/secrets
   bool expects_files = false;           // a file stream follows
 };
 

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "confine/seccomp_filter.h"
+#include "isolation/container/launch_secrets.h"
 #include "isolation/container/root_table.h"
 
 namespace casemate::container {
@@ -100,6 +101,7 @@ Expected<std::unique_ptr<ConfinementPlan>> MakePlan(const LaunchSpec& spec, cons
   const auto env = ProgramEnvironment(spec);
   plan->exec_candidates = ExecCandidates(spec.argv.front(), env.at("PATH"), spec.working_dir);
   plan->argv = spec.argv;
+  plan->secret_files = SecretFiles(spec.secrets);
   for (const auto& [name, value] : env) plan->env.push_back(name + "=" + value);
   return plan;
 }

@@ -45,6 +45,7 @@
 #include "confine/workspace_copy.h"
 #include "isolation/container/channels.h"
 #include "isolation/container/host_mounts.h"
+#include "model/secret_variables.h"
 #include "zygote/cell_message.h"
 
 namespace casemate::container {
@@ -140,6 +141,10 @@ class Launcher {
     auto plan = MakePlan(spec_, host_, ids_);
     if (!plan) return std::unexpected(plan.error());
     plan_ = *std::move(plan);
+    auto variables = SecretVariables(spec_.secrets);
+    if (!variables) return std::unexpected(variables.error());
+    secret_variables_ = *std::move(variables);
+    for (SecretValue& variable : secret_variables_) plan_->secret_env.push_back(variable.data());
     if (zygote_ != nullptr) KeepPowersOfZygote();
     auto lease = LeaseIds(ids_, host_.lock_folder, IdPairs());
     if (!lease) return std::unexpected(lease.error());
@@ -316,6 +321,7 @@ class Launcher {
   IdSource ids_;
   std::int64_t start_us_;
   std::unique_ptr<ContainerSandbox> sandbox_ = std::make_unique<ContainerSandbox>();
+  std::vector<SecretValue> secret_variables_;  // the plan points into them
   std::unique_ptr<ConfinementPlan> plan_;
   ChannelEnds ends_;
   UniqueFd init_binary_;

@@ -51,11 +51,13 @@ constexpr std::array kDeviceLinks = {
 };
 
 // Empty folders that are mounted upon or searched for.
-constexpr std::array kFolders = {"dev", "dev/shm", "etc", "proc", "tmp", "workspace", "casemate", "code"};
+constexpr std::array kFolders = {"dev",         "dev/shm", "etc",       "proc",     "run",
+                                 "run/secrets", "tmp",     "workspace", "casemate", "code"};
 
 // Paths that are ours; nothing of the caller's may be mounted at or below them.
-constexpr std::array kReserved = {"/bin",   "/boot", "/casemate", "/code", "/dev", "/etc", "/lib",
-                                  "/lib64", "/proc", "/sbin",     "/sys",  "/tmp", "/usr", "/workspace"};
+constexpr std::array kReserved = {"/bin",  "/boot", "/casemate", "/code", "/dev",
+                                  "/etc",  "/lib",  "/lib64",    "/proc", "/run",
+                                  "/sbin", "/sys",  "/tmp",      "/usr",  "/workspace"};
 
 class RootBuilder {
  public:

@@ -14,6 +14,7 @@
 #include "confine/file_stream.h"
 #include "isolation/container/cell_agent.h"
 #include "isolation/container/host_mounts.h"
+#include "isolation/container/launch_secrets.h"
 #include "isolation/container/root_table.h"
 #include "isolation/container/workspace_copy.h"
 #include "model/json_writer.h"
@@ -41,12 +42,16 @@ std::string WhyCold(const LaunchSpec& spec, const Host& host) {
       host.ids.kind != IdSource::Kind::kDirect) {
     return "a host folder as the workspace needs root";
   }
+  const auto read_at_start = [](const std::string& name) {
+    return std::ranges::any_of(kReadAtStart,
+                               [&name](std::string_view prefix) { return name.starts_with(prefix); });
+  };
   for (const auto& variable : spec.env) {
-    if (std::ranges::any_of(kReadAtStart, [&variable](std::string_view prefix) {
-          return variable.first.starts_with(prefix);
-        })) {
+    if (read_at_start(variable.first))
       return "a variable of this request is read when the interpreter starts";
-    }
+  }
+  for (const ResolvedSecret& secret : spec.secrets) {
+    if (read_at_start(secret.name)) return "a variable of this request is read when the interpreter starts";
   }
   return {};
 }
@@ -142,7 +147,10 @@ Expected<void> Adapt(const LaunchSpec& spec, const Host& host, ContainerSandbox:
   }
   changes.expects_files =
       !spec.files.empty() || (spec.workspace && spec.workspace->mode == WorkspaceMode::kCopy);
-  if (changes.scratch_size.empty() && changes.binds.empty() && !changes.expects_files) return {};
+  changes.secrets = SecretFiles(spec.secrets);
+  if (changes.scratch_size.empty() && changes.binds.empty() && changes.secrets.empty() &&
+      !changes.expects_files)
+    return {};
   auto changed = ChangeCell(parts.pidfd.get(), parts.workspace.get(), parts.change_ids, changes,
                             [&spec](int socket) { return SendFiles(spec, socket); });
   if (changed && !plan.binds.empty()) {
@@ -220,6 +228,8 @@ Expected<std::unique_ptr<Sandbox>> WarmCells::Launch(const LaunchSpec& spec) {
   std::unique_ptr<ContainerSandbox>& cell = taken->sandbox;
   ContainerSandbox::Parts& parts = cell->parts();
   if (auto adapted = Adapt(spec, host_, parts); !adapted) return std::unexpected(adapted.error());
+  if (auto sent = SendSecretVariables(cell->ChannelFd(Channel::kRequest), spec.secrets); !sent)
+    return std::unexpected(sent.error());
   if (!spec.stdin_pipe) cell->CloseChannel(Channel::kStdin);
   cell->set_request_prefix(Settings(spec, host_));
   parts.started_at_us = MonotonicUs();

@@ -37,6 +37,7 @@
 #include "confine/syscalls.h"
 #include "confine/workspace_copy.h"
 #include "isolation/process/launch_plan.h"
+#include "model/secret_variables.h"
 
 namespace casemate::process {
 namespace {
@@ -131,6 +132,10 @@ class Launcher {
     auto plan = MakePlan(spec_, host_, parts().folder.path());
     if (!plan) return std::unexpected(plan.error());
     plan_ = *std::move(plan);
+    auto variables = SecretVariables(spec_.secrets);
+    if (!variables) return std::unexpected(variables.error());
+    secret_variables_ = *std::move(variables);
+    for (SecretValue& variable : secret_variables_) plan_->program.secret_env.push_back(variable.data());
     if (host_.own_ids()) plan_->program.ids.program_uid = parts().program_uid;
     plan_->keeper_uid = parts().ids.base();
     parts().request_prefix = PlaceFrame(parts().folder.path());
@@ -259,6 +264,7 @@ class Launcher {
   const Host& host_;
   std::int64_t start_us_;
   std::unique_ptr<ProcessSandbox> sandbox_ = std::make_unique<ProcessSandbox>();
+  std::vector<SecretValue> secret_variables_;  // the plan points into them
   std::unique_ptr<KeeperPlan> plan_;
   std::vector<UniqueFd> entrances_;
   std::vector<int> entrance_numbers_;

@@ -22,6 +22,12 @@ class ProcessBackend : public Backend {
   Expected<EnforcementReport> Admit(const Policy& policy) override { return AdmitOn(Found(), policy); }
 
   Expected<std::unique_ptr<Sandbox>> Launch(const LaunchSpec& spec) override {
+    for (const ResolvedSecret& secret : spec.secrets) {
+      if (secret.mode != SecretMode::kFile) continue;
+      return Fail(ErrorCode::kUnavailable, "the process tier has no /run/secrets of its own for the secret " +
+                                               secret.name +
+                                               ": give it as a variable, or use the container tier");
+    }
     const Host& host = Found();
     if (host.own_ids()) {
       if (auto made = MakeFolders(lock_folder_, 0700); !made) return std::unexpected(made.error());

@@ -12,6 +12,7 @@
 #include "surfaces/cli/hand_over.h"
 #include "surfaces/cli/report.h"
 #include "surfaces/cli/run_command.h"
+#include "surfaces/cli/secrets_command.h"
 #include "surfaces/cli/serve_command.h"
 #include "surfaces/cli/stream_writer.h"
 #include "surfaces/cli/summary.h"
@@ -32,6 +33,7 @@ constexpr std::string_view kHelp =
     "  top                     what a resident engine does at this moment\n"
     "  audit COMMAND           what ran, who asked, what was refused; \"casemate audit --help\" lists its "
     "commands\n"
+    "  secrets get|check|run   secrets from where they are; \"casemate secrets --help\" lists the forms\n"
     "  doctor [--json]         what this host can enforce, and how to mend what it cannot\n"
     "  gc [--json]             remove what killed runs have left behind\n"
     "  version                 print the version\n"
@@ -39,7 +41,7 @@ constexpr std::string_view kHelp =
     "doctor and gc also take --python PATH and --state-dir DIR.\n\n"
     "Exit codes of run:\n";
 
-constexpr std::array<std::string_view, 9> kCommands = {"run",   "serve", "top",     "bench", "doctor",
+constexpr std::array<std::string_view, 10> kCommands = {"run", "serve", "top", "bench", "secrets", "doctor",
                                                        "audit", "gc",    "version", "help"};
 
 std::string HelpText() {
@@ -116,6 +118,7 @@ int CliMain(const std::vector<std::string>& words, const CliServices& services, 
   if (command == "serve") return ServeCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "audit") return HandOver("casemate-audit", words, streams);
   if (command == "top") return TopCommandLine({words.begin() + 1, words.end()}, streams);
+  if (command == "secrets") return SecretsCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "bench") return BenchCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "version" || command == "--version") {
     return Print("casemate " CASEMATE_VERSION "\n", kExitOk, streams);

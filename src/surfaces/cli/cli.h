@@ -15,6 +15,7 @@ struct CliServices {
   std::function<Expected<std::unique_ptr<Engine>>(const EngineOptions&)> make_engine;
   std::function<DoctorReport(const EngineOptions&)> diagnose;
   std::function<GarbageReport(const EngineOptions&)> collect_garbage;
+  std::function<std::unique_ptr<SecretStore>(const SecretOptions&)> make_secrets;
 };
 
 // The descriptors to read from and write to; not owned.

@@ -1,6 +1,7 @@
 #include "surfaces/cli/cli.h"
 
 int main(int argc, char** argv) {
-  const casemate::CliServices services{casemate::MakeEngine, casemate::Diagnose, casemate::CollectGarbage};
+  const casemate::CliServices services{casemate::MakeEngine, casemate::Diagnose, casemate::CollectGarbage,
+                                       casemate::MakeSecretStore};
   return casemate::CliMain({argv + 1, argv + argc}, services, {});
 }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/file.h"
+#include "surfaces/cli/secret_flag.h"
 #include "surfaces/http/client.h"
 #include "surfaces/http/socket.h"
 
@@ -75,6 +76,14 @@ Expected<std::optional<ExecutionResult>> RunResident(const RunOptions& options, 
                                                      EventSink* sink, int cancel_fd) {
   const bool named = !options.engine_socket.empty();
   if (options.no_engine || (!named && ChoosesOwnEngine(options))) return std::nullopt;
+  // The resident engine has another environment than whoever typed the command.
+  if (NeedThisProcess(request.secrets)) {
+    if (!named) return std::nullopt;
+    return Fail(
+        ErrorCode::kInvalidRequest,
+        "env: and cmd: secrets are those of this command, which a resident engine does not see: leave "
+        "out --engine, or keep them in a file");
+  }
   if (named && (!options.engine.python.empty() || !options.engine.state_dir.empty())) {
     return Fail(
         ErrorCode::kInvalidRequest,

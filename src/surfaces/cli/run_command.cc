@@ -14,6 +14,7 @@
 #include "surfaces/cli/output_folder.h"
 #include "surfaces/cli/resident.h"
 #include "surfaces/cli/run_options.h"
+#include "surfaces/cli/secrets_command.h"
 #include "surfaces/cli/signals.h"
 #include "surfaces/cli/stream_writer.h"
 #include "surfaces/cli/summary.h"
@@ -106,6 +107,12 @@ int RunCommandLine(const std::vector<std::string>& words, const CliServices& ser
   const Style style = StyleOf(streams.err, options->color);
   if (options->help) {
     return ExitAfterWrite(kExitOk, WritePatiently(streams.out, RunHelp(), -1), streams, style);
+  }
+  if (!options->request.secrets.empty() && !options->quiet) {
+    std::vector<std::string> references;
+    for (const SecretRequest& secret : options->request.secrets)
+      references.insert(references.end(), secret.references.begin(), secret.references.end());
+    WarnOfSecrets(references, *services.make_secrets(options->engine.secrets), streams);
   }
   if (!options->batch.jobs_file.empty()) return RunBatchCommand(*options, services, streams, style);
   auto request = LoadRequest(*options, streams.in);

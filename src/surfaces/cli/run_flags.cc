@@ -14,6 +14,7 @@
 #include "policy/units.h"
 #include "policy/validate.h"
 #include "surfaces/cli/env_file.h"
+#include "surfaces/cli/secret_flag.h"
 
 namespace casemate {
 namespace {
@@ -273,6 +274,9 @@ constexpr std::array kFlags = {
               return {};
             },
             "variables, one NAME=VALUE a line"},
+    RunFlag{"secret", '\0', "NAME[:file]=REF", "",
+            [](RunOptions& o, std::string_view v) { return AddSecret(v, o.request.secrets); },
+            "a secret from where it is (env:NAME, file:PATH; casemate secrets --help)"},
     RunFlag{"workspace", 'w', "DIR[:ro|copy|rw]", "", AddWorkspace, "a host folder as /workspace; ro if not said"},
     RunFlag{"volume", 'v', "HOST:INSIDE[:ro|rw]", "", AddVolume, "a host folder or file; ro if not said"},
     RunFlag{"file", '\0', "NAME=PATH|NAME=-", "", AddFile, "a file put into /workspace"},

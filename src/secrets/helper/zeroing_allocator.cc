@@ -1,0 +1,31 @@
+// What libcurl, the TLS library and our own code free is wiped first: they hold tokens and values in ordinary
+// memory for a moment. Found by every library of this process in the place of the C library's functions
+// (malloc(3), "Replacing malloc"; the C library's own names stay reachable).
+#include <malloc.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+extern "C" {
+void __libc_free(void* place);     // NOLINT(bugprone-reserved-identifier): the C library's
+void* __libc_malloc(std::size_t);  // NOLINT(bugprone-reserved-identifier): as above
+
+void free(void* place) {
+  if (place == nullptr) return;
+  explicit_bzero(place, malloc_usable_size(place));
+  __libc_free(place);
+}
+
+void* realloc(void* place, std::size_t size) {
+  if (place != nullptr && size == 0) {
+    free(place);
+    return nullptr;
+  }
+  void* const next = __libc_malloc(size);
+  if (next == nullptr || place == nullptr) return next;
+  std::memcpy(next, place, std::min(size, malloc_usable_size(place)));
+  free(place);
+  return next;
+}
+}
