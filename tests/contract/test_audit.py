@@ -62,7 +62,8 @@ class AuditTest(Case):
     def test_values_are_in_no_sink(self):
         program = self.program(f"import os, sys; print('{PLANTED}', os.environ['TOKEN'], file=sys.stderr)\n"
                                f"print(INPUT_DATA)\nresult = '{PLANTED}'\nraise ValueError('{PLANTED}')")
-        self.run_json("-e", f"TOKEN={PLANTED}", "--input", json.dumps(PLANTED), program, PLANTED, stdin=PLANTED.encode())
+        given = ["-e", f"TOKEN={PLANTED}", "--input", json.dumps(PLANTED)]
+        self.run_json(*given, program, PLANTED, stdin=PLANTED.encode())
         self.audit("list")
         for path in self.state.rglob("*"):
             if path.is_file():
@@ -130,10 +131,12 @@ class AuditTest(Case):
             self.assertEqual(status, 200)
             metrics = metrics.decode()
             self.assertRegex(metrics, r'casemate_runs_total\{status="ok",tier="\w+",surface="http"\} 1\n')
+            form = re.compile(r'^(# (HELP|TYPE) \w+ .+|\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [0-9.e+-]+)$')
             for line in metrics.splitlines():
-                self.assertRegex(line, re.compile(r'# (HELP|TYPE) \w+ .+|\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [0-9.e+-]+'))
+                self.assertRegex(line, form)
             if shutil.which("promtool"):
-                checked = subprocess.run(["promtool", "check", "metrics"], input=metrics, capture_output=True, text=True)
+                command = ["promtool", "check", "metrics"]
+                checked = subprocess.run(command, input=metrics, capture_output=True, text=True, check=False)
                 self.assertEqual(checked.returncode, 0, checked.stderr)
             top = casemate.run(["top", "--once", "--interval", "100ms", "--engine", engine.path], env=self.env)
             self.assertEqual(top.code, 0, top.stderr)
