@@ -172,6 +172,17 @@ TEST(RecordTest, ReadsTheTimesThatItWrites) {
   }
 }
 
+TEST(RunRecordsTest, NamesSecretsAndWhereTheyAre) {
+  ExecutionRequest request;
+  request.code = "pass";
+  request.secrets = {{.name = "TOKEN", .references = {"env:CI_TOKEN"}, .hosts = {"api.example.com"}}};
+  const std::string body =
+      EncodeIntent({.id = "x", .request = &request, .caller = "uid:1", .code = DigestOf("pass")});
+  EXPECT_NE(body.find(R"({"name":"TOKEN","references":["env:CI_TOKEN"],"hosts":["api.example.com"]})"),
+            std::string::npos)
+      << body;
+}
+
 TEST(RunRecordsTest, KeepsNoTraceContextThatIsNone) {
   ExecutionRequest request;
   request.code = "pass";

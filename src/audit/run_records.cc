@@ -88,6 +88,15 @@ void WriteGiven(JsonWriter& writer, const ExecutionRequest& request) {
   });
   WriteList(writer, "env_names", request.env,
             [&writer](const auto& entry) { writer.String(Cut(entry.first)); });
+  WriteList(writer, "secrets", request.secrets, [&writer](const SecretRequest& secret) {
+    writer.BeginObject();
+    writer.Field("name", Cut(secret.name));
+    WriteList(writer, "references", secret.references,
+              [&writer](const std::string& reference) { writer.String(Cut(reference)); });
+    WriteList(writer, "hosts", secret.hosts,
+              [&writer](const std::string& host) { writer.String(Cut(host)); });
+    writer.EndObject();
+  });
 }
 
 void WritePolicy(JsonWriter& writer, const RunIntent& intent) {

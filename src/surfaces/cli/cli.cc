@@ -41,8 +41,8 @@ constexpr std::string_view kHelp =
     "doctor and gc also take --python PATH and --state-dir DIR.\n\n"
     "Exit codes of run:\n";
 
-constexpr std::array<std::string_view, 10> kCommands = {"run", "serve", "top", "bench", "secrets", "doctor",
-                                                       "audit", "gc",    "version", "help"};
+constexpr std::array<std::string_view, 10> kCommands = {"run",    "serve", "top", "bench",   "secrets",
+                                                        "doctor", "audit", "gc",  "version", "help"};
 
 std::string HelpText() {
   std::string text(kHelp);
