@@ -78,6 +78,11 @@ struct ExecutionRequest {
   std::optional<Tier> isolation;
   std::optional<Tier> require;  // a floor; without one, and without a tier by name, it is the container
 
+  // What is taken out of all that the run lets out: "secrets", "pii", "internal", several with commas, "all",
+  // or "off" for no rules. The values that it was given as secrets always are.
+  std::string redact = "secrets";
+  bool redact_files = false;  // of collected files too
+
   std::string environment = "host";
 
   Origin origin;  // for the audit log; no surface takes it from a request's text

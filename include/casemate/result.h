@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "casemate/policy.h"
+#include "casemate/redaction.h"
 #include "casemate/status.h"
 
 namespace casemate {
@@ -95,6 +96,7 @@ struct ExecutionResult {
   std::vector<OutputFile> files;
   std::optional<ProgramError> error;  // also Casemate's own refusal, with type "casemate.<code>"
   std::vector<Denial> denials;
+  std::vector<Redaction> redactions;  // what was taken out, never the thing itself
   Usage usage;
   std::vector<Timing> timings;
   EnforcementReport isolation;

@@ -17,6 +17,7 @@
 #include "engine/launch_request.h"
 #include "engine/recorder.h"
 #include "engine/run_secrets.h"
+#include "engine/scrub.h"
 #include "engine/tiers.h"
 #include "policy/glob.h"
 #include "supervise/supervisor.h"
@@ -39,30 +40,74 @@ std::string HashProgram(const ExecutionRequest& request) {
   return Sha256Hex(words);
 }
 
-// Turns what the supervisor sees into events, and the result channel's bytes into a report.
+// Turns what the supervisor sees into events, and the result channel's bytes into a report. Nothing leaves it
+// that the scrubber has not been over.
 class EventRelay : public RunObserver {
  public:
-  EventRelay(const Limits& limits, EventSink& sink) : decoder_(limits), sink_(sink) {}
+  EventRelay(const Limits& limits, Scrubber& scrubber, bool keep_streams, EventSink& sink)
+      : decoder_(limits), scrubber_(scrubber), keep_streams_(keep_streams), sink_(sink) {}
 
-  void OnStdout(std::string_view text) override { Emit(StdoutEvent{text}); }
-  void OnStderr(std::string_view text) override { Emit(StderrEvent{text}); }
-  void OnDenial(const Denial& denial) override { Emit(DenialEvent{&denial}); }
+  void OnStdout(std::string_view text) override {
+    scrubber_.out().Feed(text, piece_);
+    Tell<StdoutEvent>(stdout_);
+  }
+  void OnStderr(std::string_view text) override {
+    scrubber_.err().Feed(text, piece_);
+    Tell<StderrEvent>(stderr_);
+  }
+  void OnDenial(const Denial& denial) override {
+    denials_.push_back(scrubber_.Clean(denial));
+    Emit(DenialEvent{&denials_.back()});
+  }
   void OnResultBytes(std::string_view bytes) override {
     decoder_.Feed(bytes);
     const auto& displays = decoder_.report().displays;
-    for (; displays_told_ < displays.size(); ++displays_told_) Emit(DisplayEvent{&displays[displays_told_]});
+    while (displays_.size() < displays.size()) {
+      displays_.push_back(scrubber_.Clean(displays[displays_.size()]));
+      Emit(DisplayEvent{&displays_.back()});
+    }
   }
   std::optional<int> exit_code_told() const override { return decoder_.report().exit_code; }
   HarnessReport TakeReport() {
     decoder_.Finish();
-    return decoder_.TakeReport();
+    HarnessReport report = decoder_.TakeReport();
+    report.displays = std::move(displays_);
+    return report;
+  }
+  // To be called when nothing more comes: what was held back goes out, and `outcome` gets the clean texts.
+  void FinishStreams(const Limits& limits, Outcome& outcome) {
+    scrubber_.out().Finish(piece_);
+    if (outcome.truncated.stdout_cut)
+      piece_ += TruncationNote(outcome.usage.stdout_bytes, limits.stdout_bytes_max);
+    Tell<StdoutEvent>(stdout_);
+    scrubber_.err().Finish(piece_);
+    if (outcome.truncated.stderr_cut)
+      piece_ += TruncationNote(outcome.usage.stderr_bytes, limits.stderr_bytes_max);
+    Tell<StderrEvent>(stderr_);
+    outcome.stdout_text = std::move(stdout_);
+    outcome.stderr_text = std::move(stderr_);
+    for (std::size_t i = 0; i < denials_.size(); ++i) outcome.denials[i].what = denials_[i].what;
   }
   void Emit(const Event& event) { sink_.OnEvent(event); }
 
  private:
+  template <typename StreamEvent>
+  void Tell(std::string& kept) {
+    if (piece_.empty()) return;
+    Emit(StreamEvent{piece_});
+    if (keep_streams_) kept += piece_;
+    piece_.clear();
+  }
+
   ResultDecoder decoder_;
+  Scrubber& scrubber_;
+  bool keep_streams_;
   EventSink& sink_;
-  std::size_t displays_told_ = 0;
+  std::string piece_;  // on its way out
+  std::string stdout_;
+  std::string stderr_;
+  std::vector<Display> displays_;
+  std::vector<Denial> denials_;  // in the order of their first sight
 };
 
 class FlowEngine : public Engine {
@@ -88,8 +133,13 @@ class FlowEngine : public Engine {
     result.environment = request.environment;
     result.code_sha256 = HashProgram(request);
     RunRecorder recorder(parts_.audit.get(), request, sink);
-    if (auto done = Run(request, recorder, {cancel_fd, cancel_when}, result); !done)
+    auto scrubber = Scrubber::Make(request, {});
+    if (!scrubber) {
+      AssembleRefusal(scrubber.error(), result);
+    } else if (auto done = Run(request, *scrubber, recorder, {cancel_fd, cancel_when}, result); !done) {
       AssembleRefusal(done.error(), result);
+      (*scrubber)->FinishRefusal(result);
+    }
     // What ran and cannot be recorded is our own failure, whatever became of the program.
     if (auto noted = recorder.End(result); !noted)
       AssembleRefusal({ErrorCode::kInternal, noted.error().message, noted.error().cause}, result);
@@ -103,8 +153,8 @@ class FlowEngine : public Engine {
     CancelWhen when;
   };
 
-  Expected<void> Run(const ExecutionRequest& request, RunRecorder& recorder, Cancel cancel,
-                     ExecutionResult& result) {
+  Expected<void> Run(const ExecutionRequest& request, std::unique_ptr<Scrubber>& scrubber,
+                     RunRecorder& recorder, Cancel cancel, ExecutionResult& result) {
     Stopwatch watch(result);
     auto checked = CheckRequest(request);
     if (!checked) return std::unexpected(checked.error());
@@ -129,7 +179,11 @@ class FlowEngine : public Engine {
 
     auto launch = MakeLaunch(result.id, request, *checked, (*environment)->view, (*environment)->harness);
     if (!launch) return std::unexpected(launch.error());
-    // The redactor's place: SecretViews(secrets) are what it is armed with, before anything runs.
+    if (!secrets.empty()) {
+      auto armed = Scrubber::Make(request, secrets);
+      if (!armed) return std::unexpected(armed.error());
+      scrubber = *std::move(armed);
+    }
     launch->spec.secrets = std::move(secrets);
     watch.Mark("plan");
     auto noted = recorder.Begin(result, checked->policy, (*environment)->view);
@@ -141,20 +195,22 @@ class FlowEngine : public Engine {
 
     launch->request_bytes.insert(0, (*sandbox)->request_prefix());
 
-    EventRelay relay(checked->policy.limits, recorder);
+    EventRelay relay(checked->policy.limits, *scrubber, request.keep_streams, recorder);
     relay.Emit(StartedEvent{result.id});
-    Outcome outcome =
-        Supervise(**sandbox, checked->policy.limits,
-                  {launch->request_bytes, request.stdin_bytes, request.stdin_fd, cancel.fd,
-                   request.keep_streams, !request.collect.empty(), cancel.when == CancelWhen::kHungUp},
-                  relay);
+    Outcome outcome = Supervise(**sandbox, checked->policy.limits,
+                                {launch->request_bytes, request.stdin_bytes, request.stdin_fd, cancel.fd,
+                                 false, !request.collect.empty(), cancel.when == CancelWhen::kHungUp},
+                                relay);
     watch.Mark("run");
 
+    relay.FinishStreams(checked->policy.limits, outcome);
     const std::size_t denials_told = outcome.denials.size();
     Assemble(request, launch->spec, std::move(outcome), relay.TakeReport(), result);
+    auto collected = Collect(request, **sandbox, checked->policy.limits, result);
+    scrubber->Finish(request, denials_told, result);
+    watch.Mark("redact");
     for (std::size_t i = denials_told; i < result.denials.size(); ++i)
       relay.Emit(DenialEvent{&result.denials[i]});
-    auto collected = Collect(request, **sandbox, checked->policy.limits, result);
     sandbox->reset();
     watch.Mark("teardown");
     if (collected) return {};

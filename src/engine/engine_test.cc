@@ -140,10 +140,10 @@ TEST_F(EngineTest, TellsARunInOrder) {
                              EncodeFrame(FrameType::kResult, R"({"a": 1})") +
                              EncodeFrame(FrameType::kTimings, R"({"imports":42})") +
                              EncodeFrame(FrameType::kEnd, "");
-  const ExecutionResult result = Run({.stdout_text = "hello", .result_bytes = frames});
+  const ExecutionResult result = Run({.stdout_text = "hello\n", .result_bytes = frames});
   EXPECT_EQ(result.status, Status::kOk);
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_EQ(result.stdout_text, "hello");
+  EXPECT_EQ(result.stdout_text, "hello\n");
   ASSERT_TRUE(result.result);
   ASSERT_THAT(result.displays, SizeIs(1));
   EXPECT_FALSE(result.error);
@@ -154,7 +154,7 @@ TEST_F(EngineTest, TellsARunInOrder) {
   // Bytes of different channels have no order between them.
   ASSERT_THAT(events_.words, SizeIs(5));
   EXPECT_EQ(events_.words.front(), "started");
-  EXPECT_THAT(events_.words, testing::UnorderedElementsAre("started", "out:hello", "display:plot",
+  EXPECT_THAT(events_.words, testing::UnorderedElementsAre("started", "out:hello\n", "display:plot",
                                                            "result:" + result.result->text(), "finished:ok"));
   EXPECT_EQ(events_.words[3], "result:" + result.result->text());
   EXPECT_EQ(events_.words.back(), "finished:ok");
@@ -168,8 +168,31 @@ TEST_F(EngineTest, NamesTheStepsOfARun) {
     steps.push_back(timing.step);
     EXPECT_GE(timing.microseconds, 0);
   }
-  EXPECT_THAT(steps,
-              ElementsAre("check", "environment", "admit", "plan", "audit", "fake", "run", "x", "teardown"));
+  EXPECT_THAT(steps, ElementsAre("check", "environment", "admit", "plan", "audit", "fake", "run", "x",
+                                 "redact", "teardown"));
+}
+
+TEST_F(EngineTest, LetsNothingOutThatIsSecret) {
+  const std::string token = "ghp_" + std::string("aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6");
+  const std::string frames =
+      Started() + EncodeFrame(FrameType::kDisplay, "{\"text/html\":\"<b>" + token + "</b>\"}") +
+      EncodeFrame(FrameType::kResult, "{\"" + token + "\": {\"password\": \"hunter2\"}}") +
+      EncodeFrame(FrameType::kEnd, "");
+  const fake::Script script{
+      .stdout_text = "a " + token + " b\n", .stderr_text = "PASSWORD=hunter2\n", .result_bytes = frames};
+  const ExecutionResult result = Run(script);
+  EXPECT_EQ(result.stdout_text, "a [REDACTED_GITHUB_TOKEN] b\n");
+  EXPECT_EQ(result.stderr_text, "PASSWORD=[REDACTED_PASSWORD]\n");
+  ASSERT_TRUE(result.result);
+  EXPECT_EQ(result.result->text(), R"({"[REDACTED_GITHUB_TOKEN]":{"password":"[REDACTED_PASSWORD]"}})");
+  ASSERT_THAT(result.displays, SizeIs(1));
+  EXPECT_EQ(result.displays[0].data.at("text/html"), "<b>[REDACTED_GITHUB_TOKEN]</b>");
+  EXPECT_THAT(result.redactions, testing::Contains(Redaction{"github_token", "stdout", 1, 2}));
+  for (const std::string& word : events_.words) EXPECT_THAT(word, testing::Not(testing::HasSubstr(token)));
+  request_.redact = "off";
+  EXPECT_EQ(Run(script).stderr_text, "PASSWORD=hunter2\n");
+  request_.redact = "some";
+  EXPECT_EQ(Run(script).status, Status::kRejected);
 }
 
 class AuditedEngineTest : public EngineTest {

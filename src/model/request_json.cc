@@ -222,6 +222,8 @@ constexpr std::array kFields = {
     FieldReader{"policy", ReadText<&Request::policy>},
     FieldReader{"limits", ReadLimits},
     FieldReader{"require_limits", ReadBool<&Request::require_limits>},
+    FieldReader{"redact", ReadText<&Request::redact>},
+    FieldReader{"redact_files", ReadBool<&Request::redact_files>},
     FieldReader{"isolation", ReadIsolation},
     FieldReader{"require", ReadRequire},
 };

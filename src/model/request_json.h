@@ -25,6 +25,7 @@ namespace casemate {
 //   collect         [glob]                    env            {name: text}
 //   policy          text                      limits         {name: number}
 //   require_limits  true | false              isolation      tier | "auto"
+//   redact          "secrets" | "pii" | "internal" | "all" | "off"; redact_files   true | false
 //   require         tier
 //   secrets         {name: reference, or [reference], or {"from": reference or [reference],
 //                   "as": "env" | "file" | "brokered", "hosts": [text]}}

@@ -169,6 +169,7 @@ Expected<std::string> EncodeRequest(const ExecutionRequest& request) {
   unless_default("language", &ExecutionRequest::language);
   unless_default("environment", &ExecutionRequest::environment);
   unless_default("policy", &ExecutionRequest::policy);
+  unless_default("redact", &ExecutionRequest::redact);
   writer.Texts("args", request.args);
   writer.Json("input", request.input_json);
   writer.Json("input_schema", request.input_schema);
@@ -181,6 +182,7 @@ Expected<std::string> EncodeRequest(const ExecutionRequest& request) {
   writer.Env(request.env);
   writer.Secrets(request.secrets);
   writer.Limits(request.limits);
+  if (request.redact_files) writer.Flag("redact_files", true);
   if (request.require_limits) writer.Flag("require_limits", true);
   if (request.isolation) writer.Text("isolation", TierName(*request.isolation));
   if (request.require) writer.Text("require", TierName(*request.require));

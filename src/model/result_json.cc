@@ -39,6 +39,19 @@ void WriteDenials(JsonWriter& writer, const std::vector<Denial>& denials) {
   writer.EndArray();
 }
 
+void WriteRedactions(JsonWriter& writer, const std::vector<Redaction>& redactions) {
+  writer.BeginArray();
+  for (const Redaction& redaction : redactions) {
+    writer.BeginObject();
+    writer.Field("rule", redaction.rule);
+    writer.Field("where", redaction.where);
+    writer.Field("count", redaction.count);
+    writer.Field("offset", redaction.offset);
+    writer.EndObject();
+  }
+  writer.EndArray();
+}
+
 void WriteUsage(JsonWriter& writer, const Usage& usage) {
   writer.BeginObject();
   writer.Field("wall_ms", usage.wall_ms);
@@ -157,6 +170,8 @@ void WriteResult(JsonWriter& writer, const ExecutionResult& result) {
   }
   writer.Key("denials");
   WriteDenials(writer, result.denials);
+  writer.Key("redactions");
+  WriteRedactions(writer, result.redactions);
   writer.Key("usage");
   WriteUsage(writer, result.usage);
   writer.Key("timings");

@@ -92,6 +92,12 @@ constexpr std::array kDenialFields = {
     Reader<Denial>{"count", ReadInt<&Denial::count>},
     Reader<Denial>{"remedy", ReadText<&Denial::remedy>},
 };
+constexpr std::array kRedactionFields = {
+    Reader<Redaction>{"rule", ReadText<&Redaction::rule>},
+    Reader<Redaction>{"where", ReadText<&Redaction::where>},
+    Reader<Redaction>{"count", ReadInt<&Redaction::count>},
+    Reader<Redaction>{"offset", ReadInt<&Redaction::offset>},
+};
 constexpr std::array kUsageFields = {
     Reader<Usage>{"wall_ms", ReadInt<&Usage::wall_ms>},
     Reader<Usage>{"cpu_ms", ReadInt<&Usage::cpu_ms>},
@@ -167,6 +173,8 @@ constexpr std::array kEnforcementFields = {
         [](const JsonField& f, EnforcementReport& r) { return ReadList(f, ReadPassedOver, r.passed_over); }},
 };
 
+Expected<Redaction> ReadRedaction(const JsonField& field) { return ReadNew(field, kRedactionFields); }
+
 Done ReadStatus(const JsonField& field, ExecutionResult& result) {
   const auto name = field.String();
   if (!name) return std::unexpected(name.error());
@@ -206,6 +214,8 @@ constexpr std::array kResultFields = {
     Reader<Result>{"error", ReadErrorOrNull},
     Reader<Result>{"denials",
                    [](const JsonField& f, Result& r) { return ReadList(f, ReadDenial, r.denials); }},
+    Reader<Result>{"redactions",
+                   [](const JsonField& f, Result& r) { return ReadList(f, ReadRedaction, r.redactions); }},
     Reader<Result>{"usage",
                    [](const JsonField& f, Result& r) { return ReadObject(f, kUsageFields, r.usage); }},
     Reader<Result>{"timings",

@@ -10,6 +10,7 @@
 #include "surfaces/cli/bench_command.h"
 #include "surfaces/cli/exit_code.h"
 #include "surfaces/cli/hand_over.h"
+#include "surfaces/cli/redact_command.h"
 #include "surfaces/cli/report.h"
 #include "surfaces/cli/run_command.h"
 #include "surfaces/cli/secrets_command.h"
@@ -34,6 +35,7 @@ constexpr std::string_view kHelp =
     "  audit COMMAND           what ran, who asked, what was refused; \"casemate audit --help\" lists its "
     "commands\n"
     "  secrets get|check|run   secrets from where they are; \"casemate secrets --help\" lists the forms\n"
+    "  redact [FILE]           take secrets out of any text; \"casemate redact --help\" lists its flags\n"
     "  doctor [--json]         what this host can enforce, and how to mend what it cannot\n"
     "  gc [--json]             remove what killed runs have left behind\n"
     "  version                 print the version\n"
@@ -41,8 +43,8 @@ constexpr std::string_view kHelp =
     "doctor and gc also take --python PATH and --state-dir DIR.\n\n"
     "Exit codes of run:\n";
 
-constexpr std::array<std::string_view, 10> kCommands = {"run",    "serve", "top", "bench",   "secrets",
-                                                        "doctor", "audit", "gc",  "version", "help"};
+constexpr std::array<std::string_view, 11> kCommands = {
+    "redact", "run", "serve", "top", "bench", "secrets", "doctor", "audit", "gc", "version", "help"};
 
 std::string HelpText() {
   std::string text(kHelp);
@@ -115,6 +117,7 @@ int CliMain(const std::vector<std::string>& words, const CliServices& services, 
   if (words.empty()) return Refuse("no command is given: \"casemate help\" lists them", streams);
   const std::string& command = words[0];
   if (command == "run") return RunCommandLine({words.begin() + 1, words.end()}, services, streams);
+  if (command == "redact") return RedactCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "serve") return ServeCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "audit") return HandOver("casemate-audit", words, streams);
   if (command == "top") return TopCommandLine({words.begin() + 1, words.end()}, streams);

@@ -326,6 +326,18 @@ constexpr std::array kFlags = {
               return {};
             },
             "a policy profile (default)"},
+    RunFlag{"redact", '\0', "SETS|off", "",
+            [](RunOptions& o, std::string_view v) -> Applied {
+              o.request.redact = v;
+              return {};
+            },
+            "what is taken out of the output: secrets, pii, internal, all (secrets)"},
+    RunFlag{"redact-files", '\0', "", "",
+            [](RunOptions& o, std::string_view) -> Applied {
+              o.request.redact_files = true;
+              return {};
+            },
+            "take it out of collected files too"},
     RunFlag{"network", '\0', "none", "", CheckNetwork, "always none"},
     RunFlag{"read-only", '\0', "", "", [](RunOptions&, std::string_view) -> Applied { return {}; },
             "always so: only /tmp and /workspace can be written to"},

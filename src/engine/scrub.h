@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "casemate/redactor.h"
+#include "casemate/request.h"
+#include "casemate/result.h"
+#include "casemate/secret.h"
+
+namespace casemate {
+
+// All that a run lets out goes through this: made before its launch, so that it is armed with what the run is
+// given. One run, one thread.
+class Scrubber {
+ public:
+  // kInvalidRequest for a `redact` of the request that names no sets.
+  static Expected<std::unique_ptr<Scrubber>> Make(const ExecutionRequest& request,
+                                                  std::span<const ResolvedSecret> secrets);
+
+  StreamRedactor& out() { return *out_; }
+  StreamRedactor& err() { return *err_; }
+  // As they come.
+  Display Clean(const Display& display);
+  Denial Clean(const Denial& denial);
+  // What is in `result` but did not come through the above: value, error, files where the request asks for
+  // it, denials from `denials_done` on. Fills in `redactions`.
+  void Finish(const ExecutionRequest& request, std::size_t denials_done, ExecutionResult& result);
+  // The error of a run that never came to be.
+  void FinishRefusal(ExecutionResult& result);
+
+ private:
+  explicit Scrubber(std::unique_ptr<Redactor> redactor);
+  void CleanError(ExecutionResult& result);
+  std::string Text(std::string_view text, std::string_view where);
+
+  std::unique_ptr<Redactor> redactor_;
+  std::unique_ptr<StreamRedactor> out_;
+  std::unique_ptr<StreamRedactor> err_;
+  std::size_t displays_ = 0;
+};
+
+// "[output truncated: 2,345,678 bytes, first 1,048,576 shown]", on a line of its own.
+std::string TruncationNote(std::int64_t bytes, std::int64_t bytes_max);
+
+}  // namespace casemate
