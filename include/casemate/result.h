@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "casemate/checks.h"
 #include "casemate/policy.h"
 #include "casemate/status.h"
 
@@ -95,6 +96,8 @@ struct ExecutionResult {
   std::vector<OutputFile> files;
   std::optional<ProgramError> error;  // also Casemate's own refusal, with type "casemate.<code>"
   std::vector<Denial> denials;
+  ChecksMode checks = ChecksMode::kOpen;  // how its text was looked at
+  std::vector<Finding> findings;          // what that found; a run that was refused for it is kRejected
   Usage usage;
   std::vector<Timing> timings;
   EnforcementReport isolation;

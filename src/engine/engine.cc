@@ -14,6 +14,7 @@
 #include "engine/assemble.h"
 #include "engine/environment_source.h"
 #include "engine/flow.h"
+#include "engine/inspect_code.h"
 #include "engine/launch_request.h"
 #include "engine/recorder.h"
 #include "engine/run_secrets.h"
@@ -109,6 +110,11 @@ class FlowEngine : public Engine {
     auto checked = CheckRequest(request);
     if (!checked) return std::unexpected(checked.error());
     watch.Mark("check");
+
+    auto passed = InspectCode(request, checked->policy.checks, result);
+    if (!passed) return std::unexpected(passed.error());
+    if (!*passed) return {};
+    if (result.checks != ChecksMode::kOpen) watch.Mark("inspect");
 
     auto environment = environments_.Find(request.environment, request.command.empty());
     if (!environment) return std::unexpected(environment.error());
