@@ -137,6 +137,8 @@ class FlowEngine : public Engine {
     if (!launch) return std::unexpected(launch.error());
     // The redactor's place: SecretViews(secrets) are what it is armed with, before anything runs.
     launch->spec.secrets = std::move(secrets);
+    if (auto added = AddRestricted(checked->policy.checks, parts_.state_dir, launch->spec); !added)
+      return std::unexpected(added.error());
     watch.Mark("plan");
     auto noted = recorder.Begin(result, checked->policy, (*environment)->view);
     if (!noted) return std::unexpected(noted.error());

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "policy/checks/code_checker.h"
+#include "runtime/harness_bytecode.h"
 
 namespace casemate {
 
@@ -50,6 +51,14 @@ void AssembleFindings(ExecutionResult& result) {
     error.hint = first->remedy;
   }
   result.error = std::move(error);
+}
+
+Expected<void> AddRestricted(const ChecksPolicy& checks, const std::string& state_dir, LaunchSpec& spec) {
+  if (checks.mode != ChecksMode::kRestricted) return {};
+  auto files = RestrictedFiles(spec.environment, state_dir);
+  if (!files) return std::unexpected(files.error());
+  spec.root_files.insert(spec.root_files.end(), files->begin(), files->end());
+  return {};
 }
 
 }  // namespace casemate

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "casemate/backend.h"
 #include "casemate/checks.h"
 #include "casemate/error.h"
 #include "casemate/request.h"
@@ -18,5 +19,8 @@ Expected<bool> InspectCode(const ExecutionRequest& request, const ChecksPolicy& 
 
 // Makes `result` that of a program which its own findings refuse.
 void AssembleFindings(ExecutionResult& result);
+
+// Gives a restricted program what compiles it; nothing for others. kUnavailable where that cannot be.
+Expected<void> AddRestricted(const ChecksPolicy& checks, const std::string& state_dir, LaunchSpec& spec);
 
 }  // namespace casemate

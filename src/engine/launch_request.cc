@@ -166,7 +166,7 @@ Expected<void> AddProgram(const ExecutionRequest& request, const CheckedRequest&
     return {};
   }
   auto program = MakePythonProgram(request, launch.spec.environment, checked.policy.limits,
-                                   checked.input ? &*checked.input : nullptr, harness);
+                                   checked.input ? &*checked.input : nullptr, harness, checked.policy.checks);
   if (!program) return std::unexpected(program.error());
   launch.spec.argv = std::move(program->argv);
   launch.spec.root_files = std::move(program->root_files);

@@ -104,8 +104,9 @@ CheckReport CodeChecker::Run(std::string_view source, bool rules) const {
   if (tree->error_at()) refuse("syntax-error", "this cannot be read as Python", *tree->error_at());
   if (rules) RuleWalk(text, *tree, policy_, report).Run();
   ApplyLimits(policy_, report);
-  std::ranges::stable_sort(report.findings, {},
-                           [](const Finding& f) { return std::tuple(f.line, f.column); });
+  std::ranges::sort(report.findings, {}, [](const Finding& finding) {
+    return std::tie(finding.line, finding.column, finding.rule, finding.reason);
+  });
   return report;
 }
 
