@@ -22,7 +22,7 @@ def _load(folder):
     """RestrictedPython's modules that are used here, by name."""
     import importlib
     package = type(sys)("RestrictedPython")
-    package.__path__ = [f"{folder}/RestrictedPython"]
+    package.__path__ = [folder]
     before = sys.modules.get("RestrictedPython")
     sys.modules["RestrictedPython"] = package
     names = ("transformer", "Guards", "Limits", "Utilities")

@@ -37,13 +37,8 @@ struct Bundle {
 // The last is a zygote's alone.
 constexpr std::array<std::string_view, 5> kHarnessFiles = {"harness", "errors", "result_json", "displays",
                                                            "zygote"};
-constexpr std::array<std::string_view, 7> kRestrictedFiles = {"restricted",
-                                                              "restricted_modules",
-                                                              "RestrictedPython/_types",
-                                                              "RestrictedPython/transformer",
-                                                              "RestrictedPython/Guards",
-                                                              "RestrictedPython/Limits",
-                                                              "RestrictedPython/Utilities"};
+constexpr std::array<std::string_view, 7> kRestrictedFiles = {
+    "restricted", "restricted_modules", "_types", "transformer", "Guards", "Limits", "Utilities"};
 constexpr std::size_t kBytecodeMax = 1 << 20;
 constexpr std::size_t kDigestBytes = 64;
 constexpr std::size_t kPycHeaderBytes = 16;
@@ -53,13 +48,12 @@ std::string_view Source(std::string_view name) {
   return embedded::HarnessSource(fmt::format("runtime/python/{}.py", name));
 }
 
-// RestrictedPython's own files are named without their folder in the binary.
+// RestrictedPython's own files lie beside ours: a tier's folder for them has no further ones.
 std::string_view RestrictedFile(std::string_view name) {
-  const std::size_t slash = name.find('/');
-  if (slash == std::string_view::npos) {
+  if (name.starts_with("restricted")) {
     return embedded::RestrictedSource(fmt::format("runtime/python/{}.py", name));
   }
-  return embedded::RestrictedSource(fmt::format("{}.py", name.substr(slash + 1)));
+  return embedded::RestrictedSource(fmt::format("{}.py", name));
 }
 
 constexpr Bundle kHarness = {"harness", kHarnessFiles, Source, embedded::HarnessSourceDigest};
