@@ -1,6 +1,7 @@
 # Taken in by CMakePresets.json at project(): the compiler cache and the quick linker, where they are installed.
 find_program(CASEMATE_CCACHE ccache)
 if(CASEMATE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CASEMATE_CCACHE})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CASEMATE_CCACHE})
 endif()
 find_program(CASEMATE_MOLD mold)

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "casemate/checks.h"
 #include "casemate/limits.h"
 
 namespace casemate {
@@ -84,6 +85,7 @@ struct Policy {
   std::string name = "default";
   Limits limits;
   NetworkMode network = NetworkMode::kNone;
+  ChecksPolicy checks;  // a look at the text before it runs; no boundary
   // The run has a writable host folder: what it leaves there is bounded by nothing of ours.
   bool writes_host_folder = false;
   // The run sees a host folder, which may hold the socket files of listeners on the host.

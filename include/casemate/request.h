@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -73,6 +74,9 @@ struct ExecutionRequest {
   std::string policy = "default";        // a profile's name
   std::map<std::string, double> limits;  // overrides, by the field names of Limits
   bool require_limits = false;
+  std::optional<ChecksMode> checks;                // unset: what the profile says
+  std::vector<std::string> allowed_packages;       // added to the profile's
+  std::map<std::string, std::int64_t> complexity;  // limits, before the profile's
   // Unset: the strongest that is ready here and not below `require`. The result says which, and why no
   // stronger one.
   std::optional<Tier> isolation;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "casemate/checks.h"
 #include "casemate/policy.h"
 #include "casemate/redaction.h"
 #include "casemate/status.h"
@@ -97,6 +98,8 @@ struct ExecutionResult {
   std::optional<ProgramError> error;  // also Casemate's own refusal, with type "casemate.<code>"
   std::vector<Denial> denials;
   std::vector<Redaction> redactions;  // what was taken out, never the thing itself
+  ChecksMode checks = ChecksMode::kOpen;  // how its text was looked at
+  std::vector<Finding> findings;          // what that found; a run that was refused for it is kRejected
   Usage usage;
   std::vector<Timing> timings;
   EnforcementReport isolation;

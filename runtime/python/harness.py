@@ -7,6 +7,7 @@ Started as `python3 -I -S harness.pyc REQUEST_FD RESULT_FD`. Order of events:
     'o' options, 'c' code, 'i' input, 'g' ->  reads, closes REQUEST_FD
                                               becomes a module that nobody can import
                                           <-  'S' just before the program is compiled
+                                          <-  'K' why a restricted program is refused | 'P' it may run
                                           <-  'D' each display, as it is made
                                           <-  'E' what it raised | 'R' its result | 'X' why there is none
                                           <-  'T' timings, 'Z' nothing more follows from the harness
@@ -112,6 +113,7 @@ def _part_loader(folder, suffix):
             parts[name] = module
         return parts[name]
 
+    part.folder = folder
     return part
 
 
@@ -320,11 +322,20 @@ def _execute(begin, options, frames, send, part):
     marks = [("python.prepare", begin), ("python.compile", clock())]
 
     def compile_it():
-        compiled.extend(_compile(frames[b"c"], options["filename"]))
+        nonlocal namespace
+        if "restricted" in options:
+            compiled.extend(part("restricted").compile_program(part, options, frames[b"c"]))
+            namespace = part("restricted").guarded(part, options, namespace)
+            send(b"P")
+        else:
+            compiled.extend(_compile(frames[b"c"], options["filename"]))
 
     send(b"S")  # before the compiler, which the program's text can keep as busy as its code the interpreter
     error = _run([compile_it])
     marks.append(("python.run", clock()))
+    if error is not None and "restricted" in options and isinstance(error, part("restricted").Refused):
+        send(b"K", part("result_json").to_bytes(error.findings))
+        return None, namespace, [(b"Z", b"")]
     if error is None:
         code, last = compiled
         steps = [lambda: exec(code, namespace)]

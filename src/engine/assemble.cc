@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 
+#include "engine/inspect_code.h"
 #include "model/schema.h"
 
 namespace casemate {
@@ -197,6 +198,12 @@ void Assemble(const ExecutionRequest& request, const LaunchSpec& spec, Outcome o
   ExplainLimits(outcome, result);
   if (spec.control_channel && result.status == Status::kOk) TakeResult(request, report, result);
   TakeError(report, limits, result);
+  // Said before the program's first instruction, by what was there before it.
+  if (!report.refusals.empty() && spec.policy.checks.mode == ChecksMode::kRestricted &&
+      (outcome.status == Status::kOk || outcome.status == Status::kError)) {
+    result.findings = std::move(report.refusals);
+    AssembleFindings(result);
+  }
 }
 
 void AssembleRefusal(const Error& error, ExecutionResult& result) {

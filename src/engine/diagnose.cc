@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "confine/host_probe.h"
+#include "runtime/harness_bytecode.h"
 
 namespace casemate {
 namespace {
@@ -41,6 +42,11 @@ DoctorReport DiagnoseParts(EngineParts parts) {
     report.python = python->path;
     report.python_version = python->version;
     report.python_prefix = python->prefix;
+    const auto can = CanRestrict(python->version);
+    report.findings.push_back({"restricted programs",
+                               can ? HostFinding::State::kOk : HostFinding::State::kWeak,
+                               can ? "RestrictedPython 9.0, built in" : can.error().message,
+                               can ? "" : "as root: apt-get install python3 (3.11 or later)"});
   } else {
     report.findings.push_back(
         {"python", HostFinding::State::kMissing, python.error().message, "as root: apt-get install python3"});

@@ -14,6 +14,7 @@
 #include "engine/assemble.h"
 #include "engine/environment_source.h"
 #include "engine/flow.h"
+#include "engine/inspect_code.h"
 #include "engine/launch_request.h"
 #include "engine/recorder.h"
 #include "engine/run_secrets.h"
@@ -160,6 +161,11 @@ class FlowEngine : public Engine {
     if (!checked) return std::unexpected(checked.error());
     watch.Mark("check");
 
+    auto passed = InspectCode(request, checked->policy.checks, result);
+    if (!passed) return std::unexpected(passed.error());
+    if (!*passed) return {};
+    if (result.checks != ChecksMode::kOpen) watch.Mark("inspect");
+
     auto environment = environments_.Find(request.environment, request.command.empty());
     if (!environment) return std::unexpected(environment.error());
     watch.Mark("environment");
@@ -185,6 +191,8 @@ class FlowEngine : public Engine {
       scrubber = *std::move(armed);
     }
     launch->spec.secrets = std::move(secrets);
+    if (auto added = AddRestricted(checked->policy.checks, parts_.state_dir, launch->spec); !added)
+      return std::unexpected(added.error());
     watch.Mark("plan");
     auto noted = recorder.Begin(result, checked->policy, (*environment)->view);
     if (!noted) return std::unexpected(noted.error());

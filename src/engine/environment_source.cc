@@ -48,7 +48,12 @@ Expected<std::shared_ptr<const EnvironmentSource::Found>> EnvironmentSource::Loo
   if (!files && needs_python) return std::unexpected(files.error());
   if (!files) return found;
   found->harness.assign(files->begin(), std::prev(files->end()));
-  if (parts_.resident) found->zygote = *std::move(files);
+  if (!parts_.resident) return found;
+  found->zygote = *std::move(files);
+  // An interpreter that is too old for restricted programs keeps cells for the others.
+  if (auto restricted = RestrictedFiles(found->view, parts_.state_dir)) {
+    found->zygote.insert(found->zygote.end(), restricted->begin(), restricted->end());
+  }
   return found;
 }
 

@@ -166,13 +166,21 @@ Expected<void> AddProgram(const ExecutionRequest& request, const CheckedRequest&
     return {};
   }
   auto program = MakePythonProgram(request, launch.spec.environment, checked.policy.limits,
-                                   checked.input ? &*checked.input : nullptr, harness);
+                                   checked.input ? &*checked.input : nullptr, harness, checked.policy.checks);
   if (!program) return std::unexpected(program.error());
   launch.spec.argv = std::move(program->argv);
   launch.spec.root_files = std::move(program->root_files);
   launch.spec.control_channel = true;
   launch.request_bytes = std::move(program->request_bytes);
   return {};
+}
+
+// What the request says goes before what the profile says.
+void CompleteChecks(const ExecutionRequest& request, ChecksPolicy& checks) {
+  if (request.checks) checks.mode = *request.checks;
+  checks.allowed_packages.insert(checks.allowed_packages.end(), request.allowed_packages.begin(),
+                                 request.allowed_packages.end());
+  for (const auto& [name, most] : request.complexity) checks.complexity[name] = most;
 }
 
 }  // namespace
@@ -186,6 +194,7 @@ Expected<CheckedRequest> CheckRequest(const ExecutionRequest& request) {
   if (!done) return std::unexpected(done.error());
   auto policy = PolicyResolver().Resolve(request.policy, request.limits, request.require_limits);
   if (!policy) return std::unexpected(policy.error());
+  CompleteChecks(request, policy->checks);
   policy->shares_host_folder =
       (request.workspace && request.workspace->mode != WorkspaceMode::kCopy) || !request.mounts.empty();
   policy->writes_host_folder =

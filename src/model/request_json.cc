@@ -195,6 +195,20 @@ Done ReadRequire(const JsonField& field, ExecutionRequest& request) {
   return ReadTier(field, false, request.require);
 }
 
+Done ReadChecks(const JsonField& field, ExecutionRequest& request) {
+  const auto name = field.String();
+  if (!name) return std::unexpected(name.error());
+  request.checks = ParseChecksMode(*name);
+  if (request.checks) return {};
+  return Refuse("\"checks\" must be \"open\", \"checked\" or \"restricted\"");
+}
+
+Done ReadComplexity(const JsonField& field, ExecutionRequest& request) {
+  return field.ForEachMember([&request](const std::string& name, const JsonField& value) -> Done {
+    return Put(value.Int(), request.complexity[name]);
+  });
+}
+
 struct FieldReader {
   std::string_view name;
   Done (*read)(const JsonField&, ExecutionRequest&);
@@ -226,6 +240,9 @@ constexpr std::array kFields = {
     FieldReader{"redact_files", ReadBool<&Request::redact_files>},
     FieldReader{"isolation", ReadIsolation},
     FieldReader{"require", ReadRequire},
+    FieldReader{"checks", ReadChecks},
+    FieldReader{"allowed_packages", ReadTexts<&Request::allowed_packages>},
+    FieldReader{"complexity", ReadComplexity},
 };
 
 std::string KnownFields() {

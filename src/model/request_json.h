@@ -29,6 +29,8 @@ namespace casemate {
 //   require         tier
 //   secrets         {name: reference, or [reference], or {"from": reference or [reference],
 //                   "as": "env" | "file" | "brokered", "hosts": [text]}}
+//   checks          "open" | "checked" | "restricted"
+//   allowed_packages  [text]                  complexity     {name: whole number}
 
 // Of the text as given; files count in base64.
 inline constexpr std::size_t kRequestBytesMax = 128 * static_cast<std::size_t>(kMiB);

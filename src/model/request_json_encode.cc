@@ -121,6 +121,17 @@ class RequestWriter {
     writer_.EndObject();
   }
 
+  void Complexity(const std::map<std::string, std::int64_t>& complexity) {
+    if (complexity.empty()) return;
+    writer_.Key("complexity");
+    writer_.BeginObject();
+    for (const auto& [name, value] : complexity) {
+      Key("complexity", name);
+      writer_.Int(value);
+    }
+    writer_.EndObject();
+  }
+
   void Begin() { writer_.BeginObject(); }
   void Flag(std::string_view name, bool value) { writer_.Field(name, value); }
   void Blame(std::string message) {
@@ -186,6 +197,9 @@ Expected<std::string> EncodeRequest(const ExecutionRequest& request) {
   if (request.require_limits) writer.Flag("require_limits", true);
   if (request.isolation) writer.Text("isolation", TierName(*request.isolation));
   if (request.require) writer.Text("require", TierName(*request.require));
+  if (request.checks) writer.Text("checks", ChecksModeName(*request.checks));
+  writer.Texts("allowed_packages", request.allowed_packages);
+  writer.Complexity(request.complexity);
   return writer.Take();
 }
 

@@ -36,7 +36,8 @@ TEST(RequestJson, EveryField) {
       R"("files":{"a/b.txt":"text","c":{"base64":"/w=="}},"workspace":{"path":"/w","mode":"copy"},)"
       R"("mounts":[{"path":"/h","inside":"/data","mode":"rw"},{"path":"/i","inside":"/j","mode":"ro"}],)"
       R"("collect":["**"],"env":{"A":"1","B":""},"limits":{"cpus":0.5,"memory_bytes":134217728},)"
-      R"("require_limits":true,"isolation":"container","require":"process"})";
+      R"("require_limits":true,"isolation":"container","require":"process",)"
+      R"("checks":"checked","allowed_packages":["os.path"],"complexity":{"loops":5}})";
   const ExecutionRequest request = Decoded(text);
   EXPECT_THAT(request.command, ElementsAre("sh", "-c", "true"));
   EXPECT_THAT(request.args, ElementsAre("x", "y"));
@@ -53,6 +54,9 @@ TEST(RequestJson, EveryField) {
   EXPECT_THAT(request.limits, ElementsAre(Pair("cpus", 0.5), Pair("memory_bytes", 134217728.0)));
   EXPECT_EQ(request.isolation, Tier::kContainer);
   EXPECT_EQ(request.require, Tier::kProcess);
+  EXPECT_EQ(request.checks, ChecksMode::kChecked);
+  EXPECT_THAT(request.allowed_packages, ElementsAre("os.path"));
+  EXPECT_THAT(request.complexity, ElementsAre(Pair("loops", 5)));
   const auto encoded = EncodeRequest(request);
   ASSERT_TRUE(encoded) << encoded.error().message;
   EXPECT_EQ(EncodeRequest(Decoded(*encoded)), *encoded);

@@ -101,6 +101,32 @@ void WriteDenial(JsonWriter& writer, const Denial& denial) {
   writer.EndObject();
 }
 
+void WriteFinding(JsonWriter& writer, const Finding& finding) {
+  writer.BeginObject();
+  writer.Field("rule", finding.rule);
+  writer.Field("severity", SeverityName(finding.severity));
+  writer.Field("line", finding.line);
+  writer.Field("column", finding.column);
+  writer.Field("snippet", finding.snippet);
+  writer.Field("reason", finding.reason);
+  writer.Field("remedy", finding.remedy);
+  writer.EndObject();
+}
+
+void WriteComplexity(JsonWriter& writer, const Complexity& complexity) {
+  writer.BeginObject();
+  writer.Field("name", complexity.name);
+  writer.Field("line", complexity.line);
+  writer.Field("cyclomatic", complexity.cyclomatic);
+  writer.Field("nesting", complexity.nesting);
+  writer.Field("loops", complexity.loops);
+  writer.Field("loop_depth", complexity.loop_depth);
+  writer.Field("calls", complexity.calls);
+  writer.Field("functions", complexity.functions);
+  writer.Field("lines", complexity.lines);
+  writer.EndObject();
+}
+
 void WriteEnforcement(JsonWriter& writer, const EnforcementReport& report) {
   writer.BeginObject();
   writer.Field("tier", TierName(report.tier));
@@ -172,6 +198,11 @@ void WriteResult(JsonWriter& writer, const ExecutionResult& result) {
   WriteDenials(writer, result.denials);
   writer.Key("redactions");
   WriteRedactions(writer, result.redactions);
+  writer.Field("checks", ChecksModeName(result.checks));
+  writer.Key("findings");
+  writer.BeginArray();
+  for (const Finding& finding : result.findings) WriteFinding(writer, finding);
+  writer.EndArray();
   writer.Key("usage");
   WriteUsage(writer, result.usage);
   writer.Key("timings");

@@ -26,6 +26,8 @@ Expected<ExecutionResult> ReadResult(const JsonField& field);
 // Parts of a result that events hold too.
 void WriteDisplay(JsonWriter& writer, const Display& display);
 void WriteError(JsonWriter& writer, const ProgramError& error);
+void WriteFinding(JsonWriter& writer, const Finding& finding);
+void WriteComplexity(JsonWriter& writer, const Complexity& complexity);
 void WriteDenial(JsonWriter& writer, const Denial& denial);
 Expected<Display> ReadDisplay(const JsonField& field);
 Expected<ProgramError> ReadError(const JsonField& field);

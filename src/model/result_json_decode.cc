@@ -98,6 +98,23 @@ constexpr std::array kRedactionFields = {
     Reader<Redaction>{"count", ReadInt<&Redaction::count>},
     Reader<Redaction>{"offset", ReadInt<&Redaction::offset>},
 };
+Done ReadSeverity(const JsonField& field, Finding& finding) {
+  const auto name = field.String();
+  if (!name) return std::unexpected(name.error());
+  const auto severity = ParseSeverity(*name);
+  if (!severity) return Refuse(fmt::format("\"{}\" names no severity", field.name()));
+  finding.severity = *severity;
+  return {};
+}
+constexpr std::array kFindingFields = {
+    Reader<Finding>{"rule", ReadText<&Finding::rule>},
+    Reader<Finding>{"severity", ReadSeverity},
+    Reader<Finding>{"line", ReadInt<&Finding::line>},
+    Reader<Finding>{"column", ReadInt<&Finding::column>},
+    Reader<Finding>{"snippet", ReadText<&Finding::snippet>},
+    Reader<Finding>{"reason", ReadText<&Finding::reason>},
+    Reader<Finding>{"remedy", ReadText<&Finding::remedy>},
+};
 constexpr std::array kUsageFields = {
     Reader<Usage>{"wall_ms", ReadInt<&Usage::wall_ms>},
     Reader<Usage>{"cpu_ms", ReadInt<&Usage::cpu_ms>},
@@ -137,9 +154,19 @@ Expected<OutputFile> ReadFile(const JsonField& field) {
   return file;
 }
 
+Expected<Finding> ReadFinding(const JsonField& field) { return ReadNew(field, kFindingFields); }
 Expected<Timing> ReadTiming(const JsonField& field) { return ReadNew(field, kTimingFields); }
 Expected<Enforced> ReadEnforced(const JsonField& field) { return ReadNew(field, kEnforcedFields); }
 Expected<NotEnforced> ReadNotEnforced(const JsonField& field) { return ReadNew(field, kNotEnforcedFields); }
+
+Done ReadChecks(const JsonField& field, ExecutionResult& result) {
+  const auto name = field.String();
+  if (!name) return std::unexpected(name.error());
+  const auto mode = ParseChecksMode(*name);
+  if (!mode) return Refuse(fmt::format("\"{}\" names no way of checking", field.name()));
+  result.checks = *mode;
+  return {};
+}
 
 template <typename T>
 Done ReadTier(const JsonField& field, T& holder) {
@@ -216,6 +243,9 @@ constexpr std::array kResultFields = {
                    [](const JsonField& f, Result& r) { return ReadList(f, ReadDenial, r.denials); }},
     Reader<Result>{"redactions",
                    [](const JsonField& f, Result& r) { return ReadList(f, ReadRedaction, r.redactions); }},
+    Reader<Result>{"checks", ReadChecks},
+    Reader<Result>{"findings",
+                   [](const JsonField& f, Result& r) { return ReadList(f, ReadFinding, r.findings); }},
     Reader<Result>{"usage",
                    [](const JsonField& f, Result& r) { return ReadObject(f, kUsageFields, r.usage); }},
     Reader<Result>{"timings",

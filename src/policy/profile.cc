@@ -23,8 +23,8 @@ namespace {
 // More than any profile needs; a bound on what the TOML reader is given.
 constexpr std::size_t kProfileBytesMax = 256 * 1024;
 
-constexpr std::array<std::string_view, 4> kProfileKeys = {"description", "limits", "network",
-                                                          "require_limits"};
+constexpr std::array<std::string_view, 7> kProfileKeys = {
+    "allowed_packages", "checks", "complexity", "description", "limits", "network", "require_limits"};
 constexpr std::array<std::string_view, 2> kLimitKeys = {"value", "reason"};
 
 // Makes errors that say where in which profile.
@@ -117,6 +117,34 @@ Expected<Limits> ReadLimits(const Reporter& report, const toml::node& node) {
   return limits;
 }
 
+Expected<void> ReadChecks(const Reporter& report, std::string_view key, const toml::node& node,
+                          ChecksPolicy& checks) {
+  if (key == "checks") {
+    const auto* name = node.as_string();
+    const auto mode = name != nullptr ? ParseChecksMode(name->get()) : std::nullopt;
+    if (!mode) return report.Refuse(node.source(), "checks must be \"open\", \"checked\" or \"restricted\".");
+    checks.mode = *mode;
+    return {};
+  }
+  if (key == "allowed_packages") {
+    const auto* list = node.as_array();
+    if (list == nullptr || !(list->empty() || list->is_homogeneous<std::string>()))
+      return report.Refuse(node.source(), "allowed_packages must be a list of strings.");
+    for (const toml::node& name : *list) checks.allowed_packages.push_back(name.as_string()->get());
+    return {};
+  }
+  const auto* table = node.as_table();
+  if (table == nullptr)
+    return report.Refuse(node.source(), "complexity must be a table; write [complexity].");
+  for (const auto& [name, value] : *table) {
+    const auto* most = value.as_integer();
+    if (most == nullptr || most->get() < 0)
+      return report.Refuse(value.source(), "a limit of complexity is a whole number from 0.");
+    checks.complexity[std::string(name.str())] = most->get();
+  }
+  return {};
+}
+
 }  // namespace
 
 namespace {
@@ -167,6 +195,9 @@ Expected<Policy> ParseProfile(std::string_view name, std::string_view toml_text)
       auto limits = ReadLimits(report, node);
       if (!limits) return std::unexpected(std::move(limits.error()));
       policy.limits = *limits;
+    } else if (key == "checks" || key == "allowed_packages" || key == "complexity") {
+      auto read = ReadChecks(report, key.str(), node, policy.checks);
+      if (!read) return std::unexpected(std::move(read.error()));
     } else {
       return report.UnknownKey(key, kProfileKeys);
     }

@@ -13,6 +13,10 @@ namespace casemate {
 //   description = "For grading small exercises."   # optional
 //   require_limits = true                          # optional
 //   network = "none"                               # optional
+//   checks = "checked"                             # optional: open, checked or restricted
+//   allowed_packages = ["os.path"]                 # optional
+//   [complexity]                                   # optional; whole numbers
+//   loops = 10
 //   [limits]                                       # optional; what is absent has its default
 //   wall_time_ms = 5000
 //   memory_bytes = "64m"                           # strings take the units of the command line

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "casemate/backend.h"
@@ -15,5 +16,14 @@ namespace casemate {
 // has no Python.
 Expected<std::vector<RootFile>> HarnessFiles(const EnvironmentView& environment,
                                              const std::string& state_dir);
+
+// Whether RestrictedPython, which is built in, works with that Python ("3.11.2"). kUnavailable when it does
+// not.
+Expected<void> CanRestrict(std::string_view python_version);
+
+// What a restricted program needs besides: RestrictedPython and its policy (runtime/python/restricted.py).
+// kUnavailable also where the environment's Python is too old for RestrictedPython.
+Expected<std::vector<RootFile>> RestrictedFiles(const EnvironmentView& environment,
+                                                const std::string& state_dir);
 
 }  // namespace casemate

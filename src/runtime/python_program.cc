@@ -19,7 +19,8 @@ bool IsPlainFileName(std::string_view name) {
 }  // namespace
 
 std::string HarnessOptions(const std::string& code_name, const std::vector<std::string>& args,
-                           const EnvironmentView& environment, const Limits& limits) {
+                           const EnvironmentView& environment, const Limits& limits,
+                           const ChecksPolicy& checks) {
   JsonWriter options;
   options.BeginObject();
   options.Field("filename", "/code/" + code_name);
@@ -35,13 +36,19 @@ std::string HarnessOptions(const std::string& code_name, const std::vector<std::
   options.Field("result_bytes_max", limits.result_bytes_max);
   options.Field("result_depth_max", limits.result_depth_max);
   options.Field("displays_bytes_max", limits.displays_bytes_max);
+  if (checks.mode == ChecksMode::kRestricted) {
+    options.Key("restricted");
+    options.BeginArray();
+    for (const std::string& package : checks.allowed_packages) options.String(package);
+    options.EndArray();
+  }
   options.EndObject();
   return std::move(options).Take();
 }
 
 Expected<PythonProgram> MakePythonProgram(const ExecutionRequest& request, const EnvironmentView& environment,
                                           const Limits& limits, const JsonText* input,
-                                          std::vector<RootFile> harness) {
+                                          std::vector<RootFile> harness, const ChecksPolicy& checks) {
   if (!IsPlainFileName(request.code_name)) {
     return Fail(ErrorCode::kInvalidRequest,
                 "The code's name must be a plain file name such as main.py, without \"/\".");
@@ -54,8 +61,8 @@ Expected<PythonProgram> MakePythonProgram(const ExecutionRequest& request, const
   program.root_files = std::move(harness);
   program.root_files.push_back({"/code/" + request.code_name, code});
   // Plots need no screen, and the caches of matplotlib a place that can be written.
-  program.request_bytes =
-      EncodeFrame(FrameType::kOptions, HarnessOptions(request.code_name, request.args, environment, limits));
+  program.request_bytes = EncodeFrame(
+      FrameType::kOptions, HarnessOptions(request.code_name, request.args, environment, limits, checks));
   program.request_bytes += EncodeFrame(FrameType::kCode, code);
   if (input != nullptr) program.request_bytes += EncodeFrame(FrameType::kInput, input->text());
   program.request_bytes += EncodeFrame(FrameType::kGo, {});

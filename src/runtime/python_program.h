@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "casemate/backend.h"
+#include "casemate/checks.h"
 #include "casemate/limits.h"
 #include "casemate/request.h"
 #include "casemate/result.h"
@@ -20,13 +21,14 @@ struct PythonProgram {
 
 // The payload of FrameType::kOptions: JSON without null, true and false, so that it is a Python literal too.
 std::string HarnessOptions(const std::string& code_name, const std::vector<std::string>& args,
-                           const EnvironmentView& environment, const Limits& limits);
+                           const EnvironmentView& environment, const Limits& limits,
+                           const ChecksPolicy& checks = {});
 
 // `request.code` is set; `input` is the checked input or nullptr for none; `harness` is of HarnessFiles().
 // Python finds its code as /code/<code_name>, which tracebacks show. Bytes of the arguments that are not
 // UTF-8 reach the program as U+FFFD. Errors: kInvalidRequest for a code_name that is not a plain file name.
 Expected<PythonProgram> MakePythonProgram(const ExecutionRequest& request, const EnvironmentView& environment,
                                           const Limits& limits, const JsonText* input,
-                                          std::vector<RootFile> harness);
+                                          std::vector<RootFile> harness, const ChecksPolicy& checks = {});
 
 }  // namespace casemate

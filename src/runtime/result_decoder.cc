@@ -16,6 +16,9 @@ namespace {
 // each.
 constexpr std::size_t kErrorBytesMax = 4 * 6 * 65 * 1024;
 constexpr std::size_t kInvalidBytesMax = 64 * 1024;
+// restricted.py sends 200 at most, each of some short texts.
+constexpr std::size_t kFindingsBytesMax = 1024 * 1024;
+constexpr std::size_t kRefusalsMax = 200;
 constexpr std::size_t kTimingsBytesMax = 4 * 1024;
 constexpr std::size_t kTimingsMax = 32;
 // One display costs memory beyond its bytes.
@@ -40,6 +43,8 @@ std::vector<FrameLimit> FrameLimits(const Limits& limits) {
       {FrameType::kError, kErrorBytesMax},
       {FrameType::kTimings, kTimingsBytesMax},
       {FrameType::kEnd, 0},
+      {FrameType::kRefused, kFindingsBytesMax},
+      {FrameType::kPassed, 0},
       {FrameType::kExit, 1},
   };
 }
@@ -47,7 +52,7 @@ std::vector<FrameLimit> FrameLimits(const Limits& limits) {
 std::size_t TotalMax(const Limits& limits) {
   constexpr std::size_t kHeaders = 64 * 1024;
   return Bytes(limits.displays_bytes_max) + Bytes(limits.result_bytes_max) + kErrorBytesMax +
-         kInvalidBytesMax + kTimingsBytesMax + kHeaders;
+         kInvalidBytesMax + kFindingsBytesMax + kTimingsBytesMax + kHeaders;
 }
 
 bool IsAlphanumeric(char c) {
@@ -133,6 +138,10 @@ void ResultDecoder::Take(const Frame& frame) {
       return;
     case FrameType::kExit:
       return TakeExit(frame.payload);
+    case FrameType::kPassed:
+      return;
+    case FrameType::kRefused:
+      return TakeRefused(frame.payload);
     case FrameType::kDisplay:
       return TakeDisplay(frame.payload);
     case FrameType::kResult:
@@ -159,6 +168,26 @@ void ResultDecoder::TakeExit(const std::string& payload) {
   if (payload.size() != 1 || !report_.ended)
     return Break("The program's end was told in a way that no harness does.");
   report_.exit_code = static_cast<unsigned char>(payload.front());
+}
+
+// Only before the program has passed: all that comes later may be its own.
+void ResultDecoder::TakeRefused(const std::string& payload) {
+  auto value = ParseBoundedValue(payload, {.bytes_max = payload.size(), .depth_max = 2});
+  if (seen_.contains(static_cast<char>(FrameType::kPassed)) || !value || !value->is_array() ||
+      value->get_array().empty() || value->get_array().size() > kRefusalsMax) {
+    return Break("The program's refusal was told in a way that no harness does.");
+  }
+  for (const auto& element : value->get_array()) {
+    if (!element.is_object()) return Break("The program's refusal could not be read.");
+    const boost::json::object& object = element.get_object();
+    Finding& finding = report_.refusals.emplace_back();
+    finding.rule = StringOf(object, "rule");
+    finding.line = FindInt(object, "line").value_or(0);
+    finding.column = FindInt(object, "column").value_or(0);
+    finding.snippet = StringOf(object, "snippet");
+    finding.reason = StringOf(object, "reason");
+    finding.remedy = StringOf(object, "remedy");
+  }
 }
 
 void ResultDecoder::TakeDisplay(const std::string& payload) {

@@ -32,9 +32,10 @@ struct ProgramFailure {
 
 // All that the sandbox said about its program. Data from hostile code: well-formed and bounded, never true.
 struct HarnessReport {
-  bool started = false;          // the program's text was handed to the compiler
-  bool ended = false;            // its main module ran to an end
-  std::optional<int> exit_code;  // 0 to 255: it has ended with this code, and asks to be killed
+  bool started = false;           // the program's text was handed to the compiler
+  bool ended = false;             // its main module ran to an end
+  std::optional<int> exit_code;   // 0 to 255: it has ended with this code, and asks to be killed
+  std::vector<Finding> refusals;  // why a restricted program was not run; before 'P' alone
   std::optional<JsonText> result;
   std::optional<ResultInvalid> result_invalid;
   std::vector<Display> displays;
@@ -65,6 +66,7 @@ class ResultDecoder {
 
  private:
   void Take(const Frame& frame);
+  void TakeRefused(const std::string& payload);
   void TakeExit(const std::string& payload);
   void TakeDisplay(const std::string& payload);
   void TakeResult(const std::string& payload);

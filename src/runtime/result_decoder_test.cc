@@ -56,6 +56,24 @@ TEST(ResultDecoderTest, ReadsAProgramsError) {
   EXPECT_FALSE(plain.failure->filename);
 }
 
+TEST(ResultDecoderTest, ReadsWhyAProgramIsRefused) {
+  const HarnessReport report = Decode(F(
+      FrameType::kRefused, R"([{"rule":"r","line":2,"column":3,"snippet":"s","reason":"w","remedy":"d"}])"));
+  EXPECT_FALSE(report.protocol_error);
+  ASSERT_EQ(report.refusals.size(), 1U);
+  EXPECT_EQ(report.refusals[0], (Finding{"r", Severity::kError, 2, 3, "s", "w", "d"}));
+}
+
+TEST(ResultDecoderTest, TakesNoRefusalOfAProgramThatRuns) {
+  const std::string refusal = F(FrameType::kRefused, R"([{"rule":"r"}])");
+  EXPECT_TRUE(Decode(F(FrameType::kPassed) + refusal).protocol_error);
+  EXPECT_TRUE(Decode(F(FrameType::kPassed) + refusal).refusals.empty());
+  EXPECT_TRUE(Decode(refusal + refusal).protocol_error);
+  EXPECT_TRUE(Decode(F(FrameType::kRefused, "[]")).protocol_error);
+  EXPECT_TRUE(Decode(F(FrameType::kRefused, "[1]")).protocol_error);
+  EXPECT_TRUE(Decode(F(FrameType::kRefused, "{")).protocol_error);
+}
+
 TEST(ResultDecoderTest, ReadsWhyThereIsNoResult) {
   const HarnessReport report =
       Decode(F(FrameType::kNotSerialisable, R"({"reason":"nan","message":"m","path":"result[0]"})"));

@@ -67,6 +67,8 @@ FIELDS = {
     "files",
     "error",
     "denials",
+    "checks",
+    "findings",
     "usage",
     "timings",
     "isolation",

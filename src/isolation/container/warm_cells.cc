@@ -12,11 +12,12 @@
 
 #include "base/clock.h"
 #include "confine/file_stream.h"
+#include "confine/workspace_copy.h"
 #include "isolation/container/cell_agent.h"
 #include "isolation/container/host_mounts.h"
 #include "isolation/container/launch_secrets.h"
 #include "isolation/container/root_table.h"
-#include "isolation/container/workspace_copy.h"
+
 #include "model/json_writer.h"
 #include "runtime/frame.h"
 

@@ -8,6 +8,7 @@
 
 #include "policy/nearest.h"
 #include "surfaces/cli/bench_command.h"
+#include "surfaces/cli/check_command.h"
 #include "surfaces/cli/exit_code.h"
 #include "surfaces/cli/hand_over.h"
 #include "surfaces/cli/redact_command.h"
@@ -30,6 +31,8 @@ constexpr std::string_view kHelp =
     "  run -- COMMAND ARGS...  run any command\n"
     "  serve                   stay, and run programs for others; \"casemate serve --help\" lists its flags\n"
     "  run --batch FILE        run many programs, one request object a line\n"
+    "  check FILE...           say what is wrong with Python files, without running them; \"casemate check "
+    "--help\"\n"
     "  bench [FILE|CODE]       what a run costs, step by step; \"casemate bench --help\" lists its flags\n"
     "  top                     what a resident engine does at this moment\n"
     "  audit COMMAND           what ran, who asked, what was refused; \"casemate audit --help\" lists its "
@@ -43,8 +46,8 @@ constexpr std::string_view kHelp =
     "doctor and gc also take --python PATH and --state-dir DIR.\n\n"
     "Exit codes of run:\n";
 
-constexpr std::array<std::string_view, 11> kCommands = {
-    "redact", "run", "serve", "top", "bench", "secrets", "doctor", "audit", "gc", "version", "help"};
+constexpr std::array<std::string_view, 12> kCommands = {
+    "redact", "run", "serve", "check", "top", "bench", "secrets", "doctor", "audit", "gc", "version", "help"};
 
 std::string HelpText() {
   std::string text(kHelp);
@@ -120,6 +123,7 @@ int CliMain(const std::vector<std::string>& words, const CliServices& services, 
   if (command == "redact") return RedactCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "serve") return ServeCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "audit") return HandOver("casemate-audit", words, streams);
+  if (command == "check") return CheckCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "top") return TopCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "secrets") return SecretsCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "bench") return BenchCommandLine({words.begin() + 1, words.end()}, services, streams);

@@ -13,6 +13,7 @@
 #include "policy/limit_table.h"
 #include "policy/units.h"
 #include "policy/validate.h"
+#include "surfaces/cli/check_options.h"
 #include "surfaces/cli/env_file.h"
 #include "surfaces/cli/secret_flag.h"
 
@@ -201,6 +202,24 @@ Applied SetRequire(RunOptions& options, std::string_view value) {
   return {};
 }
 
+Applied SetChecks(RunOptions& options, std::string_view value) {
+  options.request.checks = ParseChecksMode(value);
+  if (options.request.checks) return {};
+  return Refuse("the ways of checking are open, checked and restricted");
+}
+
+Applied AllowPackage(RunOptions& options, std::string_view value) {
+  options.request.allowed_packages.emplace_back(value);
+  return {};
+}
+
+Applied SetCheckLimit(RunOptions& options, std::string_view value) {
+  auto limit = ParseCheckLimit(value);
+  if (!limit) return std::unexpected(limit.error());
+  options.request.complexity.insert_or_assign(std::move(limit->first), limit->second);
+  return {};
+}
+
 Applied SetLimitFlag(RunOptions& options, std::string_view value) {
   const std::size_t equals = value.find('=');
   if (equals == std::string_view::npos) return Refuse("write NAME=VALUE, for instance open_files_max=256");
@@ -320,6 +339,12 @@ constexpr std::array kFlags = {
             "refuse to run where a guarantee rests on less than it should"},
     RunFlag{"isolation", '\0', "auto|TIER", "", SetIsolation, "the tier to run in"},
     RunFlag{"require", '\0', "TIER", "", SetRequire, "the weakest tier that auto may take (container)"},
+    RunFlag{"checks", '\0', "MODE", "", SetChecks,
+            "look at the code before it runs: open (no), checked or restricted; \"casemate check\" tells more"},
+    RunFlag{"allow-package", '\0', "NAME", "", AllowPackage,
+            "with --checks: a module that may be imported although the rules forbid it"},
+    RunFlag{"check-limit", '\0', "NAME=COUNT", "", SetCheckLimit,
+            "with --checks: refuse a program that has more (loops=5, function_lines=60)"},
     RunFlag{"policy", '\0', "NAME", "",
             [](RunOptions& o, std::string_view v) -> Applied {
               o.request.policy = v;

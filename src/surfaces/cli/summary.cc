@@ -97,6 +97,14 @@ std::string DenialLine(const Denial& denial, const Style& style) {
                    fmt::format("{} {}{}{}", denial.kind, denial.what, count, remedy), style);
 }
 
+std::string FindingLine(const Finding& finding, const Style& style) {
+  const Colour colour = finding.severity == Severity::kError ? Colour::kRed : Colour::kYellow;
+  return WholeLine("found", colour,
+                   fmt::format("{}:{}: {} [{}]: {}", finding.line, finding.column, finding.reason,
+                               finding.rule, finding.remedy),
+                   style);
+}
+
 std::string CutLines(const Truncated& cut, const Style& style) {
   std::string lines;
   const auto add = [&](bool is_cut, std::string_view what, std::string_view flag) {
@@ -159,6 +167,7 @@ std::string Summary(const ExecutionResult& result, const WrittenOutput& written,
   }
   if (quiet) return text;
   text += HintLine(result, style);
+  for (const Finding& finding : result.findings) text += FindingLine(finding, style);
   for (const Denial& denial : result.denials) text += DenialLine(denial, style);
   if (MayHaveRun(result.status))
     text += CutLines(result.truncated, style) + WeakLine(result.isolation, style);

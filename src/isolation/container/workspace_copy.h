@@ -1,3 +1,0 @@
-#pragma once
-
-#include "confine/workspace_copy.h"  // IWYU pragma: export
