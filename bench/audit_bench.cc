@@ -173,5 +173,6 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "usage: audit_bench FOLDER [RECORDS]\n");
     return 2;
   }
-  return casemate::audit::Main(argv[1], argc > 2 ? std::atoll(argv[2]) : casemate::audit::kVerifyRecords);
+  return casemate::audit::Main(
+      argv[1], argc > 2 ? std::strtoll(argv[2], nullptr, 10) : casemate::audit::kVerifyRecords);
 }

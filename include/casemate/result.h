@@ -97,7 +97,7 @@ struct ExecutionResult {
   std::vector<OutputFile> files;
   std::optional<ProgramError> error;  // also Casemate's own refusal, with type "casemate.<code>"
   std::vector<Denial> denials;
-  std::vector<Redaction> redactions;  // what was taken out, never the thing itself
+  std::vector<Redaction> redactions;      // what was taken out, never the thing itself
   ChecksMode checks = ChecksMode::kOpen;  // how its text was looked at
   std::vector<Finding> findings;          // what that found; a run that was refused for it is kRejected
   Usage usage;

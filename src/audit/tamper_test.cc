@@ -9,8 +9,6 @@
 namespace casemate::audit {
 namespace {
 
-using testing::Test;
-
 class TamperTest : public LogTest {
  protected:
   TamperTest() {
@@ -169,7 +167,7 @@ TEST_F(TamperTest, FindsAChainThatWasMadeAnew) {
   Head head = *DecodeHead(Read(HeadPath(folder_)));
   for (const std::int64_t segment : Segments()) {
     std::string text;
-    for (std::string line : Lines(Read(Segment(segment)))) {
+    for (const std::string& line : Lines(Read(Segment(segment)))) {
       const auto seal = ReadSeal(line);
       std::string body(seal->hashed.substr(0, seal->hashed.rfind(",\"seq\":")));
       if (seal->seq == 25) {

@@ -31,7 +31,8 @@ namespace casemate::audit {
 namespace {
 
 constexpr std::size_t kHeadBytesMax = 512;
-constexpr std::string_view kRemedy = "free some space or mend the folder, and try again";
+constexpr std::string_view kRemedy =
+    "free some space or mend the folder, or name another one with CASEMATE_STATE_DIR";
 
 std::unexpected<Error> Unrecorded(const std::string& what, int err) {
   return FailErrno(ErrorCode::kUnavailable,

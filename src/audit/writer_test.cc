@@ -179,7 +179,7 @@ TEST_F(WriterTest, LeavesATornLineWhereItIsAndSaysSo) {
 // in the chain. CASEMATE_AUDIT_KILLS sets how often.
 TEST_F(WriterTest, LosesNothingAcknowledgedToKills) {
   const char* wanted = std::getenv("CASEMATE_AUDIT_KILLS");
-  const int kills = wanted != nullptr ? std::atoi(wanted) : 25;
+  const int kills = wanted != nullptr ? static_cast<int>(std::strtol(wanted, nullptr, 10)) : 25;
   std::mt19937 random(std::random_device{}());
   std::uniform_int_distribution<useconds_t> delay(0, 20'000);
   std::int64_t acknowledged = 0;

@@ -53,8 +53,8 @@ int TakeKeeperIds(const KeeperPlan& plan) {
 int MayForkUnder(rlim_t processes, rlim_t hard) {
   const rlimit limit{processes, hard};
   if (setrlimit(RLIMIT_NPROC, &limit) != 0) return -errno;
-  // NOLINTNEXTLINE(clang-analyzer-security.insecureAPI.vfork,bugprone-unsafe-functions,cert-msc*): it ends at
-  // once
+  // It ends at once.
+  // NOLINTNEXTLINE(clang-analyzer-security.insecureAPI.vfork,bugprone-unsafe-functions,cert-msc*)
   const pid_t child = vfork();
   if (child == 0) _exit(0);
   if (child < 0) return errno == EAGAIN ? 0 : -errno;

@@ -230,7 +230,7 @@ class FlowEngine : public Engine {
   // In `backend`, or in the strongest below it that the request allows: only a launch shows whether the host
   // can.
   Expected<std::unique_ptr<Sandbox>> Launch(Backend& backend, const ExecutionRequest& request,
-                                            const LaunchSpec& spec, ExecutionResult& result) {
+                                            const LaunchSpec& spec, ExecutionResult& result) const {
     std::vector<PassedOver> failed;
     for (Backend* next = &backend;;) {
       auto sandbox = next->Launch(spec);

@@ -29,7 +29,8 @@ class Exposition {
 // Counts of values in buckets with fixed upper edges, ascending. Not thread-safe.
 class Histogram {
  public:
-  explicit Histogram(std::initializer_list<double> edges) : edges_(edges), counts_(edges.size() + 1) {}
+  // NOLINTNEXTLINE(google-explicit-constructor): a list of edges is what it is made of
+  Histogram(std::initializer_list<double> edges) : edges_(edges), counts_(edges.size() + 1) {}
   void Observe(double value);
   void Write(Exposition& out, const Labels& labels) const;
 

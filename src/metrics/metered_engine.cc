@@ -69,7 +69,8 @@ double ResidentBytes() {
   const std::string text = ReadKernelFile("/proc/self/statm");
   const std::size_t space = text.find(' ');
   if (space == std::string::npos) return 0;
-  return static_cast<double>(std::atoll(text.c_str() + space)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+  return static_cast<double>(std::strtoll(text.c_str() + space, nullptr, 10)) *
+         static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
 double OpenDescriptors() {

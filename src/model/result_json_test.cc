@@ -8,14 +8,15 @@ namespace casemate {
 namespace {
 
 TEST(ResultJson, AnEmptyResultHasEveryField) {
-  EXPECT_EQ(EncodeResult({}),
-            R"({"id":"","status":"failed","exit_code":null,"signal":null,"stdout":"","stderr":"",)"
-            R"("truncated":{"stdout":false,"stderr":false,"displays":false,"files":false},"result":null,)"
-            R"("displays":[],"files":[],"error":null,"denials":[],"redactions":[],"checks":"open","findings":[],)"
-            R"("usage":{"wall_ms":0,"cpu_ms":0,"memory_peak_bytes":0,"processes_peak":0,"tmp_peak_bytes":0,)"
-            R"("stdout_bytes":0,"stderr_bytes":0},"timings":[],)"
-            R"("isolation":{"tier":"container","enforced":[],"not_enforced":[],"passed_over":[]},)"
-            R"("policy":"","environment":"","code_sha256":""})");
+  EXPECT_EQ(
+      EncodeResult({}),
+      R"({"id":"","status":"failed","exit_code":null,"signal":null,"stdout":"","stderr":"",)"
+      R"("truncated":{"stdout":false,"stderr":false,"displays":false,"files":false},"result":null,)"
+      R"("displays":[],"files":[],"error":null,"denials":[],"redactions":[],"checks":"open","findings":[],)"
+      R"("usage":{"wall_ms":0,"cpu_ms":0,"memory_peak_bytes":0,"processes_peak":0,"tmp_peak_bytes":0,)"
+      R"("stdout_bytes":0,"stderr_bytes":0},"timings":[],)"
+      R"("isolation":{"tier":"container","enforced":[],"not_enforced":[],"passed_over":[]},)"
+      R"("policy":"","environment":"","code_sha256":""})");
 }
 
 TEST(ResultJson, AFullResult) {

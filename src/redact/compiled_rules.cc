@@ -116,7 +116,7 @@ CompiledRules::Keywords CompiledRules::KeywordsOf(const std::vector<Rule>& rules
   return all;
 }
 
-CompiledRules::CompiledRules(std::string block, std::vector<Rule> rules)
+CompiledRules::CompiledRules(std::string block, const std::vector<Rule>& rules)
     : CompiledRules(std::move(block), rules, KeywordsOf(rules)) {}
 
 CompiledRules::CompiledRules(std::string block, std::vector<Rule> rules, Keywords keywords)
@@ -126,9 +126,9 @@ CompiledRules::CompiledRules(std::string block, std::vector<Rule> rules, Keyword
       by_keyword_(std::move(keywords.rules)),
       prefilter_(keywords_),
       patterns_(std::make_unique<std::atomic<const re2::RE2*>[]>(rules_.size())) {
-  for (std::uint16_t i = 0; i < rules_.size(); ++i) {
-    if (rules_[i].kind == RuleKind::kNumber) numbers_.push_back(i);
-    if (rules_[i].kind == RuleKind::kIban) iban_ = i;
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    if (rules_[i].kind == RuleKind::kNumber) numbers_.push_back(static_cast<std::uint16_t>(i));
+    if (rules_[i].kind == RuleKind::kIban) iban_ = static_cast<std::uint16_t>(i);
     has_email_ = has_email_ || rules_[i].kind == RuleKind::kEmail;
   }
   if (iban_ && numbers_.empty()) numbers_.push_back(*iban_);
@@ -152,7 +152,7 @@ Match CompiledRules::MatchPattern(const KnownText& known, std::size_t index, std
   const Rule& rule = rules_[index];
   const re2::RE2& pattern = PatternOf(index);
   std::array<re2::StringPiece, 2> groups;
-  const re2::StringPiece text(known.text.data(), end);
+  const re2::StringPiece text(known.text.data(), end);  // NOLINT(bugprone-suspicious-stringview-data-usage)
   if (!pattern.Match(text, at, end, re2::RE2::ANCHOR_START, groups.data(), 2)) return Match::None();
   const re2::StringPiece taken = groups[1].data() != nullptr && !groups[1].empty() ? groups[1] : groups[0];
   const auto begin = static_cast<std::size_t>(taken.data() - known.text.data());

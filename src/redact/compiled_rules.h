@@ -54,7 +54,7 @@ class CompiledRules {
     std::vector<Prefilter::Entry> texts;
     std::vector<std::vector<std::uint16_t>> rules;
   };
-  CompiledRules(std::string block, std::vector<Rule> rules);
+  CompiledRules(std::string block, const std::vector<Rule>& rules);
   static Keywords KeywordsOf(const std::vector<Rule>& rules);
   CompiledRules(std::string block, std::vector<Rule> rules, Keywords keywords);
 

@@ -140,7 +140,9 @@ class Statuses(Case):
             "output_limit", "--stdout-limit", "10k", "-c", "print('first');\nwhile True: print('x' * 100)"
         )
         self.assertTrue(done["stdout"].startswith("first\nxxx"))
-        self.assertEqual(len(done["stdout"]), 10240)
+        shown, _, note = done["stdout"].rpartition("\n[output truncated: ")
+        self.assertEqual(len(shown), 10240)
+        self.assertRegex(note, r"^[0-9,]+ bytes, first 10,240 shown\]\n$")
         self.assertTrue(done["truncated"]["stdout"])
         self.assertFalse(done["truncated"]["stderr"])
 

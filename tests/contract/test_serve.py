@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import secrets
 import signal
 import socket
@@ -71,6 +72,11 @@ class Serve(Case):
         return casemate.start(["run", *arguments], **options)
 
 
+def same_note(answer):
+    """Without the count of what a program wrote before it was ended, which is another one each time."""
+    return re.sub(r"truncated: [0-9,]+ bytes", "truncated", repr(answer))
+
+
 class Answers(Serve):
     def test_are_those_of_a_cold_run(self):
         for name, arguments in PROGRAMS.items():
@@ -80,8 +86,8 @@ class Answers(Serve):
                 cold, warm = self.both_ways(["--json", *arguments])
                 self.assertEqual(cold.code, warm.code, warm.tell())
                 self.assertEqual(cold.stderr, warm.stderr)
-                self.assertEqual({k: v for k, v in cold.json.items() if k not in OWN},
-                                 {k: v for k, v in warm.json.items() if k not in OWN})
+                self.assertEqual(same_note({k: v for k, v in cold.json.items() if k not in OWN}),
+                                 same_note({k: v for k, v in warm.json.items() if k not in OWN}))
                 if "limit" not in name:
                     for count in ("stdout_bytes", "stderr_bytes"):
                         self.assertEqual(cold["usage"][count], warm["usage"][count])
@@ -91,7 +97,8 @@ class Answers(Serve):
             with self.subTest(name):
                 cold = casemate.run(["run", "--no-engine", *arguments], env=self.resident)
                 warm = casemate.run(["run", *arguments], env=self.resident)
-                self.assertEqual((cold.code, cold.stdout, cold.stderr), (warm.code, warm.stdout, warm.stderr))
+                self.assertEqual(same_note((cold.code, cold.stdout, cold.stderr)),
+                                 same_note((warm.code, warm.stdout, warm.stderr)))
 
     def test_host_folders_and_files(self):
         (self.place / "work").mkdir(mode=0o777)

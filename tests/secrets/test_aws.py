@@ -27,7 +27,7 @@ import casemate  # noqa: E402
 
 ACCESS, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 VALUE = "hunter2-of-secrets-manager"
-LOOK = "import os\nresult = dict(os.environ)\n"
+LOOK, plain = support_secrets.LOOK, support_secrets.plain
 
 
 class Recorder:
@@ -112,7 +112,7 @@ class AwsCase(unittest.TestCase):
             env=casemate.environment(**{**self.env, **env}),
         )
         if done.code == 0:
-            return done["result"]["S"]
+            return plain(done["result"]["S"])
         self.assertNotIn(VALUE, done["error"]["message"])
         self.assertNotIn(SECRET, done["error"]["message"])
         return "error: " + done["error"]["message"]

@@ -20,7 +20,7 @@ import vault_server  # noqa: E402
 import casemate  # noqa: E402
 
 VALUE = "hunter2-of-the-vault-server"
-LOOK = "import os\nresult = dict(os.environ)\n"
+LOOK, plain = support_secrets.LOOK, support_secrets.plain
 
 
 class VaultCase(unittest.TestCase):
@@ -56,7 +56,7 @@ class VaultCase(unittest.TestCase):
             for secret in (VALUE, self.vault.root):
                 self.assertNotIn(secret, text)
             return text
-        return [done["result"].get(f"S{i}") for i in range(len(references))]
+        return [plain(done["result"].get(f"S{i}")) for i in range(len(references))]
 
     def expect(self, value, *references, **env):
         self.assertEqual(self.get(*references, **env), value)
@@ -123,7 +123,7 @@ class Reading(VaultCase):
                 ],
                 env=casemate.environment(**self.env),
             )
-            self.assertEqual(done["result"]["S"], "from a file", done.tell())
+            self.assertEqual(plain(done["result"]["S"]), "from a file", done.tell())
             self.expect_error("there is no value for the secret", reference)
         self.vault.v2["secret/app"][0]["deleted"] = "2026-01-01T00:00:00Z"
         self.expect_error("is deleted")
@@ -189,7 +189,7 @@ class Reading(VaultCase):
             ],
             env=casemate.environment(**self.env),
         )
-        self.assertEqual([done["result"][f"S{i}"] for i in range(10)], [f"value-{i}" for i in range(10)])
+        self.assertEqual([plain(done["result"][f"S{i}"]) for i in range(10)], [f"value-{i}" for i in range(10)])
         spent = next(t["microseconds"] for t in done["timings"] if t["step"] == "secrets")
         # Two answers one after the other (the mount, the value); ten in a row would be six seconds.
         self.assertLess(spent, 2_500_000 * casemate.SLOW)
@@ -323,7 +323,7 @@ class Resident(VaultCase):
 
         engine = Engine(os.path.join(self.folder, "socket"), casemate.environment(**self.env), "--pool-size", "1")
         self.addCleanup(engine.end)
-        request = {"code": "import os\nresult = os.environ['S']", "secrets": {"S": "vault:secret/app#key"}}
+        request = {"code": LOOK, "secrets": {"S": "vault:secret/app#key"}}
         results = []
         threads = [
             threading.Thread(target=lambda: results.append(engine.run(**request)[1]["result"])) for _ in range(4)
@@ -332,10 +332,10 @@ class Resident(VaultCase):
             thread.start()
         for thread in threads:
             thread.join()
-        self.assertEqual(results, [VALUE] * 4)
+        self.assertEqual([plain(result["S"]) for result in results], [VALUE] * 4)
         asked = len(self.vault.seen)
         status, result = engine.run(**request)
-        self.assertEqual((status, result["result"], len(self.vault.seen)), (200, VALUE, asked))
+        self.assertEqual((status, plain(result["result"]["S"]), len(self.vault.seen)), (200, VALUE, asked))
         self.assertNotIn(VALUE, json.dumps({**result, "result": None}))
 
 

@@ -17,7 +17,6 @@
 #include "isolation/container/host_mounts.h"
 #include "isolation/container/launch_secrets.h"
 #include "isolation/container/root_table.h"
-
 #include "model/json_writer.h"
 #include "runtime/frame.h"
 

@@ -224,9 +224,10 @@ TEST_F(FileAgentTest, ReadsNothingThatIsClosedToIt) {
   EXPECT_TRUE(files->empty());
 }
 
-TEST_F(FileAgentTest, FailsWithoutANamespace) {
+TEST_F(FileAgentTest, FailsInANamespaceThatIsNone) {
+  const UniqueFd none(open("/dev/null", O_RDONLY | O_CLOEXEC));
   const auto files = CollectFiles(
-      root_.get(), -1, 0, false, [](std::string_view) { return true; }, kMiB);
+      root_.get(), none.get(), 0, false, [](std::string_view) { return true; }, kMiB);
   ASSERT_FALSE(files);
   EXPECT_EQ(files.error().code, ErrorCode::kInternal);
 }

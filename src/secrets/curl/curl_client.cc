@@ -94,11 +94,14 @@ class CurlClient : public HttpClient {
     const List headers(list);
     Prepare(easy.get(), request, left_ms, response);
     curl_easy_setopt(easy.get(), CURLOPT_HTTPHEADER, headers.get());
+    std::array<char, CURL_ERROR_SIZE> said{};
+    curl_easy_setopt(easy.get(), CURLOPT_ERRORBUFFER, said.data());
     const CURLcode code = curl_easy_perform(easy.get());
     curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &response.status);
     curl_easy_reset(easy.get());
     if (code != CURLE_OK) {
-      return Fail(ErrorCode::kUnavailable, Explain(code), fmt::format("curl: {}", curl_easy_strerror(code)));
+      return Fail(ErrorCode::kUnavailable, Explain(code),
+                  fmt::format("curl: {}", said.front() != '\0' ? said.data() : curl_easy_strerror(code)));
     }
     PutBack(std::move(easy));
     return response;

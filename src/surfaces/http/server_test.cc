@@ -94,13 +94,13 @@ TEST_F(ServerTest, AsksForAnExpectedBody) {
 }
 
 TEST_F(ServerTest, StreamsEventsInOrder) {
-  Start({.stdout_text = "hello"});
+  Start({.stdout_text = "hello\n"});
   RawClient client(path_);
   client.Send(Post(kRunBody, "Accept: application/x-ndjson\r\n"));
   const std::string head = client.ReadUntil("\r\n\r\n");
   EXPECT_THAT(head, HasSubstr("Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n"));
   EXPECT_THAT(client.ReadUntil("\n\r\n"), HasSubstr(R"({"event":"started","id":"run-)"));
-  EXPECT_THAT(client.ReadUntil("\n\r\n"), HasSubstr(R"({"event":"stdout","text":"hello"})"));
+  EXPECT_THAT(client.ReadUntil("\n\r\n"), HasSubstr(R"({"event":"stdout","text":"hello\n"})"));
   EXPECT_THAT(client.ReadUntil("\n\r\n"), HasSubstr(R"({"event":"finished","result":{"id":"run-)"));
   EXPECT_EQ(client.ReadUntil("\r\n\r\n"), "0\r\n\r\n");
   client.Send(Post(kRunBody));

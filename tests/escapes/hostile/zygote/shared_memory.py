@@ -2,6 +2,8 @@
 # expect: contained
 # uses: attempts
 # runs: 2
+# in_process: expect=status=error
+# in_process: why=the memory of the own process cannot be opened here at all, so the program ends with the refusal
 import re
 
 MADV_REMOVE, MREMAP_MAYMOVE = 9, 1
