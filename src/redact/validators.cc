@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "redact/assignment.h"
 #include "redact/text_class.h"
@@ -138,13 +139,13 @@ bool IsIban(std::string_view text) {
     if (c != ' ' && c != '-') compact += c;
   }
   if (compact.size() < 15) return false;
-  std::size_t length = 0;
+  int length = 0;
   for (std::size_t i = 0; i + 4 <= kIbanLengths.size(); i += 4) {
     if (kIbanLengths.substr(i, 2) == std::string_view(compact).substr(0, 2)) {
-      length = static_cast<std::size_t>(Value(kIbanLengths[i + 2]) * 10 + Value(kIbanLengths[i + 3]));
+      length = Value(kIbanLengths[i + 2]) * 10 + Value(kIbanLengths[i + 3]);
     }
   }
-  if (compact.size() != length) return false;
+  if (std::cmp_not_equal(compact.size(), length)) return false;
   unsigned rest = 0;
   for (std::size_t i = 0; i < length; ++i) {
     const char c = compact[(i + 4) % length];

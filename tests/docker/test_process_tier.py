@@ -57,7 +57,7 @@ class InDocker(unittest.TestCase):
             binds += ["-v", f"{os.path.realpath(PROCESS_TEST)}:/opt/casemate/process_test:ro"]
         # The engine of this test has no bridge, so there is no other network to give.
         return self.engine.docker(
-            "run", "--rm", "-i", "--network", "none", "--user", user, "-e", "CASEMATE_STATE_DIR=/tmp/state", *binds, IMAGE, *words, given=given
+            "run", "--rm", "-i", "--network", "none", "--user", user, "-e", "CASEMATE_STATE_DIR=/dev/shm/state", *binds, IMAGE, *words, given=given
         )
 
     def casemate(self, *flags, code, user=USER):

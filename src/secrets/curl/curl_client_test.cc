@@ -44,7 +44,7 @@ class OneAnswer {
 
  private:
   void Serve(const std::string& answer) {
-    const UniqueFd connection(accept(listener_.get(), nullptr, nullptr));
+    const UniqueFd connection(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     std::array<char, 4096> buffer{};
     std::size_t wanted = std::string::npos;
     while (request_.size() < wanted) {
