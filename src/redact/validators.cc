@@ -3,7 +3,6 @@
 #include <array>
 #include <cstdint>
 #include <string>
-#include <utility>
 
 #include "redact/assignment.h"
 #include "redact/text_class.h"
@@ -139,13 +138,14 @@ bool IsIban(std::string_view text) {
     if (c != ' ' && c != '-') compact += c;
   }
   if (compact.size() < 15) return false;
-  int length = 0;
+  const auto digit = [](char c) { return static_cast<std::size_t>(Value(c)); };
+  std::size_t length = 0;
   for (std::size_t i = 0; i + 4 <= kIbanLengths.size(); i += 4) {
     if (kIbanLengths.substr(i, 2) == std::string_view(compact).substr(0, 2)) {
-      length = Value(kIbanLengths[i + 2]) * 10 + Value(kIbanLengths[i + 3]);
+      length = digit(kIbanLengths[i + 2]) * 10 + digit(kIbanLengths[i + 3]);
     }
   }
-  if (std::cmp_not_equal(compact.size(), length)) return false;
+  if (compact.size() != length) return false;
   unsigned rest = 0;
   for (std::size_t i = 0; i < length; ++i) {
     const char c = compact[(i + 4) % length];
