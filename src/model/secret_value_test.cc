@@ -32,9 +32,10 @@ std::string MappingOf(const void* place) {
   std::string mapping;
   bool inside = false;
   while (std::getline(file, line)) {
-    unsigned long start = 0;
-    unsigned long end = 0;
-    if (std::sscanf(line.c_str(), "%lx-%lx ", &start, &end) == 2 && line.find('-') < 17) {
+    char* rest = nullptr;
+    const unsigned long start = std::strtoul(line.c_str(), &rest, 16);
+    if (rest != line.c_str() && *rest == '-') {
+      const unsigned long end = std::strtoul(rest + 1, nullptr, 16);
       const auto address = reinterpret_cast<unsigned long>(place);
       inside = address >= start && address < end;
     }

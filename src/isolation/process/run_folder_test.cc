@@ -69,10 +69,10 @@ TEST_F(RunFolderTest, RemovesWhateverIsInIt) {
     fs::create_directory(workspace + "/closed");
     ASSERT_TRUE(WriteFileAtomically(workspace + "/closed/file", "x", 0000));
     mkfifo((workspace + "/closed/pipe").c_str(), 0600);
-    int at = open(workspace.c_str(), O_RDONLY | O_DIRECTORY);
+    int at = open(workspace.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (int depth = 0; depth < 1000; ++depth) {
       ASSERT_EQ(mkdirat(at, "moved-0", 0700), 0);
-      const int next = openat(at, "moved-0", O_RDONLY | O_DIRECTORY);
+      const int next = openat(at, "moved-0", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
       close(at);
       at = next;
     }

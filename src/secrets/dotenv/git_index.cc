@@ -42,7 +42,7 @@ bool IsFolder(const std::string& path) {
 
 // A worktree's .git is a file that names its folder.
 std::string GitFolder(const std::string& top) {
-  const std::string dot = top + "/.git";
+  std::string dot = top + "/.git";
   if (IsFolder(dot)) return dot;
   constexpr std::string_view kWord = "gitdir: ";
   const auto text = ReadFile(dot, 4096);
