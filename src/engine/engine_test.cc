@@ -15,11 +15,11 @@
 #include <utility>
 #include <vector>
 
-#include "audit/writer.h"
 #include "base/file.h"
 #include "base/sha256.h"
 #include "base/unique_fd.h"
 #include "engine/diagnose.h"
+#include "engine/engine_fixture.h"
 #include "engine/flow.h"
 #include "isolation/fake/fake_backend.h"
 #include "runtime/frame.h"
@@ -31,109 +31,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-
-constexpr const char* kPython = "/usr/bin/python3";
-
-// Writes each event as one word.
-class EventWriter : public EventSink {
- public:
-  void OnEvent(const Event& event) override {
-    words.push_back(std::visit(Namer{}, event));
-    if (then) std::exchange(then, nullptr)();
-  }
-  std::vector<std::string> words;
-  std::function<void()> then;  // what is done at the first event
-
- private:
-  struct Namer {
-    std::string operator()(const StartedEvent& e) const { return e.id.empty() ? "?" : "started"; }
-    std::string operator()(const StdoutEvent& e) const { return "out:" + std::string(e.text); }
-    std::string operator()(const StderrEvent& e) const { return "err:" + std::string(e.text); }
-    std::string operator()(const DisplayEvent& e) const {
-      return "display:" + e.display->data.begin()->second;
-    }
-    std::string operator()(const ResultEvent& e) const { return "result:" + e.result->text(); }
-    std::string operator()(const ErrorEvent& e) const { return "error:" + e.error->type; }
-    std::string operator()(const DenialEvent& e) const { return "denial:" + e.denial->what; }
-    std::string operator()(const FinishedEvent& e) const {
-      return "finished:" + std::string(StatusName(e.result->status));
-    }
-  };
-};
-
-// An engine over a backend without a kernel; the host's interpreter is asked for its paths, and never runs a
-// program.
-class EngineTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    std::string name = testing::TempDir() + "/engine-XXXXXX";
-    state_dir_ = new std::string(mkdtemp(name.data()));
-  }
-  static void TearDownTestSuite() {
-    std::filesystem::remove_all(*state_dir_);
-    delete state_dir_;
-  }
-  void SetUp() override {
-    if (!FileExists(kPython)) GTEST_SKIP() << kPython << " is not there";
-    request_.code = "print(1)";
-  }
-
-  // Of two tiers, of which the stronger cannot start.
-  ExecutionResult RunInOneOfTwo() {
-    EngineParts parts;
-    auto stronger = std::make_unique<fake::FakeBackend>(fake::Script{});
-    stronger->launch_error = launch_error_;
-    parts.backends.push_back(std::move(stronger));
-    parts.backends.push_back(std::make_unique<fake::FakeBackend>(fake::Script{}, Tier::kProcess));
-    parts.environment = {.python = kPython, .state_dir = *state_dir_};
-    parts.state_dir = *state_dir_;
-    return MakeEngineOf(std::move(parts))->Execute(request_, nullptr, -1);
-  }
-
-  ExecutionResult Run(fake::Script script = {}) {
-    auto backend = std::make_unique<fake::FakeBackend>(std::move(script));
-    backend->admit_error = admit_error_;
-    backend->launch_error = launch_error_;
-    fake::FakeBackend* fake = backend.get();
-    EngineParts parts;
-    parts.backends.push_back(std::move(backend));
-    parts.environment = {.python = kPython, .state_dir = *state_dir_};
-    parts.secrets = MakeSecretStore({});
-    parts.state_dir = *state_dir_;
-    parts.audit = audit_;
-    const auto engine = MakeEngineOf(std::move(parts));
-    ExecutionResult result = engine->Execute(request_, &events_, cancel_fd_);
-    launched_ = fake->launched;
-    request_seen_ = *fake->request_seen;
-    return result;
-  }
-  // A refusal before anything is launched, whose sentence holds `says`.
-  void ExpectRejected(const std::string& says) {
-    const ExecutionResult result = Run();
-    EXPECT_EQ(result.status, Status::kRejected) << says;
-    ASSERT_TRUE(result.error) << says;
-    EXPECT_THAT(result.error->message, HasSubstr(says));
-    EXPECT_TRUE(result.error->type == "casemate.invalid_request" ||
-                result.error->type == "casemate.not_found");
-    EXPECT_FALSE(launched_) << says;
-    EXPECT_THAT(events_.words, ElementsAre("error:" + result.error->type, "finished:rejected"));
-    events_.words.clear();
-  }
-
-  static std::string* state_dir_;
-  ExecutionRequest request_;
-  std::optional<Error> admit_error_;
-  std::optional<Error> launch_error_;
-  int cancel_fd_ = -1;
-  std::shared_ptr<audit::Writer> audit_;
-  EventWriter events_;
-  std::optional<LaunchSpec> launched_;
-  std::string request_seen_;
-};
-std::string* EngineTest::state_dir_ = nullptr;
-
-std::string Started() { return EncodeFrame(FrameType::kStarted, ""); }
-std::string Resulting(std::string_view json) { return Started() + EncodeFrame(FrameType::kResult, json); }
 
 TEST_F(EngineTest, TellsARunInOrder) {
   const std::string frames = Started() + EncodeFrame(FrameType::kDisplay, R"({"text/plain":"plot"})") +
@@ -170,102 +67,6 @@ TEST_F(EngineTest, NamesTheStepsOfARun) {
   }
   EXPECT_THAT(steps, ElementsAre("check", "environment", "admit", "plan", "audit", "fake", "run", "x",
                                  "redact", "teardown"));
-}
-
-TEST_F(EngineTest, LetsNothingOutThatIsSecret) {
-  const std::string token = "ghp_" + std::string("aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6");
-  const std::string frames =
-      Started() + EncodeFrame(FrameType::kDisplay, "{\"text/html\":\"<b>" + token + "</b>\"}") +
-      EncodeFrame(FrameType::kResult, "{\"" + token + "\": {\"password\": \"hunter2\"}}") +
-      EncodeFrame(FrameType::kEnd, "");
-  const fake::Script script{
-      .stdout_text = "a " + token + " b\n", .stderr_text = "PASSWORD=hunter2\n", .result_bytes = frames};
-  const ExecutionResult result = Run(script);
-  EXPECT_EQ(result.stdout_text, "a [REDACTED_GITHUB_TOKEN] b\n");
-  EXPECT_EQ(result.stderr_text, "PASSWORD=[REDACTED_PASSWORD]\n");
-  ASSERT_TRUE(result.result);
-  EXPECT_EQ(result.result->text(), R"({"[REDACTED_GITHUB_TOKEN]":{"password":"[REDACTED_PASSWORD]"}})");
-  ASSERT_THAT(result.displays, SizeIs(1));
-  EXPECT_EQ(result.displays[0].data.at("text/html"), "<b>[REDACTED_GITHUB_TOKEN]</b>");
-  EXPECT_THAT(result.redactions, testing::Contains(Redaction{"github_token", "stdout", 1, 2}));
-  for (const std::string& word : events_.words) EXPECT_THAT(word, testing::Not(testing::HasSubstr(token)));
-  request_.redact = "off";
-  EXPECT_EQ(Run(script).stderr_text, "PASSWORD=hunter2\n");
-  request_.redact = "some";
-  EXPECT_EQ(Run(script).status, Status::kRejected);
-}
-
-class AuditedEngineTest : public EngineTest {
- protected:
-  AuditedEngineTest() {
-    std::string name = testing::TempDir() + "/audited-XXXXXX";
-    folder_ = mkdtemp(name.data());
-  }
-  ~AuditedEngineTest() override { std::filesystem::remove_all(folder_); }
-
-  ExecutionResult RunAudited(const std::string& state_dir, fake::Script script = {}) {
-    audit_ = std::make_shared<audit::Writer>(audit::WriterOptions{.state_dir = state_dir});
-    return Run(std::move(script));
-  }
-  // The log's lines, without the one that begins it.
-  std::vector<std::string> Lines() const {
-    std::vector<std::string> lines;
-    std::istringstream text(ReadFile(folder_ + "/audit/00000001.jsonl", 1 << 20).value_or(""));
-    for (std::string line; std::getline(text, line);) lines.push_back(line);
-    if (!lines.empty()) lines.erase(lines.begin());
-    return lines;
-  }
-  std::string folder_;
-};
-
-TEST_F(AuditedEngineTest, RecordsIntentAndOutcomeWithoutValues) {
-  constexpr const char* kPlanted = "PLANTED-SECRET-VALUE";
-  request_.code = std::string("print('") + kPlanted + "')";
-  request_.env = {{"TOKEN", kPlanted}};
-  request_.input_json = std::string("\"") + kPlanted + "\"";
-  request_.args = {kPlanted};
-  request_.stdin_bytes = kPlanted;
-  request_.files = {{"data.txt", kPlanted}};
-  const ExecutionResult result = RunAudited(
-      folder_, {.stdout_text = kPlanted, .result_bytes = Resulting(std::string("\"") + kPlanted + "\"")});
-  EXPECT_EQ(result.status, Status::kOk);
-  const std::vector<std::string> lines = Lines();
-  ASSERT_THAT(lines, SizeIs(2));
-  EXPECT_THAT(lines[0], HasSubstr("\"kind\":\"intent\""));
-  EXPECT_THAT(lines[0], HasSubstr(result.id));
-  EXPECT_THAT(lines[0], HasSubstr(result.code_sha256));
-  EXPECT_THAT(lines[0], HasSubstr("\"TOKEN\""));
-  EXPECT_THAT(lines[1], HasSubstr("\"kind\":\"outcome\""));
-  EXPECT_THAT(lines[1], HasSubstr("\"status\":\"ok\""));
-  EXPECT_THAT(lines[1], HasSubstr(Sha256Hex(kPlanted)));
-  for (const std::string& line : lines) EXPECT_THAT(line, testing::Not(HasSubstr(kPlanted)));
-}
-
-TEST_F(AuditedEngineTest, RecordsWhatWasRefused) {
-  request_.policy = "nonesuch";
-  EXPECT_EQ(RunAudited(folder_).status, Status::kRejected);
-  const std::vector<std::string> lines = Lines();
-  ASSERT_THAT(lines, SizeIs(2));
-  EXPECT_THAT(lines[1], HasSubstr("\"status\":\"rejected\""));
-}
-
-TEST_F(AuditedEngineTest, RunsNothingThatItCannotRecord) {
-  ASSERT_TRUE(WriteFileAtomically(folder_ + "/file", "", 0600));
-  const ExecutionResult result = RunAudited(folder_ + "/file");
-  EXPECT_EQ(result.status, Status::kUnavailable);
-  EXPECT_FALSE(launched_);
-  ASSERT_TRUE(result.error);
-  EXPECT_THAT(result.error->message, HasSubstr("audit log"));
-}
-
-TEST_F(AuditedEngineTest, AnOutcomeThatCannotBeRecordedIsOurFailure) {
-  events_.then = [this] {
-    std::filesystem::remove_all(folder_ + "/audit");
-    ASSERT_TRUE(WriteFileAtomically(folder_ + "/audit", "", 0600));
-  };
-  const ExecutionResult result = RunAudited(folder_, {.stdout_text = "x"});
-  EXPECT_EQ(result.status, Status::kFailed);
-  EXPECT_EQ(result.stdout_text, "x");
 }
 
 TEST_F(EngineTest, GivesTheBackendAllThatTheProgramNeeds) {
@@ -566,65 +367,6 @@ TEST_F(EngineTest, EachRunHasAnIdOfItsOwnAndNeedsNoSink) {
   EXPECT_EQ(one.status, Status::kOk);
   EXPECT_NE(one.id, "");
   EXPECT_NE(one.id, two.id);
-}
-
-TEST_F(EngineTest, GivesSecretsAsTheyAreAskedFor) {
-  setenv("CASEMATE_TEST_SECRET", "hunter2", 1);
-  request_.secrets = {{"KEY", {"env:CASEMATE_TEST_NONE", "env:CASEMATE_TEST_SECRET"}, {}, {}},
-                      {"key.pem", {"env:CASEMATE_TEST_SECRET"}, SecretMode::kFile, {}}};
-  const ExecutionResult result = Run();
-  EXPECT_EQ(result.status, Status::kOk);
-  EXPECT_TRUE(std::ranges::any_of(result.timings, [](const Timing& t) { return t.step == "secrets"; }));
-  ASSERT_TRUE(launched_);
-  ASSERT_THAT(launched_->secrets, SizeIs(2));
-  EXPECT_EQ(launched_->secrets[0].value->Reveal(), "hunter2");
-  EXPECT_EQ(launched_->secrets[0].reference, "env:CASEMATE_TEST_SECRET");
-  EXPECT_EQ(launched_->secrets[0].mode, SecretMode::kVariable);
-  EXPECT_EQ(launched_->secrets[1].mode, SecretMode::kFile);
-  EXPECT_FALSE(launched_->env.contains("KEY"));
-  EXPECT_THAT(request_seen_, testing::Not(HasSubstr("hunter2")));
-  unsetenv("CASEMATE_TEST_SECRET");
-}
-
-TEST_F(EngineTest, RefusesSecretsThatCannotBeGiven) {
-  const auto ask = [this](SecretRequest secret) { request_.secrets = {std::move(secret)}; };
-  ask({"KEY", {"env:CASEMATE_TEST_NONE", "file:/nonexistent"}, {}, {}});
-  ExpectRejected("there is no value for the secret KEY");
-  ask({"KEY", {"sk-live-hunter2"}, {}, {}});
-  ExpectRejected("not by its value");
-  ask({"KEY", {}, {}, {}});
-  ExpectRejected("has no reference");
-  ask({"a b", {"env:A"}, {}, {}});
-  ExpectRejected("the name of a secret");
-  ask({"../x", {"env:A"}, SecretMode::kFile, {}});
-  ExpectRejected("the name of a secret");
-  ask({"a.b", {"env:A"}, SecretMode::kVariable, {}});
-  ExpectRejected("the name of a secret");
-  ask({"PATH", {"env:A"}, {}, {}});
-  ExpectRejected("is a variable of the run already");
-  ask({"KEY", {"env:A"}, SecretMode::kVariable, {"host"}});
-  ExpectRejected("names hosts");
-  request_.secrets = {{"KEY", {"env:A"}, {}, {}}, {"KEY", {"env:A"}, {}, {}}};
-  ExpectRejected("given twice");
-  request_.env["KEY"] = "x";
-  ask({"KEY", {"env:A"}, {}, {}});
-  ExpectRejected("is a variable of the run already");
-}
-
-TEST_F(EngineTest, RefusesAZeroByteInAVariable) {
-  const std::string path = *state_dir_ + "/binary";
-  ASSERT_TRUE(WriteFileAtomically(path, std::string("a\0b", 3), 0600));
-  request_.secrets = {{"KEY", {"file:" + path}, {}, {}}};
-  ExpectRejected("zero byte");
-  request_.secrets.front().mode = SecretMode::kFile;
-  EXPECT_EQ(Run().status, Status::kOk);
-}
-
-TEST_F(EngineTest, HasNoBrokeredSecretsYet) {
-  request_.secrets = {{"KEY", {"env:A"}, {}, {"api.example.com"}}};
-  const ExecutionResult result = Run();
-  EXPECT_EQ(result.status, Status::kUnavailable);
-  EXPECT_THAT(result.error->message, HasSubstr("egress proxy"));
 }
 
 TEST_F(EngineTest, ACommandNeedsNoInterpreter) {

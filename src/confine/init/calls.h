@@ -1,6 +1,6 @@
+#pragma once
+
 /* System calls without a C library, for the programs of this folder. */
-#ifndef CASEMATE_INIT_CALLS_H_
-#define CASEMATE_INIT_CALLS_H_
 
 #include <asm/unistd.h>
 
@@ -33,5 +33,3 @@ static long call(long number, long a, long b, long c, long d, long e) {
 static void leave(int code) {
   for (;;) call(__NR_exit_group, code, 0, 0, 0, 0);
 }
-
-#endif

@@ -7,9 +7,11 @@
 #include <cstddef>
 #include <cstring>
 
+// The names are the C library's.
+// NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-inconsistent-declaration-parameter-name)
 extern "C" {
-void __libc_free(void* place);     // NOLINT(bugprone-reserved-identifier): the C library's
-void* __libc_malloc(std::size_t);  // NOLINT(bugprone-reserved-identifier): as above
+void __libc_free(void* place);
+void* __libc_malloc(std::size_t);
 
 void free(void* place) {
   if (place == nullptr) return;
@@ -29,3 +31,4 @@ void* realloc(void* place, std::size_t size) {
   return next;
 }
 }
+// NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-inconsistent-declaration-parameter-name)
