@@ -92,7 +92,7 @@ Expected<std::shared_ptr<const CompiledRules>> CompiledRules::Make(std::string b
                     pattern->ok() ? "it has more groups; write (?:...)" : pattern->error()));
   }
   // The rules are views into the block, whose text stays where it is when the string is moved: it is long.
-  return std::shared_ptr<const CompiledRules>(new CompiledRules(std::move(block), std::move(rules)));
+  return std::shared_ptr<const CompiledRules>(new CompiledRules(std::move(block), rules));
 }
 
 CompiledRules::Keywords CompiledRules::KeywordsOf(const std::vector<Rule>& rules) {
