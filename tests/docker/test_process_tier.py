@@ -56,9 +56,8 @@ class InDocker(unittest.TestCase):
         if PROCESS_TEST:
             binds += ["-v", f"{os.path.realpath(PROCESS_TEST)}:/opt/casemate/process_test:ro"]
         # The engine of this test has no bridge, so there is no other network to give.
-        return self.engine.docker(
-            "run", "--rm", "-i", "--network", "none", "--user", user, "-e", "CASEMATE_STATE_DIR=/dev/shm/state", *binds, IMAGE, *words, given=given
-        )
+        flags = ["--rm", "-i", "--network", "none", "--user", user, "-e", "CASEMATE_STATE_DIR=/dev/shm/state"]
+        return self.engine.docker("run", *flags, *binds, IMAGE, *words, given=given)
 
     def casemate(self, *flags, code, user=USER):
         done = self.run_in_container(

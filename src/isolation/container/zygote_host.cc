@@ -51,7 +51,6 @@ constexpr std::int64_t kRemovalPatienceMs = 2000;
 constexpr int kFailuresMax = 3;
 constexpr std::int64_t kBirthRetryMs = 100;
 constexpr std::int64_t kLookMs = 1000;  // at the host's memory and the zygote's files
-constexpr std::int64_t kMemoryShare = 20;
 constexpr const char* kBeingReplaced = "this pool of warm cells is being replaced";
 
 struct Cell {
@@ -582,16 +581,6 @@ ZygoteHost::~ZygoteHost() {
 
 bool ZygoteHost::Retire() { return impl_->Stop(); }
 bool ZygoteHost::IsStale() const { return impl_->IsStale(); }
-
-bool ZygoteHost::HostMemoryIsShort() {
-  const std::string text = ReadKernelFile("/proc/meminfo");
-  const auto kibibytes = [&text](std::string_view name) {
-    const std::size_t at = text.find(name);
-    return at == std::string::npos ? 0LL : std::strtoll(text.c_str() + at + name.size(), nullptr, 10);
-  };
-  const long long total = kibibytes("MemTotal:");
-  return total > 0 && kibibytes("MemAvailable:") < total / kMemoryShare;
-}
 
 Expected<ZygoteHost::Taken> ZygoteHost::Take(std::int64_t patience_ms) { return impl_->Take(patience_ms); }
 

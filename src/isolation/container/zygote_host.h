@@ -15,6 +15,7 @@
 #include "casemate/engine.h"
 #include "isolation/container/cell_slot.h"
 #include "isolation/container/channels.h"
+#include "isolation/container/host_memory.h"
 #include "isolation/container/launch_plan.h"
 #include "isolation/container/sandbox.h"
 
@@ -54,9 +55,6 @@ class ZygoteHost {
 
   // Whether a file that the zygote has loaded is another one by now: then it gives no more cells.
   bool IsStale() const;
-
-  // Below a twentieth of the memory available (proc_meminfo(5)).
-  static bool HostMemoryIsShort();
 
   struct Status {
     int waiting = 0;
