@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kNameMax = 40;
 constexpr std::size_t kGapMax = 16;
+constexpr std::size_t kShortName = 8;
 constexpr std::size_t kValueMax = 1024;
 
 bool IsQuote(char c) { return c == '"' || c == '\'' || c == '`'; }
@@ -48,6 +49,7 @@ class Cursor {
   Cursor(const KnownText& known, std::size_t at) : known_(&known), at_(at) {}
 
   std::size_t at() const { return at_; }
+  std::string_view text() const { return known_->text; }
   bool open() const { return open_; }
   // '\n', which ends every assignment, at the end.
   char Peek(std::size_t ahead = 0) {
@@ -93,6 +95,12 @@ std::size_t NameBegin(std::string_view text, std::size_t at) {
   const std::size_t bound = at - std::min(at, kNameMax);
   while (at > bound && IsNameChar(text[at - 1])) --at;
   return at;
+}
+
+// `publicKeyToken`, `PUBLIC_TOKEN`: meant to be seen.
+bool SaysPublic(std::string_view name) {
+  const auto lower_equal = [](char a, char b) { return ToLower(a) == b; };
+  return !std::ranges::search(name, std::string_view("public"), lower_equal).empty();
 }
 
 // The sign between name and value. False when there is none.
@@ -166,14 +174,35 @@ void ReadQuoted(Cursor& cursor, std::size_t backslashes, char quote, Assignment&
   found.cut = true;
 }
 
+bool IsCloser(char c) { return c == ')' || c == ']' || c == '}'; }
+
+// What a line or a sentence puts behind a value: `f(pwd=None):`, `password: hunter2, then`.
+void LeavePunctuation(std::string_view text, Assignment& found) {
+  const std::string_view value = text.substr(found.value_begin, found.value_end - found.value_begin);
+  const bool has_opener = value.find_first_of("([{") != value.npos;
+  while (found.value_end > found.value_begin) {
+    const char last = text[found.value_end - 1];
+    const bool punctuation = last == ',' || last == ';' || last == ':' || last == '.';
+    if (!punctuation && (!IsCloser(last) || has_opener)) return;
+    --found.value_end;
+  }
+}
+
 void ReadBare(Cursor& cursor, Assignment& found) {
   found.value_begin = cursor.at();
+  std::size_t depth = 0;
   for (std::size_t i = 0; i < kValueMax; ++i) {
     const char c = cursor.Peek();
     found.value_end = cursor.at();
     if (cursor.open()) return;
-    if (static_cast<unsigned char>(c) <= ' ' || IsQuote(c) || c == '<' || c == '>' || c == '\\') return;
-    if (c == '&' || c == ';' || c == ',' || c == ')' || c == ']' || c == '}' || c == '|') {
+    if (static_cast<unsigned char>(c) <= ' ' || IsQuote(c) || c == '<' || c == '>' || c == '\\') {
+      LeavePunctuation(cursor.text(), found);
+      return;
+    }
+    if (c == '(' || c == '[' || c == '{') ++depth;
+    if (IsCloser(c) && depth > 0) {
+      --depth;
+    } else if (c == '&' || c == ';' || c == ',' || c == '|' || IsCloser(c)) {
       bool open = false;
       const bool ends = EndsBefore(cursor, open);
       if (open) {
@@ -235,8 +264,38 @@ Census Count(std::string_view value) {
   return census;
 }
 
+// Letters in humps as long as those of words, and one number at most: `Ed25519PrivateKey`, never what is random.
+bool IsName(std::string_view part) {
+  std::size_t letters = 0;
+  std::size_t humps = 0;
+  std::size_t numbers = 0;
+  char before = '_';
+  for (const char c : part) {
+    const bool letter = Is(c, kAlphaChars);
+    if (!letter && !Is(c, kDigitChar) && c != '_') return false;
+    letters += letter ? 1 : 0;
+    if (letter && (!Is(before, kAlphaChars) || (Is(c, kUpperChar) && Is(before, kLowerChar)))) ++humps;
+    if (Is(c, kDigitChar) && !Is(before, kDigitChar)) ++numbers;
+    before = c;
+  }
+  const bool words = letters >= 3 * humps || part.size() <= kShortName;
+  return letters > 0 && !Is(part[0], kDigitChar) && numbers <= 1 && words;
+}
+
+bool IsDottedName(std::string_view value) {
+  std::size_t parts = 0;
+  for (std::size_t dot = 0; dot != value.npos; ++parts) {
+    dot = value.find('.');
+    if (!IsName(value.substr(0, dot))) return false;
+    value.remove_prefix(dot == value.npos ? value.size() : dot + 1);
+  }
+  return parts > 1;
+}
+
 // A call, an index, an attribute: something that a program computes, not what it came to.
 bool IsCode(std::string_view value) {
+  if (!value.empty() && (value[0] == '(' || value[0] == '[' || value[0] == '{')) return true;
+  if (IsDottedName(value)) return true;
   const std::size_t open = value.find_first_of("([{");
   if (open != std::string_view::npos && open > 0 &&
       std::ranges::all_of(value.substr(0, open), [](char c) { return IsNameChar(c) || c == '.'; })) {
@@ -289,6 +348,7 @@ Assignment ReadAssignment(const KnownText& known, std::size_t at, std::size_t le
   if (rest == NameRest::kNone && !IsHarmlessRest(known.text.substr(cursor.at(), more))) return found;
   cursor.Skip(more);
   const std::size_t name_begin = NameBegin(known.text, at);
+  if (SaysPublic(known.text.substr(name_begin, at - name_begin))) return found;
   std::size_t backslashes = 0;
   const bool quoted_name = cursor.TakeQuote(backslashes) != '\0';
   if (cursor.Peek() == ']' || (cursor.Peek() == ')' && quoted_name)) cursor.Skip(1);
@@ -331,8 +391,7 @@ bool LooksLikePassword(std::string_view text, const Assignment& found) {
     return census.spaces == 0 || (census.spaces <= 5 && value.size() <= 64 && !HasWordOfSentence(value));
   }
   if (IsReference(value)) return false;
-  if (value[0] == '(' || value[0] == '[' || value[0] == '@') return false;
-  if (IsCode(value)) return false;
+  if (value[0] == '@' || IsCode(value)) return false;
   if (census.upper + census.lower + census.other == 0) return value.size() >= (found.tight ? 4U : 6U);
   if (!alphabetic) return true;
   if (census.odd_case && census.other == 0 && value.size() >= 8) return true;
@@ -345,8 +404,9 @@ bool LooksLikeSecret(std::string_view text, const Assignment& found) {
   const std::string_view value = ValueOf(text, found);
   if (value.size() < 8 || IsPlaceholder(value) || IsWordOfNoValue(value) || IsReference(value)) return false;
   if (IsCode(value)) return false;
+  if (found.by_comma) return LooksRandom(value);
   const Census census = Count(value);
-  if (census.spaces > 0) return false;
+  if (census.spaces > 0 || 2 * census.other > value.size()) return false;
   if (census.upper + census.lower == 0) return census.digits >= 16;
   if (census.digits > 0) {
     // A date or a time has letters too.
@@ -355,7 +415,8 @@ bool LooksLikeSecret(std::string_view text, const Assignment& found) {
     return !date && Entropy(value) >= 2.5;
   }
   if (census.other > census.plain) return value.size() >= 10 && Entropy(value) >= 2.8;
-  return value.size() >= 16 && census.other == 0 && Entropy(value) >= 3.2;
+  const bool words = census.odd_case && IsName(value);
+  return value.size() >= 16 && census.other == 0 && !words && Entropy(value) >= 3.2;
 }
 
 bool IsPlaceholder(std::string_view value) {

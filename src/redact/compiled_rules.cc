@@ -45,6 +45,21 @@ bool MayStand(std::string_view text, std::size_t at) {
   return !Is(text[at], kAlnumChars) || MayBegin(text, at);
 }
 
+constexpr std::size_t kShortPrefix = 3;
+constexpr std::size_t kDigestLookBack = 48;
+
+// Three characters and a mark may come about inside the base64 of a digest: `sha256=qaN-fw_htIg...`.
+bool IsInsideDigest(std::string_view text, std::size_t at) {
+  if (at < 2 || text[at - 1] != '-' || !Is(text[at - 2], kAlnumChars)) return false;
+  bool digits_or_upper = false;
+  for (std::size_t i = at - 1; i > 0 && at - i < kDigestLookBack; --i) {
+    const char c = text[i - 1];
+    if (!Is(c, kAlnumChars) && c != '_' && c != '-') break;
+    digits_or_upper = digits_or_upper || Is(c, kUpperChar | kDigitChar);
+  }
+  return digits_or_upper;
+}
+
 bool IsKeywordExact(const Rule& rule, std::string_view text, std::size_t at, std::string_view keyword) {
   return rule.ignore_case || text.substr(at, keyword.size()) == keyword;
 }
@@ -219,6 +234,7 @@ Match CompiledRules::MatchKeyword(const KnownText& known, std::size_t index, std
     case RuleKind::kToken:
     case RuleKind::kText:
       if (!rule.left_open && !MayStand(known.text, at)) return Match::None();
+      if (word.size() <= kShortPrefix && IsInsideDigest(known.text, at)) return Match::None();
       return rule.kind == RuleKind::kToken ? MatchToken(known, index, at) : MatchText(known, index, at);
     case RuleKind::kContext:
     case RuleKind::kPassword:
