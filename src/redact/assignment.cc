@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kNameMax = 40;
 constexpr std::size_t kGapMax = 16;
 constexpr std::size_t kShortName = 8;
+constexpr std::size_t kResourceMax = 80;
 constexpr std::size_t kValueMax = 1024;
 
 bool IsQuote(char c) { return c == '"' || c == '\'' || c == '`'; }
@@ -97,10 +98,21 @@ std::size_t NameBegin(std::string_view text, std::size_t at) {
   return at;
 }
 
-// `publicKeyToken`, `PUBLIC_TOKEN`: meant to be seen.
-bool SaysPublic(std::string_view name) {
+// Names of what is meant to be passed on: keys that are public, places in a list, marks against doing a thing
+// twice.
+bool SaysHarmless(std::string_view name) {
+  constexpr std::array<std::string_view, 8> kParts = {"public",   "next",        "page",    "continuation",
+                                                      "sequence", "idempotency", "forward", "backward"};
   const auto lower_equal = [](char a, char b) { return ToLower(a) == b; };
-  return !std::ranges::search(name, std::string_view("public"), lower_equal).empty();
+  return std::ranges::any_of(
+      kParts, [&](std::string_view part) { return !std::ranges::search(name, part, lower_equal).empty(); });
+}
+
+// `arn:aws:secretsmanager:eu-west-1:1:secret:name`: the word is a part of where a secret is kept.
+bool IsInsideResourceName(std::string_view text, std::size_t at) {
+  std::size_t begin = at;
+  while (begin > 0 && at - begin < kResourceMax && Is(text[begin - 1], kTokenChar)) --begin;
+  return text.substr(begin, at - begin).find("arn:") != std::string_view::npos;
 }
 
 // The sign between name and value. False when there is none.
@@ -264,30 +276,32 @@ Census Count(std::string_view value) {
   return census;
 }
 
-// Letters in humps as long as those of words, and one number at most: `Ed25519PrivateKey`, never what is random.
+// Small letters mostly, in humps as long as words, one number at most: `Ed25519PrivateKey`, not what is
+// random.
 bool IsName(std::string_view part) {
-  std::size_t letters = 0;
   std::size_t humps = 0;
   std::size_t numbers = 0;
   char before = '_';
   for (const char c : part) {
     const bool letter = Is(c, kAlphaChars);
     if (!letter && !Is(c, kDigitChar) && c != '_') return false;
-    letters += letter ? 1 : 0;
     if (letter && (!Is(before, kAlphaChars) || (Is(c, kUpperChar) && Is(before, kLowerChar)))) ++humps;
     if (Is(c, kDigitChar) && !Is(before, kDigitChar)) ++numbers;
     before = c;
   }
-  const bool words = letters >= 3 * humps || part.size() <= kShortName;
-  return letters > 0 && !Is(part[0], kDigitChar) && numbers <= 1 && words;
+  const Census census = Count(part);
+  const std::size_t letters = census.upper + census.lower;
+  const bool one_case = census.upper == 0 || census.lower == 0;
+  const bool words = letters >= 3 * humps && (one_case || 4 * census.lower >= 3 * letters);
+  return letters > 0 && !Is(part[0], kDigitChar) && numbers <= 1 && (words || part.size() <= kShortName);
 }
 
 bool IsDottedName(std::string_view value) {
   std::size_t parts = 0;
-  for (std::size_t dot = 0; dot != value.npos; ++parts) {
-    dot = value.find('.');
-    if (!IsName(value.substr(0, dot))) return false;
-    value.remove_prefix(dot == value.npos ? value.size() : dot + 1);
+  for (std::size_t end = 0; end != value.npos; ++parts) {
+    end = std::min(value.find('.'), value.find("::"));
+    if (!IsName(value.substr(0, end))) return false;
+    if (end != value.npos) value.remove_prefix(end + (value[end] == '.' ? 1 : 2));
   }
   return parts > 1;
 }
@@ -297,8 +311,9 @@ bool IsCode(std::string_view value) {
   if (!value.empty() && (value[0] == '(' || value[0] == '[' || value[0] == '{')) return true;
   if (IsDottedName(value)) return true;
   const std::size_t open = value.find_first_of("([{");
-  if (open != std::string_view::npos && open > 0 &&
-      std::ranges::all_of(value.substr(0, open), [](char c) { return IsNameChar(c) || c == '.'; })) {
+  if (open != std::string_view::npos && open > 0 && std::ranges::all_of(value.substr(0, open), [](char c) {
+        return IsNameChar(c) || c == '.' || c == ':';
+      })) {
     return true;
   }
   const Census census = Count(value);
@@ -348,7 +363,8 @@ Assignment ReadAssignment(const KnownText& known, std::size_t at, std::size_t le
   if (rest == NameRest::kNone && !IsHarmlessRest(known.text.substr(cursor.at(), more))) return found;
   cursor.Skip(more);
   const std::size_t name_begin = NameBegin(known.text, at);
-  if (SaysPublic(known.text.substr(name_begin, at - name_begin))) return found;
+  const std::string_view before = known.text.substr(name_begin, at - name_begin);
+  if (SaysHarmless(before) || IsInsideResourceName(known.text, at)) return found;
   std::size_t backslashes = 0;
   const bool quoted_name = cursor.TakeQuote(backslashes) != '\0';
   if (cursor.Peek() == ']' || (cursor.Peek() == ')' && quoted_name)) cursor.Skip(1);
@@ -388,6 +404,7 @@ bool LooksLikePassword(std::string_view text, const Assignment& found) {
     return mixed || (census.odd_case && census.other == 0) ||
            (census.other > census.plain && census.spaces == 0 && !IsCode(value));
   if (found.quote != '\0') {
+    if (IsReference(value)) return false;
     return census.spaces == 0 || (census.spaces <= 5 && value.size() <= 64 && !HasWordOfSentence(value));
   }
   if (IsReference(value)) return false;
@@ -442,6 +459,10 @@ bool IsPlaceholder(std::string_view value) {
   const auto lower_equal = [](char a, char b) { return ToLower(a) == b; };
   return std::ranges::any_of(
       kParts, [&](std::string_view part) { return !std::ranges::search(value, part, lower_equal).empty(); });
+}
+
+bool LooksLikeCode(std::string_view value) {
+  return IsCode(value) || (value.find('_') != value.npos && IsName(value));
 }
 
 bool LooksRandom(std::string_view value) {

@@ -34,6 +34,8 @@ bool LooksLikeSecret(std::string_view text, const Assignment& found);
 
 // "<your key>", "${KEY}", "xxxx", "changeme": what stands where a value should be.
 bool IsPlaceholder(std::string_view value);
+// A call, an attribute, a name with underscores: what a program computes a value with.
+bool LooksLikeCode(std::string_view value);
 // Letters and digits mixed as a machine mixes them, 16 or more.
 bool LooksRandom(std::string_view value);
 // Shannon entropy in bits a character.

@@ -45,19 +45,23 @@ bool MayStand(std::string_view text, std::size_t at) {
   return !Is(text[at], kAlnumChars) || MayBegin(text, at);
 }
 
-constexpr std::size_t kShortPrefix = 3;
+constexpr std::size_t kShortPrefix = 4;
 constexpr std::size_t kDigestLookBack = 48;
+constexpr std::size_t kDigestMin = 20;
 
-// Three characters and a mark may come about inside the base64 of a digest: `sha256=qaN-fw_htIg...`.
+// A few letters and a mark may come about inside base64: `sha256=qaN-fw_htIg...`, `...AAAhMAAE8U/EAACjQB...`.
 bool IsInsideDigest(std::string_view text, std::size_t at) {
-  if (at < 2 || text[at - 1] != '-' || !Is(text[at - 2], kAlnumChars)) return false;
-  bool digits_or_upper = false;
-  for (std::size_t i = at - 1; i > 0 && at - i < kDigestLookBack; --i) {
+  if (at < 2 || !Is(text[at - 2], kAlnumChars)) return false;
+  const char before = text[at - 1];
+  if (before != '-' && before != '/' && before != '+') return false;
+  bool mixed = false;
+  std::size_t i = at - 1;
+  for (; i > 0 && at - i < kDigestLookBack; --i) {
     const char c = text[i - 1];
-    if (!Is(c, kAlnumChars) && c != '_' && c != '-') break;
-    digits_or_upper = digits_or_upper || Is(c, kUpperChar | kDigitChar);
+    if (!Is(c, kAlnumChars) && c != '_' && c != '-' && c != '+' && c != '/') break;
+    mixed = mixed || Is(c, kUpperChar | kDigitChar);
   }
-  return digits_or_upper;
+  return mixed && (before == '-' || at - i >= kDigestMin);
 }
 
 bool IsKeywordExact(const Rule& rule, std::string_view text, std::size_t at, std::string_view keyword) {
@@ -207,7 +211,7 @@ Match CompiledRules::MatchAssignment(const KnownText& known, std::size_t index, 
   const std::string_view value = known.text.substr(found.value_begin, found.value_end - found.value_begin);
   bool taken = false;
   if (context) {
-    taken = !found.cut && !IsPlaceholder(value) &&
+    taken = !found.cut && !IsPlaceholder(value) && (found.quote != '\0' || !LooksLikeCode(value)) &&
             re2::RE2::FullMatch(re2::StringPiece(value.data(), value.size()), PatternOf(index)) &&
             Passes(rule.validator, value);
   } else {
