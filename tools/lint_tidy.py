@@ -14,16 +14,36 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "casemate" / "tidy"
-TIDY = "clang-tidy-19"
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "casemate"
+CLEAN = CACHE / "tidy"
+# Debian's clang-tidy looks for matches in all system headers too, which takes three to seven times as long.
+PINNED = ROOT / "tools" / "lint-requirements.txt"
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 # Checks that GoogleTest's macros and fixtures trip, or that cost minutes on them and say little about a test.
 NOT_IN_TESTS = ("-clang-analyzer-*,-readability-function-size,-bugprone-suspicious-missing-comma,"
                 "-cert-err58-cpp,-cert-msc*-cpp,-cppcoreguidelines-virtual-class-destructor")
+
+
+def install() -> pathlib.Path:
+    """The pinned clang-tidy, in a virtual environment of its own that all clones share."""
+    name = "lint-" + hashlib.sha256(PINNED.read_bytes()).hexdigest()[:16]
+    folder = CACHE / name
+    if not folder.exists():
+        unfinished = CACHE / f"{name}.{os.getpid()}"
+        subprocess.run([sys.executable, "-m", "venv", str(unfinished)], check=True)
+        subprocess.run([str(unfinished / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check",
+                        "--require-hashes", "--no-deps", "-r", str(PINNED)], check=True)
+        if folder.exists():
+            shutil.rmtree(unfinished)
+        else:
+            unfinished.rename(folder)
+    # The program itself: what lies in bin/ starts it with the path of the folder's first name.
+    return next(folder.glob("lib/python3*/site-packages/clang_tidy/data/bin/clang-tidy"))
 
 
 def compile_commands() -> dict[str, dict]:
@@ -57,8 +77,8 @@ def key(source: str, entry: dict, version: str) -> str:
     return digest.hexdigest()
 
 
-def tidy(source: str) -> tuple[str, bool, str]:
-    command = [TIDY, "-p", "build-lint", "--quiet"]
+def tidy(program: pathlib.Path, source: str) -> tuple[str, bool, str]:
+    command = [str(program), "-p", "build-lint", "--quiet"]
     if source.endswith("_test.cc") or "/conformance/" in source:
         command.append(f"--checks={NOT_IN_TESTS}")
     done = subprocess.run([*command, source], cwd=ROOT, capture_output=True, text=True)
@@ -69,21 +89,22 @@ def tidy(source: str) -> tuple[str, bool, str]:
 
 def main() -> int:
     commands = compile_commands()
-    version = subprocess.run([TIDY, "--version"], capture_output=True, text=True, check=True).stdout
+    program = install()
+    version = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=True).stdout
     sources = [name for name in sys.argv[1:] if name.endswith(".cc")]
     unbuilt = [name for name in sources if name not in commands]
     for name in unbuilt:
         print(f"{name}: is in no CMake target, so nothing compiles or checks it")
-    CACHE.mkdir(parents=True, exist_ok=True)
+    CLEAN.mkdir(parents=True, exist_ok=True)
     keys = {name: key(name, commands[name], version) for name in sources if name in commands}
     # The slowest first, so that the last ones to finish are quick.
-    todo = sorted((name for name in keys if not (CACHE / keys[name]).exists()),
+    todo = sorted((name for name in keys if not (CLEAN / keys[name]).exists()),
                   key=lambda name: -os.path.getsize(ROOT / name))
     bad = 0
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        for name, clean, output in pool.map(tidy, todo):
+        for name, clean, output in pool.map(lambda source: tidy(program, source), todo):
             if clean:
-                (CACHE / keys[name]).touch()
+                (CLEAN / keys[name]).touch()
             else:
                 bad += 1
                 print(output.replace(f"{ROOT}/", ""), flush=True)

@@ -181,7 +181,7 @@ Expected<OneRule> ReadRule(std::string_view file, const toml::table& table) {
   CheckKeywords(reader, *kind, keywords);
   const std::string pattern = reader.Text("pattern", NeedsPattern(*kind));
   const std::string replacement = reader.Text("replacement", true);
-  if (!replacement.starts_with("[REDACTED") || !replacement.ends_with("]")) {
+  if (!replacement.starts_with("[REDACTED") || !replacement.ends_with(']')) {
     reader.Refuse(reader.place(), "a replacement is \"[REDACTED_...]\"");
   }
   if (reader.Text("reason", true).empty()) reader.Refuse(reader.place(), "a reason says something");
