@@ -218,6 +218,13 @@ std::string EncodeOutcome(const RunOutcome& outcome) {
     writer.Field("count", denial.count);
     writer.EndObject();
   });
+  WriteList(writer, "redactions", result.redactions, [&writer](const Redaction& redaction) {
+    writer.BeginObject();
+    writer.Field("rule", Cut(redaction.rule));
+    writer.Field("where", Cut(redaction.where));
+    writer.Field("count", redaction.count);
+    writer.EndObject();
+  });
   WriteUsage(writer, result.usage);
   return std::move(writer).Take();
 }

@@ -66,6 +66,16 @@ TEST_F(AuditedEngineTest, RecordsIntentAndOutcomeWithoutValues) {
   for (const std::string& line : lines) EXPECT_THAT(line, testing::Not(HasSubstr(kPlanted)));
 }
 
+TEST_F(AuditedEngineTest, RecordsWhatWasTakenOutAndNotTheThing) {
+  const std::string token = "ghp_" + std::string(18, 'a') + std::string(18, '7');
+  const ExecutionResult result = RunAudited(folder_, {.stdout_text = "a " + token + " b"});
+  EXPECT_EQ(result.status, Status::kOk);
+  const std::vector<std::string> lines = Lines();
+  ASSERT_THAT(lines, SizeIs(2));
+  EXPECT_THAT(lines[1], HasSubstr(R"("redactions":[{"rule":"github_token","where":"stdout","count":1}])"));
+  EXPECT_THAT(lines[1], testing::Not(HasSubstr(token)));
+}
+
 TEST_F(AuditedEngineTest, RecordsWhatWasRefused) {
   request_.policy = "nonesuch";
   EXPECT_EQ(RunAudited(folder_).status, Status::kRejected);

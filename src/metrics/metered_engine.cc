@@ -112,6 +112,9 @@ void MeteredEngine::Count(const ExecutionRequest& request, const ExecutionResult
     const bool known = std::ranges::find(kDenialKinds, denial.kind) != kDenialKinds.end();
     denials_[known ? denial.kind : "other"] += denial.count;
   }
+  for (const Redaction& redaction : result.redactions) {
+    redactions_[redaction.rule.starts_with("known:") ? "known" : redaction.rule] += redaction.count;
+  }
   if (const std::string_view limit = LimitOf(result.status); !limit.empty()) ++limits_[std::string(limit)];
   if (!MayHaveRun(result.status)) return;
   memory_.Observe(static_cast<double>(result.usage.memory_peak_bytes));
@@ -149,6 +152,8 @@ void MeteredEngine::WriteRuns(Exposition& out) const {
   out.Family("casemate_run_step_seconds", "histogram", "What each step of a run took.");
   for (const auto& [step, histogram] : steps_) histogram.Write(out, {{"step", step}});
   counts("casemate_denials_total", "What programs were refused.", "kind", denials_);
+  counts("casemate_redactions_total",
+         "What was taken out of what left, by rule; \"known\" are values of runs.", "rule", redactions_);
   counts("casemate_limits_hit_total", "Runs that a limit ended.", "limit", limits_);
   out.Family("casemate_sandbox_memory_peak_bytes", "histogram", "Peak memory of each run.");
   memory_.Write(out, {});

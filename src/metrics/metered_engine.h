@@ -44,6 +44,7 @@ class MeteredEngine : public Engine {
   std::map<std::string, Histogram> durations_;  // by surface
   std::map<std::string, std::int64_t> denials_;
   std::map<std::string, std::int64_t> limits_;
+  std::map<std::string, std::int64_t> redactions_;
   Histogram memory_;
   double cpu_seconds_ = 0;
   double stdout_bytes_ = 0;

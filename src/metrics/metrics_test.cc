@@ -51,6 +51,7 @@ TEST(MeteredEngineTest, CountsWhatAnEngineDoes) {
   engine.result.denials = {{"network", "connect", 3, ""}, {"made up by\nsomebody", "", 1, ""}};
   engine.result.timings = {{"plan", 120}, {"a name of the program's own", 1}};
   engine.result.usage.cpu_ms = 1500;
+  engine.result.redactions = {{"jwt", "stdout", 2, 0}, {"known:MINE", "stdout", 1, 9}};
   ExecutionRequest request;
   request.origin.surface = "http";
   (void)metered.Execute(request, nullptr, -1, CancelWhen::kReadable);
@@ -61,6 +62,9 @@ TEST(MeteredEngineTest, CountsWhatAnEngineDoes) {
   EXPECT_THAT(text, HasSubstr("casemate_runs_running 0\n"));
   EXPECT_THAT(text, HasSubstr("casemate_denials_total{kind=\"network\"} 6\n"));
   EXPECT_THAT(text, HasSubstr("casemate_denials_total{kind=\"other\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("casemate_redactions_total{rule=\"jwt\"} 4\n"));
+  EXPECT_THAT(text, HasSubstr("casemate_redactions_total{rule=\"known\"} 2\n"));
+  EXPECT_THAT(text, Not(HasSubstr("MINE")));
   EXPECT_THAT(text, HasSubstr("casemate_limits_hit_total{limit=\"wall_time\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("casemate_run_step_seconds_bucket{step=\"plan\",le=\"0.00025\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("casemate_sandbox_cpu_seconds_total 3\n"));
