@@ -245,6 +245,32 @@ class Commands(Secrets):
         self.assertEqual(casemate.run(["secrets", "check", "env:PLANTED"], env=env).code, 0)
 
 
+    def test_scan_tells_where_and_never_what(self):
+        token = "ghp_" + os.urandom(18).hex()
+        home = pathlib.Path(str(self.place)) / "home"
+        (home / "project" / ".git").mkdir(parents=True)
+        (home / "project" / "settings.py").write_text(f"# settings\n\nTOKEN = '{token}'\nOTHER = '{token}'\n")
+        (home / "project" / "notes.txt").write_text("the token is in the settings\n")
+        (home / "project" / "data.bin").write_bytes(b"\0" + token.encode())
+        (home / ".bashrc").write_text(f"alias ll='ls -l'\nexport GH_TOKEN={token}\n")
+
+        def scan(*words):
+            return subprocess.run([casemate.BINARY, "secrets", "scan", *words], capture_output=True, text=True,
+                                  env={**os.environ, "HOME": str(home)}, timeout=60 * casemate.SLOW, check=False)
+
+        found = scan(str(home / "project"))
+        self.assertEqual(found.returncode, 1, found.stderr)
+        self.assertIn(f"{home}/project/settings.py:3: github_token (2 times)", found.stdout)
+        self.assertNotIn(token, found.stdout + found.stderr)
+        start_up = json.loads(scan("--start-up", "--json").stdout)
+        self.assertEqual(start_up["findings"],
+                         [{"file": f"{home}/.bashrc", "line": 2, "rule": "github_token", "count": 1}])
+        self.assertEqual(scan(str(home / "project" / "notes.txt")).returncode, 0)
+        for words in ((), (str(home / "missing"),), ("--deep", str(home))):
+            refused = scan(*words)
+            self.assertEqual((refused.returncode, refused.stdout), (126, ""), words)
+
+
 class Warm(Secrets):
     def start(self, **env):
         engine = Engine(self.place / "socket", self.with_env(**env), "--preload", "json", "--pool-size", "2")

@@ -8,13 +8,13 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <filesystem>
 
 #include "base/errno.h"
 #include "base/file.h"
 #include "casemate/redactor.h"
 #include "model/json_writer.h"
 #include "surfaces/cli/exit_code.h"
+#include "surfaces/cli/file_walk.h"
 #include "surfaces/cli/stream_writer.h"
 #include "surfaces/cli/summary.h"
 
@@ -147,28 +147,6 @@ Expected<void> Filter(Redactor& redactor, int fd, const std::string& name, int t
   return to >= 0 ? WriteAll(to, out, "stdout") : Expected<void>();
 }
 
-// The files that `paths` name: themselves, or all regular files below a folder, sorted.
-Expected<std::vector<std::string>> FilesOf(const std::vector<std::string>& paths) {
-  std::vector<std::string> files;
-  for (const std::string& path : paths) {
-    std::error_code error;
-    if (!std::filesystem::is_directory(path, error)) {
-      files.push_back(path);
-      continue;
-    }
-    std::vector<std::string> below;
-    std::filesystem::recursive_directory_iterator entry(path, error);
-    for (; !error && entry != std::filesystem::recursive_directory_iterator(); entry.increment(error)) {
-      std::error_code ignored;
-      if (entry->is_regular_file(ignored) && !entry->is_symlink(ignored)) below.push_back(entry->path());
-    }
-    if (error) return Fail(ErrorCode::kNotFound, fmt::format("{} cannot be read: {}", path, error.message()));
-    std::ranges::sort(below);
-    files.insert(files.end(), below.begin(), below.end());
-  }
-  return files;
-}
-
 std::string Report(const std::vector<Redaction>& found, bool json) {
   if (!json) {
     std::string lines;
@@ -212,7 +190,9 @@ Expected<int> Run(const Options& options, const CliStreams& streams) {
   auto files = FilesOf(options.paths);
   if (!files) return std::unexpected(std::move(files.error()));
   if (options.paths.empty()) files->emplace_back("-");
+  FileProgress progress(files->size(), streams);
   for (const std::string& file : *files) {
+    progress.Next();
     if (file == "-") {
       if (auto done = Filter(**redactor, streams.in, "stdin", to); !done)
         return std::unexpected(done.error());

@@ -9,6 +9,7 @@
 #include "surfaces/cli/exit_code.h"
 #include "surfaces/cli/run_command.h"
 #include "surfaces/cli/secret_flag.h"
+#include "surfaces/cli/secrets_scan.h"
 #include "surfaces/cli/stream_writer.h"
 #include "surfaces/cli/summary.h"
 
@@ -18,10 +19,14 @@ namespace {
 constexpr std::string_view kHelp =
     "Usage: casemate secrets get [--reveal] REF [REF...]\n"
     "       casemate secrets check [--json] REF [REF...]\n"
+    "       casemate secrets scan [--json] [--start-up] [FILE|FOLDER...]\n"
     "       casemate secrets run [FLAGS] --secret NAME[:file]=REF -- COMMAND [ARGS...]\n\n"
     "Finds secrets where they already are.\n\n"
     "  get    the value of the first reference that has one, masked; --reveal shows it, on a terminal only\n"
     "  check  which references have a value, without the values; exit code 0 when all of them have\n"
+    "  scan   secrets that lie in files, by line and rule, never a value; --start-up: the files of your "
+    "shell\n"
+    "         and of common tools in your home; exit code 1 when there is one\n"
     "  run    a command in a sandbox that has the secrets, and nothing else of this host; all of the flags "
     "of\n"
     "         \"casemate run\" may stand before the command\n\n"
@@ -184,14 +189,9 @@ int SecretsCommandLine(const std::vector<std::string>& words, const CliServices&
   }
   if (command == "get") return Get(words, *store, streams);
   if (command == "check") return Check(words, *store, streams);
-  if (command == "scan") {
-    return Refuse(
-        Error{ErrorCode::kUnavailable,
-              "scanning needs the redaction rules, which this build does not have; use get, check and run",
-              ""},
-        streams);
-  }
-  return Refuse("casemate secrets has the commands get, check and run: see casemate secrets --help", streams);
+  if (command == "scan") return SecretsScan(words, streams);
+  return Refuse("casemate secrets has the commands get, check, scan and run: see casemate secrets --help",
+                streams);
 }
 
 }  // namespace casemate
