@@ -422,6 +422,12 @@ bool LooksLikeSecret(std::string_view text, const Assignment& found) {
   if (value.size() < 8 || IsPlaceholder(value) || IsWordOfNoValue(value) || IsReference(value)) return false;
   if (IsCode(value)) return false;
   if (found.by_comma) return LooksRandom(value);
+  // `--secret NAME=env:NAME` has an assignment of its own.
+  const std::size_t equals = value.find('=');
+  if (found.prose && equals != value.npos && value.find_first_not_of('=', equals) != value.npos &&
+      std::ranges::all_of(value.substr(0, equals), IsNameChar)) {
+    return false;
+  }
   const Census census = Count(value);
   if (census.spaces > 0 || 2 * census.other > value.size()) return false;
   if (census.upper + census.lower == 0) return census.digits >= 16;
