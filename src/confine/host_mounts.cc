@@ -1,4 +1,4 @@
-#include "isolation/container/host_mounts.h"
+#include "confine/host_mounts.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -19,7 +19,7 @@
 #include "confine/root.h"
 #include "confine/syscalls.h"
 
-namespace casemate::container {
+namespace casemate {
 namespace {
 
 // A user namespace that maps one host owner to the program's id; id-mapped mounts take their map from such a
@@ -124,4 +124,4 @@ Expected<void> OpenHostMounts(const IdSource& ids, const IdLease& lease, Confine
   return {};
 }
 
-}  // namespace casemate::container
+}  // namespace casemate

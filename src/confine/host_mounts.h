@@ -4,7 +4,7 @@
 #include "confine/id_pool.h"
 #include "confine/plan.h"
 
-namespace casemate::container {
+namespace casemate {
 
 // Opens the plan's bind mounts as detached mounts, with the engine's own rights, when it may mount at all
 // (root). Caller-given folders that are writable, or closed to others, are id-mapped (mount_setattr(2),
@@ -13,4 +13,4 @@ namespace casemate::container {
 // opens them (confine/root.h).
 Expected<void> OpenHostMounts(const IdSource& ids, const IdLease& lease, ConfinementPlan& plan);
 
-}  // namespace casemate::container
+}  // namespace casemate
