@@ -29,6 +29,10 @@ FILTER_FD = 100
 OUTER_ID = 0x70000000
 OUTER_ID_COUNT = 65536
 
+# As Casemate calls it. Its cgroup is Casemate's own there, and none here, in the peer's favour.
+RUNSC_FLAGS = ["--network=none", "--ignore-cgroups", "--overlay2=none", "--oci-seccomp", "--host-uds=none",
+               f"--platform={os.environ.get('CASEMATE_BENCH_PLATFORM', 'systrap')}"]
+
 
 class Unavailable(Exception):
     """Why a peer cannot be measured here, as one clause."""
@@ -73,12 +77,15 @@ def bare(interpreter):
     return Peer("bare interpreter", lambda code: [interpreter, *PYTHON_FLAGS, code])
 
 
-def casemate(binary, interpreter, tier=""):
+def casemate(binary, interpreter, tier="", runtime=""):
     if not os.access(binary, os.X_OK):
         raise Unavailable(f"{binary} does not exist; build it with ./dev build")
     words = ["--isolation", tier] if tier else []
+    if runtime:
+        words = ["--runtime", runtime]
+    name = f"casemate by {runtime}" if runtime else f"casemate, {tier} tier" if tier else "casemate"
     return Peer(
-        f"casemate, {tier} tier" if tier else "casemate",
+        name,
         lambda code: [str(binary), "run", "--no-engine", *words, "--python", interpreter, "-c", code, "--json"],
         limits="memory, pids, cpu, output, time" if tier == "process" else "memory, pids, cpu, disk, output, time",
         output=lambda text: json.loads(text)["stdout"],
@@ -188,11 +195,13 @@ def _oci_config(interpreter, code, cgroup):
 
 
 def oci(runtime, interpreter, stack, work):
-    """A bundle for crun or runc whose root binds the host's /usr, so that the interpreter is the same."""
+    """A bundle for crun, runc or runsc whose root binds the host's /usr, so that the interpreter is the same."""
     path = find(runtime)
     if os.geteuid() != 0:
         raise Unavailable("as an ordinary user it would run with fewer guarantees; run the bench as root")
     argv = [path, "--root", str(work / f"{runtime}-state")]
+    if runtime == "runsc":
+        argv += RUNSC_FLAGS
     namespace = None
     if runtime == "crun" and os.path.ismount("/sys/fs/cgroup/unified"):
         namespace = stack.enter_context(_without_hybrid_cgroups())
@@ -212,7 +221,8 @@ def oci(runtime, interpreter, stack, work):
             made[code] = bundle
         return [*argv, "run", "--bundle", str(made[code]), f"casemate-bench-{runtime}"]
 
-    return Peer(runtime, command, limits="memory, pids, cpu, disk", mount_namespace=namespace)
+    limits = "disk" if runtime == "runsc" else "memory, pids, cpu, disk"
+    return Peer(runtime, command, limits=limits, mount_namespace=namespace)
 
 
 def image_cache():

@@ -134,6 +134,10 @@ class Backend {
   virtual ~Backend() = default;
 
   virtual Tier tier() const = 0;
+  // The program that makes its sandboxes, as a request names it (`--runtime`); "" for Casemate itself.
+  virtual std::string_view runtime() const { return {}; }
+  // Whether it is taken only where a request names it, or requires what no other gives: its starts take long.
+  virtual bool only_by_name() const { return false; }
   // Answers every clause of `policy` for this host: what holds it, or a refusal (kUnavailable) that names
   // the clause and the remedy.
   virtual Expected<EnforcementReport> Admit(const Policy& policy) = 0;

@@ -20,6 +20,7 @@ struct HostFinding {
 // Whether a tier can run here, and what it would hold.
 struct TierFinding {
   Tier tier = Tier::kContainer;
+  std::string runtime;  // "runsc"; empty for Casemate's own
   bool works = false;
   std::string why_not;  // empty when it works
   std::string remedy;

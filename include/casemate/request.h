@@ -80,6 +80,8 @@ struct ExecutionRequest {
   // Unset: the strongest that is ready here and not below `require`. The result says which, and why no
   // stronger one.
   std::optional<Tier> isolation;
+  // The program that makes the sandbox: "crun", "runc", "runsc" or "kata"; empty for the tier's own.
+  std::string runtime;
   std::optional<Tier> require;  // a floor; without one, and without a tier by name, it is the container
 
   // What is taken out of all that the run lets out: "secrets", "pii", "internal", several with commas, "all",

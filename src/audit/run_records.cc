@@ -197,6 +197,7 @@ std::string EncodeIntent(const RunIntent& intent) {
   WriteGiven(writer, request);
   WritePolicy(writer, intent);
   if (request.isolation) writer.Field("isolation_asked", TierName(*request.isolation));
+  if (!request.runtime.empty()) writer.Field("runtime_asked", Cut(request.runtime));
   if (request.require) writer.Field("isolation_required", TierName(*request.require));
   if (intent.isolation != nullptr) WriteIsolation(writer, *intent.isolation);
   return std::move(writer).Take();

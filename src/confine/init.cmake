@@ -1,6 +1,6 @@
-# The sandbox's init and the keeper: C without a C library, linked into the binary as bytes.
+# The sandbox's inits and the keeper: C without a C library, linked into the binary as bytes.
 set(init_programs)
-foreach(name reaper keeper)
+foreach(name reaper keeper guard starter)
   set(program ${CMAKE_CURRENT_BINARY_DIR}/${name})
   add_custom_command(
     OUTPUT ${program}

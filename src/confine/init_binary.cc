@@ -35,4 +35,8 @@ Expected<UniqueFd> OpenInitBinary() { return OpenBinary("reaper"); }
 
 Expected<UniqueFd> OpenKeeperBinary() { return OpenBinary("keeper"); }
 
+Expected<UniqueFd> OpenGuardBinary() { return OpenBinary("guard"); }
+
+std::string_view StarterBinary() { return embedded::InitBinary("starter"); }
+
 }  // namespace casemate

@@ -1,5 +1,7 @@
 #include "confine/program_plan.h"
 
+#include <fmt/format.h>
+#include <linux/mount.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -8,6 +10,9 @@ namespace casemate {
 namespace {
 
 constexpr std::string_view kPath = "/usr/local/bin:/usr/bin:/bin";
+
+constexpr std::uint64_t kNoExec = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+constexpr std::uint64_t kExec = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 
 }  // namespace
 
@@ -56,6 +61,27 @@ std::vector<ResourceLimit> EachProcessLimits(const Policy& policy) {
   const std::int64_t cpu_seconds = (CpuTimeMs(limits) + 999) / 1000 + 1;
   set(RLIMIT_CPU, cpu_seconds, cpu_seconds + 1);
   return all;
+}
+
+ScratchPlan PlanScratch(const Limits& limits, bool own_workspace, bool code) {
+  ScratchPlan scratch;
+  scratch.views.push_back({"shm", "dev/shm", kNoExec, 01777});
+  if (own_workspace) scratch.views.push_back({"workspace", "workspace", kExec, 0755});
+  if (code) scratch.views.push_back({"code", "code", kNoExec | MOUNT_ATTR_RDONLY, 0755});
+  // Last: it covers the file system's own root (confine/root.cc).
+  scratch.views.push_back({"tmp", "tmp", kNoExec, 01777});
+  // Our own folders, and the program's text, are not the program's files.
+  const auto own = code ? kWarmScratchFolders : static_cast<std::int64_t>(scratch.views.size() + 1);
+  scratch.options =
+      fmt::format("mode=755,size={},nr_inodes={}", limits.tmp_bytes, limits.tmp_files_max + own);
+  return scratch;
+}
+
+std::map<std::string, std::string> ProgramEnvironment(const LaunchSpec& spec) {
+  std::map<std::string, std::string> env{
+      {"PATH", SearchPath(spec.environment)}, {"HOME", "/tmp"}, {"LANG", "C.UTF-8"}, {"TMPDIR", "/tmp"}};
+  for (const auto& [name, value] : spec.env) env[name] = value;
+  return env;
 }
 
 }  // namespace casemate

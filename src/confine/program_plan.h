@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,5 +21,15 @@ std::vector<std::string> ExecCandidates(const std::string& command, std::string_
 std::vector<ResourceLimit> CommonLimits();
 // The limits of `policy` that the kernel holds for each process alone.
 std::vector<ResourceLimit> EachProcessLimits(const Policy& policy);
+
+// A sandbox with a root of its own.
+inline constexpr const char* kSandboxHostName = "sandbox";
+inline constexpr const char* kProcOptions = "subset=pid,hidepid=invisible";
+// `code`: with a folder for the program's text, which a sandbox that is started for it has in its root.
+ScratchPlan PlanScratch(const Limits& limits, bool own_workspace, bool code);
+// How many files and folders of a warm cell's scratch file system are our own.
+inline constexpr std::int64_t kWarmScratchFolders = 6;
+// The few variables that every program there gets; the request's own come on top.
+std::map<std::string, std::string> ProgramEnvironment(const LaunchSpec& spec);
 
 }  // namespace casemate

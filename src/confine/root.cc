@@ -52,13 +52,6 @@ int MakeEntry(int root, const RootEntry& entry) {
   return -1;
 }
 
-StepResult MakeEntries(int root, const ConfinementPlan& plan) {
-  for (const RootEntry& entry : plan.root_entries) {
-    if (MakeEntry(root, entry) != 0) return Failed(LaunchStep::kRootFiles);
-  }
-  return {};
-}
-
 StepResult AttachBinds(int root, const ConfinementPlan& plan) {
   for (const BindMount& bind : plan.binds) {
     if (MoveMount(bind.tree.get(), "", root, bind.target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) {
@@ -86,6 +79,13 @@ StepResult Seal() {
 }
 
 }  // namespace
+
+StepResult MakeRootEntries(int root, std::span<const RootEntry> entries) {
+  for (const RootEntry& entry : entries) {
+    if (MakeEntry(root, entry) != 0) return Failed(LaunchStep::kRootFiles);
+  }
+  return {};
+}
 
 // One tmpfs, seen in several places with the flags that each needs, and in none as a whole: it is mounted
 // where its last view, /tmp, then covers it. Unmounting it instead would wait for an RCU grace period.
@@ -175,7 +175,7 @@ StepResult BuildRoot(const ConfinementPlan& plan, RootHandles& handles) {
   }
   const int root = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (root < 0) return Failed(LaunchStep::kNewRoot);
-  StepResult result = MakeEntries(root, plan);
+  StepResult result = MakeRootEntries(root, plan.root_entries);
   if (result.err == 0) result = AttachBinds(root, plan);
   if (result.err == 0) result = MountScratch(root, plan.scratch, plan.ids.program_uid, handles);
   if (result.err == 0) result = MountSecrets(plan.secret_files, plan.ids.program_uid);

@@ -25,6 +25,8 @@ struct RootHandles {
 StepResult OpenBindSources(std::vector<BindMount>& binds);
 StepResult BuildRoot(const ConfinementPlan& plan, RootHandles& handles);
 
+// Makes `entries` below the folder `root`, in order.
+StepResult MakeRootEntries(int root, std::span<const RootEntry> entries);
 // Two parts of BuildRoot that a cell (cell.cc) makes for itself below the root that it has from its zygote;
 // the working directory is that root. `owner` gets the views' folders.
 StepResult MountScratch(int root, const ScratchPlan& scratch, uid_t owner, RootHandles& handles);

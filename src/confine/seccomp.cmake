@@ -10,12 +10,13 @@ set(seccomp_sources
   ${seccomp_folder}/seccomp_container_x86_64.cc ${seccomp_folder}/seccomp_container_aarch64.cc)
 file(MAKE_DIRECTORY ${seccomp_folder})
 add_custom_command(
-  OUTPUT ${seccomp_sources}
+  OUTPUT ${seccomp_sources} ${seccomp_folder}/seccomp_container.json
   COMMAND seccomp_compiler ${seccomp_profile} ${seccomp_folder}
   DEPENDS seccomp_compiler ${seccomp_profile}
   COMMENT "Compiling the seccomp profile"
   VERBATIM)
 target_sources(confine PRIVATE ${seccomp_sources})
+casemate_embed(confine NAME OciSeccomp FILES ${seccomp_folder}/seccomp_container.json)
 
 set(process_profile
   ${CMAKE_SOURCE_DIR}/profiles/seccomp/process.toml

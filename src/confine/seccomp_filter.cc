@@ -7,6 +7,10 @@
 #include <cerrno>
 
 namespace casemate {
+namespace embedded {
+std::string_view OciSeccomp(std::string_view path);  // made by tools/embed.py
+}  // namespace embedded
+
 namespace {
 
 // In Linux since 5.19; older headers lack it.
@@ -30,6 +34,8 @@ const SeccompTables& ContainerSeccompTables() {
 }
 
 std::span<const sock_filter> ContainerSeccompFilter() { return ContainerSeccompTables().program; }
+
+std::string_view ContainerSeccompOci() { return embedded::OciSeccomp("seccomp_container.json"); }
 
 std::string_view SyscallName(int nr) {
   const SeccompTables& tables = ContainerSeccompTables();

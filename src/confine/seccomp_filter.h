@@ -16,6 +16,10 @@ const SeccompTables& ContainerSeccompTables();
 // architecture's numbers (int 0x80, x32) kills the process with SIGSYS. Static storage.
 std::span<const sock_filter> ContainerSeccompFilter();
 
+// The same as the `linux.seccomp` object of an OCI configuration, JSON text: without user notification, so
+// refused calls are answered by the kernel and told to nobody.
+std::string_view ContainerSeccompOci();
+
 // The same for the process tier, whose filter is narrower: what a private namespace makes harmless is
 // refused.
 const SeccompTables& ProcessSeccompTables();

@@ -183,6 +183,13 @@ void BecomeReaper(const ReaperDescriptors& fds) {
   BecomeInit(std::array{fds.lifeline, fds.exit_status}, fds.init_binary, argv);
 }
 
+void BecomeGuard(const GuardDescriptors& fds) {
+  RequireOfInit(fds.exit_status, DieWithTheEngine(fds.lifeline));
+  char name[] = "guard";                 // NOLINT(modernize-avoid-c-arrays): execve's interface
+  char* const argv[] = {name, nullptr};  // NOLINT(modernize-avoid-c-arrays)
+  BecomeInit(std::array{fds.lifeline, fds.exit_status, fds.ended}, fds.binary, argv);
+}
+
 void BecomeKeeper(const KeeperDescriptors& fds, pid_t program, bool own_id) {
   std::array<char, 16> pid{};
   std::size_t at = pid.size() - 1;

@@ -51,6 +51,15 @@ struct ReaperDescriptors {
 };
 [[noreturn]] void BecomeReaper(const ReaperDescriptors& fds);
 
+// The same for the guard of an OCI runtime (init/guard.c), which is pid 1 as well.
+struct GuardDescriptors {
+  int lifeline;
+  int exit_status;  // write end: takes the runtime's wait status
+  int ended;        // read end: readable when the program has ended
+  int binary;
+};
+[[noreturn]] void BecomeGuard(const GuardDescriptors& fds);
+
 // The same for the keeper (init/keeper.c), whose parent is the engine.
 struct KeeperDescriptors {
   int lifeline;

@@ -1,10 +1,20 @@
 #include "confine/usage_reader.h"
 
+#include <sys/statfs.h>
+
 #include <algorithm>
 
 #include "confine/tree_sampler.h"
 
 namespace casemate {
+
+void UsageReader::TakeScratch(int scratch) {
+  struct statfs space {};
+  if (scratch < 0 || fstatfs(scratch, &space) != 0) return;
+  last_.tmp_bytes = static_cast<std::int64_t>(space.f_blocks - space.f_bfree) * space.f_bsize;
+  last_.tmp_files = static_cast<std::int64_t>(space.f_files - space.f_ffree);
+  last_.tmp_full = last_.tmp_full || space.f_bfree == 0 || space.f_ffree == 0;
+}
 
 void UsageReader::Sample(pid_t tree_root, const Limits& limits) {
   if (tree_root < 0) return;

@@ -16,6 +16,9 @@ class UsageReader {
   // What only the tier knows: how full the sandbox's own files are. Set before Read().
   ResourceReading& last() { return last_; }
 
+  // The same from the scratch file system itself, of which this is a descriptor; nothing when it is -1.
+  void TakeScratch(int scratch);
+
   // `tree_root`: its process and all descendants are the sandbox; -1 once it is reaped. `cgroup` may be null.
   const ResourceReading& Read(Cgroup* cgroup, pid_t tree_root, const Limits& limits);
 

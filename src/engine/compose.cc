@@ -10,6 +10,7 @@
 #include "engine/diagnose.h"
 #include "engine/flow.h"
 #include "isolation/container/container_backend.h"
+#include "isolation/oci/oci_backend.h"
 #include "isolation/process/process_backend.h"
 
 namespace casemate {
@@ -38,7 +39,13 @@ EngineParts ComposeParts(const EngineOptions& options) {
   parts.secrets = MakeSecretStore(options.secrets);
   parts.environment.python = options.python;
   parts.environment.state_dir = parts.state_dir;
+  for (const auto kind : {oci::RuntimeKind::kKata, oci::RuntimeKind::kRunsc}) {
+    parts.backends.push_back(oci::MakeOciBackend(kind, FindLockFolder()));
+  }
   parts.backends.push_back(container::MakeContainerBackend(FindLockFolder(), options.warm));
+  for (const auto kind : {oci::RuntimeKind::kCrun, oci::RuntimeKind::kRunc}) {
+    parts.backends.push_back(oci::MakeOciBackend(kind, FindLockFolder()));
+  }
   parts.backends.push_back(process::MakeProcessBackend(FindLockFolder()));
   return parts;
 }

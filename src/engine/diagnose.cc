@@ -12,6 +12,7 @@ namespace {
 TierFinding Try(Backend& backend, Engine& engine) {
   TierFinding finding;
   finding.tier = backend.tier();
+  finding.runtime = backend.runtime();
   auto admitted = backend.Admit(Policy{});
   if (!admitted) {
     finding.why_not = admitted.error().ToString();
@@ -21,6 +22,7 @@ TierFinding Try(Backend& backend, Engine& engine) {
   ExecutionRequest request;
   request.command = {"true"};
   request.isolation = backend.tier();
+  request.runtime = backend.runtime();
   const ExecutionResult result = engine.Execute(request);
   finding.works = result.status == Status::kOk;
   if (!finding.works && result.error) {
@@ -57,7 +59,7 @@ DoctorReport DiagnoseParts(EngineParts parts) {
   for (Backend* backend : backends) report.tiers.push_back(Try(*backend, *engine));
   report.healthy = !report.python.empty();
   for (const TierFinding& tier : report.tiers) {
-    if (tier.tier == Tier::kContainer) {
+    if (tier.tier == Tier::kContainer && tier.runtime.empty()) {
       report.healthy = report.healthy && tier.works && tier.report.not_enforced.empty();
     }
   }

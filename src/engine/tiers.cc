@@ -17,10 +17,35 @@ std::string Remedy(const std::vector<std::unique_ptr<Backend>>& backends, const 
   return "; --require process accepts the process tier, which is weaker (casemate doctor says in what)";
 }
 
+// Whether `request` names `backend`, by its tier or runtime, or leaves the choice to us and may get it.
+bool IsCandidate(const Backend& backend, const ExecutionRequest& request, Tier floor) {
+  if (!request.runtime.empty()) return backend.runtime() == request.runtime;
+  // One that makes the same tier as Casemate itself is another way to it, not a stronger one.
+  if (!backend.runtime().empty() && backend.tier() <= Tier::kContainer) return false;
+  if (request.isolation) return backend.tier() == *request.isolation;
+  return backend.tier() >= floor && (!backend.only_by_name() || floor > Tier::kContainer);
+}
+
+// Why no backend is a candidate.
+Error NoCandidate(const ExecutionRequest& request) {
+  if (!request.runtime.empty()) {
+    return {ErrorCode::kInvalidRequest,
+            fmt::format("no runtime is called {}: it must be crun, runc, runsc or kata, or the tier's own "
+                        "without --runtime",
+                        request.runtime),
+            ""};
+  }
+  const Tier wanted = request.isolation ? *request.isolation : request.require.value_or(Tier::kContainer);
+  return {ErrorCode::kUnavailable,
+          fmt::format("no backend of the tier {} or above is in this build; use --isolation container",
+                      TierName(wanted)),
+          ""};
+}
+
 }  // namespace
 
 bool MayTryWeaker(const ExecutionRequest& request, const Error& reason) {
-  return !request.isolation && reason.code == ErrorCode::kUnavailable;
+  return !request.isolation && request.runtime.empty() && reason.code == ErrorCode::kUnavailable;
 }
 
 Expected<AdmittedTier> ChooseTier(const std::vector<std::unique_ptr<Backend>>& backends,
@@ -36,11 +61,22 @@ Expected<AdmittedTier> ChooseTier(const std::vector<std::unique_ptr<Backend>>& b
   std::vector<PassedOver> passed_over;
   for (const auto& backend : backends) {
     const Tier tier = backend->tier();
-    if (request.isolation && tier > *request.isolation) {
+    const bool own = backend->runtime().empty();
+    if (request.isolation && request.runtime.empty() && own && tier > *request.isolation) {
       passed_over.push_back(
           {tier, fmt::format("the request names the tier {}", TierName(*request.isolation))});
     }
-    if (request.isolation ? tier != *request.isolation : tier < floor) continue;
+    if (!IsCandidate(*backend, request, floor)) continue;
+    if (request.isolation && tier != *request.isolation) {
+      return Fail(ErrorCode::kInvalidRequest,
+                  fmt::format("{} makes sandboxes of the tier {}, not {}; leave one of the two out",
+                              request.runtime, TierName(tier), TierName(*request.isolation)));
+    }
+    if (tier < floor && request.require) {
+      return Fail(ErrorCode::kInvalidRequest,
+                  fmt::format("the tier {} of {} is below the required {}; ask for one of them",
+                              TierName(tier), request.runtime, TierName(floor)));
+    }
     const auto known = std::ranges::find(failed, tier, &PassedOver::tier);
     Expected<EnforcementReport> report =
         Fail(ErrorCode::kUnavailable, known == failed.end() ? "" : known->reason);
@@ -56,10 +92,7 @@ Expected<AdmittedTier> ChooseTier(const std::vector<std::unique_ptr<Backend>>& b
     reason->message += Remedy(backends, request);
     return std::unexpected(*std::move(reason));
   }
-  const Tier wanted = request.isolation ? *request.isolation : request.require.value_or(Tier::kContainer);
-  return Fail(ErrorCode::kUnavailable,
-              fmt::format("no backend of the tier {} or above is in this build; use --isolation container",
-                          TierName(wanted)));
+  return std::unexpected(NoCandidate(request));
 }
 
 }  // namespace casemate

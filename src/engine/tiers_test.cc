@@ -157,5 +157,57 @@ TEST(ChooseTierTest, TellsWhatItPassedOver) {
                                      {kContainer, "the request names the tier process"}}));
 }
 
+// A tier that another program makes.
+class RuntimeBackend : public fake::FakeBackend {
+ public:
+  RuntimeBackend(std::string name, Tier tier) : FakeBackend(fake::Script{}, tier), name_(std::move(name)) {}
+  std::string_view runtime() const override { return name_; }
+  bool only_by_name() const override { return true; }
+
+ private:
+  std::string name_;
+};
+
+class ChooseRuntimeTest : public testing::Test {
+ protected:
+  ChooseRuntimeTest() {
+    backends_.push_back(std::make_unique<RuntimeBackend>("runsc", kGvisor));
+    backends_.push_back(std::make_unique<fake::FakeBackend>(fake::Script{}, kContainer));
+    backends_.push_back(std::make_unique<RuntimeBackend>("crun", kContainer));
+  }
+  // The runtime of the backend that was chosen, "own" for none, or the error's message.
+  std::string Choose(std::string runtime, std::optional<Tier> isolation, std::optional<Tier> require) {
+    ExecutionRequest request;
+    request.runtime = std::move(runtime);
+    request.isolation = isolation;
+    request.require = require;
+    const auto admitted = ChooseTier(backends_, request, Policy{});
+    if (!admitted) return admitted.error().message;
+    const std::string name(admitted->backend->runtime());
+    return name.empty() ? "own" : name;
+  }
+  std::vector<std::unique_ptr<Backend>> backends_;
+};
+
+TEST_F(ChooseRuntimeTest, IsNeverTakenUnasked) {
+  EXPECT_EQ(Choose("", {}, {}), "own");
+  EXPECT_EQ(Choose("", kContainer, {}), "own");
+  EXPECT_EQ(Choose("", {}, kProcess), "own");
+}
+
+TEST_F(ChooseRuntimeTest, IsTakenByItsNameItsTierOrAFloor) {
+  EXPECT_EQ(Choose("crun", {}, {}), "crun");
+  EXPECT_EQ(Choose("crun", kContainer, {}), "crun");
+  EXPECT_EQ(Choose("runsc", {}, {}), "runsc");
+  EXPECT_EQ(Choose("", kGvisor, {}), "runsc");
+  EXPECT_EQ(Choose("", {}, kGvisor), "runsc");
+}
+
+TEST_F(ChooseRuntimeTest, TellsWhatCannotBe) {
+  EXPECT_THAT(Choose("docker", {}, {}), testing::HasSubstr("no runtime is called docker"));
+  EXPECT_THAT(Choose("crun", kGvisor, {}), testing::HasSubstr("crun makes sandboxes of the tier container"));
+  EXPECT_THAT(Choose("crun", {}, kGvisor), testing::HasSubstr("below the required gvisor"));
+}
+
 }  // namespace
 }  // namespace casemate

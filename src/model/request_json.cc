@@ -239,6 +239,7 @@ constexpr std::array kFields = {
     FieldReader{"redact", ReadText<&Request::redact>},
     FieldReader{"redact_files", ReadBool<&Request::redact_files>},
     FieldReader{"isolation", ReadIsolation},
+    FieldReader{"runtime", ReadText<&Request::runtime>},
     FieldReader{"require", ReadRequire},
     FieldReader{"checks", ReadChecks},
     FieldReader{"allowed_packages", ReadTexts<&Request::allowed_packages>},

@@ -196,6 +196,7 @@ Expected<std::string> EncodeRequest(const ExecutionRequest& request) {
   if (request.redact_files) writer.Flag("redact_files", true);
   if (request.require_limits) writer.Flag("require_limits", true);
   if (request.isolation) writer.Text("isolation", TierName(*request.isolation));
+  if (!request.runtime.empty()) writer.Text("runtime", request.runtime);
   if (request.require) writer.Text("require", TierName(*request.require));
   if (request.checks) writer.Text("checks", ChecksModeName(*request.checks));
   writer.Texts("allowed_packages", request.allowed_packages);

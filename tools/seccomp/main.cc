@@ -1,12 +1,13 @@
 // seccomp_compiler ALLOWED.toml REFUSALS.toml FOLDER: writes FOLDER/seccomp_NAME_ARCH.cc for each
-// architecture of the profile. Exits with 1, after one line for each fault on stderr, when the profile has
-// any.
+// architecture of the profile, and FOLDER/seccomp_NAME.json for OCI runtimes. Exits with 1, after one line
+// for each fault on stderr, when the profile has any.
 #include <cstdio>
 #include <string>
 #include <vector>
 
 #include "compile.h"
 #include "emit.h"
+#include "emit_oci.h"
 #include "profile.h"
 
 namespace {
@@ -40,6 +41,10 @@ int main(int argc, char** argv) {
     if (!WriteText(path, casemate::seccomp_tool::EmitSource(profile, compiled))) {
       errors.push_back(path + ": cannot be written; make the folder.");
     }
+  }
+  const std::string oci = std::string(argv[3]) + "/seccomp_" + profile.name + ".json";
+  if (!WriteText(oci, casemate::seccomp_tool::EmitOci(profile))) {
+    errors.push_back(oci + ": cannot be written; make the folder.");
   }
   return Report(errors);
 }

@@ -19,6 +19,11 @@ struct Subject {
   // Whether a sandbox has a root, ids and a host name of its own: /workspace and /tmp are its own there, and
   // elsewhere only its working folder and $TMPDIR.
   bool private_root = true;
+  // Whether the tier tells of refused system calls (Sandbox::denial_fd).
+  bool tells_refused_calls = true;
+  // Whether a kernel of its own answers the program: then /sys is that one's, and a process limit that it holds
+  // is told to the program alone.
+  bool own_kernel = false;
 };
 
 // A test of a guarantee that the tier does not claim here is skipped, with what the tier's own report says of

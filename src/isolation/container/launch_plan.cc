@@ -1,16 +1,14 @@
 #include "isolation/container/launch_plan.h"
 
-#include <fmt/format.h>
-#include <linux/mount.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <iterator>
 #include <string_view>
 
+#include "confine/root_table.h"
 #include "confine/seccomp_filter.h"
 #include "isolation/container/launch_secrets.h"
-#include "isolation/container/root_table.h"
 
 namespace casemate::container {
 namespace {
@@ -18,24 +16,7 @@ namespace {
 // Raised so that a host short of memory takes the sandbox before its own services.
 constexpr int kOomScoreAdj = 500;
 
-constexpr std::uint64_t kNoExec = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-constexpr std::uint64_t kExec = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-
 }  // namespace
-
-ScratchPlan PlanScratch(const Limits& limits, bool own_workspace, bool code) {
-  ScratchPlan scratch;
-  scratch.views.push_back({"shm", "dev/shm", kNoExec, 01777});
-  if (own_workspace) scratch.views.push_back({"workspace", "workspace", kExec, 0755});
-  if (code) scratch.views.push_back({"code", "code", kNoExec | MOUNT_ATTR_RDONLY, 0755});
-  // Last: it covers the file system's own root (confine/root.cc).
-  scratch.views.push_back({"tmp", "tmp", kNoExec, 01777});
-  // Our own folders, and the program's text, are not the program's files.
-  const auto own = code ? kWarmScratchFolders : static_cast<std::int64_t>(scratch.views.size() + 1);
-  scratch.options =
-      fmt::format("mode=755,size={},nr_inodes={}", limits.tmp_bytes, limits.tmp_files_max + own);
-  return scratch;
-}
 
 std::vector<std::string> WritablePaths(const LaunchSpec& spec) {
   std::vector<std::string> paths = {"/tmp", "/dev/shm"};
@@ -64,13 +45,6 @@ std::vector<ResourceLimit> ProgramLimits(const LaunchSpec& spec, const Host& hos
   return all;
 }
 
-std::map<std::string, std::string> ProgramEnvironment(const LaunchSpec& spec) {
-  std::map<std::string, std::string> env{
-      {"PATH", SearchPath(spec.environment)}, {"HOME", "/tmp"}, {"LANG", "C.UTF-8"}, {"TMPDIR", "/tmp"}};
-  for (const auto& [name, value] : spec.env) env[name] = value;
-  return env;
-}
-
 IdSource IdsFor(const Host& host, const Policy& policy) {
   if (!policy.writes_host_folder || host.ids.kind != IdSource::Kind::kNewuidmap) return host.ids;
   IdSource own;
@@ -92,7 +66,7 @@ Expected<std::unique_ptr<ConfinementPlan>> MakePlan(const LaunchSpec& spec, cons
   std::ranges::move(ProgramLimits(spec, host), std::back_inserter(plan->resource_limits));
   plan->landlock.abi = host.landlock_abi;
   plan->proc_options = kProcOptions;
-  plan->host_name = kHostName;
+  plan->host_name = kSandboxHostName;
   plan->working_dir = spec.working_dir;
   plan->expects_files =
       !spec.files.empty() || (spec.workspace && spec.workspace->mode == WorkspaceMode::kCopy);

@@ -25,16 +25,8 @@ struct Host {
 IdSource IdsFor(const Host& host, const Policy& policy);
 
 // The parts of a plan that a warm cell gets at another time than a cold sandbox.
-inline constexpr const char* kHostName = "sandbox";
-inline constexpr const char* kProcOptions = "subset=pid,hidepid=invisible";
-// `code`: with a folder for the program's text, which a cold sandbox has in its root.
-ScratchPlan PlanScratch(const Limits& limits, bool own_workspace, bool code);
-// How many files and folders of a warm cell's scratch file system are our own.
-inline constexpr std::int64_t kWarmScratchFolders = 6;
 std::vector<std::string> WritablePaths(const LaunchSpec& spec);
 std::vector<ResourceLimit> ProgramLimits(const LaunchSpec& spec, const Host& host);
-// The few variables that every program gets; the request's own come on top.
-std::map<std::string, std::string> ProgramEnvironment(const LaunchSpec& spec);
 
 // All of a plan that does not need descriptors. They, and the detached mounts, are the launcher's.
 Expected<std::unique_ptr<ConfinementPlan>> MakePlan(const LaunchSpec& spec, const Host& host,

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <sys/resource.h>
-#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -87,13 +86,7 @@ bool ContainerSandbox::ZygoteIsDead() const {
 }
 
 ResourceReading ContainerSandbox::Read() {
-  struct statfs space {};
-  ResourceReading& last = usage_.last();
-  if (parts_.scratch.valid() && fstatfs(parts_.scratch.get(), &space) == 0) {
-    last.tmp_bytes = static_cast<std::int64_t>(space.f_blocks - space.f_bfree) * space.f_bsize;
-    last.tmp_files = static_cast<std::int64_t>(space.f_files - space.f_ffree);
-    last.tmp_full = last.tmp_full || space.f_bfree == 0 || space.f_ffree == 0;
-  }
+  usage_.TakeScratch(parts_.scratch.get());
   return usage_.Read(parts_.cgroup ? &*parts_.cgroup : nullptr, reaped_ ? -1 : parts_.init, parts_.limits);
 }
 

@@ -12,11 +12,11 @@
 
 #include "base/clock.h"
 #include "confine/file_stream.h"
+#include "confine/host_mounts.h"
+#include "confine/root_table.h"
 #include "confine/workspace_copy.h"
 #include "isolation/container/cell_agent.h"
-#include "isolation/container/host_mounts.h"
 #include "isolation/container/launch_secrets.h"
-#include "isolation/container/root_table.h"
 #include "model/json_writer.h"
 #include "runtime/frame.h"
 

@@ -47,7 +47,7 @@ std::string Options(const EnvironmentView& environment, const std::vector<std::s
   WriteTexts(options, "writable", WritablePaths({}));
   options.Field("scratch", scratch.options);
   options.Field("proc", kProcOptions);
-  options.Field("host_name", kHostName);
+  options.Field("host_name", kSandboxHostName);
   options.Field("change_ids", host.ids.kind == IdSource::Kind::kSingle ? 0 : 1);
   options.Field("landlock_abi", host.landlock_abi);
   options.Field("harness", HarnessOptions("main.py", {}, environment, Limits()));

@@ -82,6 +82,7 @@ ExecutionRequest WithDefaults(ExecutionRequest item, const ExecutionRequest& def
   if (item.policy == unset.policy) item.policy = defaults.policy;
   if (item.environment == unset.environment) item.environment = defaults.environment;
   if (!item.isolation) item.isolation = defaults.isolation;
+  if (item.runtime.empty()) item.runtime = defaults.runtime;
   if (!item.require) item.require = defaults.require;
   item.require_limits = item.require_limits || defaults.require_limits;
   return item;

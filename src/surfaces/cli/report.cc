@@ -51,12 +51,17 @@ std::string Table(std::string_view title, const std::vector<Row>& rows, const St
   return text + "\n";
 }
 
+std::string TierTitle(const TierFinding& tier) {
+  const std::string name(TierName(tier.tier));
+  return tier.runtime.empty() ? name : fmt::format("{} ({})", name, tier.runtime);
+}
+
 Row TierRow(const TierFinding& tier) {
   const bool full = tier.report.not_enforced.empty();
   const auto state = !tier.works ? HostFinding::State::kMissing
                      : full      ? HostFinding::State::kOk
                                  : HostFinding::State::kWeak;
-  Row row{MarkOf(state), std::string(TierName(tier.tier)), tier.why_not, tier.remedy};
+  Row row{MarkOf(state), TierTitle(tier), tier.why_not, tier.remedy};
   if (!tier.works) return row;
   row.detail = fmt::format("works, and holds {} of {} guarantees", tier.report.enforced.size(),
                            tier.report.enforced.size() + tier.report.not_enforced.size());
@@ -70,7 +75,7 @@ std::vector<Row> GapRows(const DoctorReport& report) {
     for (const NotEnforced& gap : tier.report.not_enforced) {
       const std::string fallback = gap.fallback.empty() ? "nothing in its place" : "instead: " + gap.fallback;
       rows.push_back({MarkOf(HostFinding::State::kWeak),
-                      fmt::format("{}: {}", TierName(tier.tier), gap.guarantee),
+                      fmt::format("{}: {}", TierTitle(tier), gap.guarantee),
                       fmt::format("{} ({})", gap.reason, fallback), gap.remedy});
     }
   }
@@ -126,6 +131,7 @@ std::string DoctorJson(const DoctorReport& report) {
   for (const TierFinding& tier : report.tiers) {
     writer.BeginObject();
     writer.Field("tier", TierName(tier.tier));
+    if (!tier.runtime.empty()) writer.Field("runtime", tier.runtime);
     writer.Field("works", tier.works);
     writer.Field("why_not", tier.why_not);
     writer.Field("remedy", tier.remedy);

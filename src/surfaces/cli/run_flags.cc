@@ -338,6 +338,12 @@ constexpr std::array kFlags = {
             },
             "refuse to run where a guarantee rests on less than it should"},
     RunFlag{"isolation", '\0', "auto|TIER", "", SetIsolation, "the tier to run in"},
+    RunFlag{"runtime", '\0', "NAME",  "",
+            [](RunOptions& o, std::string_view value) -> Applied {
+              o.request.runtime = value;
+              return {};
+            },
+            "an OCI runtime of this host instead of the tier's own: crun, runc, runsc or kata"},
     RunFlag{"require", '\0', "TIER", "", SetRequire, "the weakest tier that auto may take (container)"},
     RunFlag{"checks", '\0', "MODE", "", SetChecks,
             "look at the code before it runs: open (no), checked or restricted; \"casemate check\" tells more"},

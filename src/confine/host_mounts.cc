@@ -1,4 +1,4 @@
-#include "isolation/container/host_mounts.h"
+#include "confine/host_mounts.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "base/errno.h"
@@ -19,12 +20,13 @@
 #include "confine/root.h"
 #include "confine/syscalls.h"
 
-namespace casemate::container {
+namespace casemate {
 namespace {
 
-// A user namespace that maps one host owner to the program's id; id-mapped mounts take their map from such a
-// descriptor (mount_setattr(2)). The process that carries it only waits to be killed.
-Expected<UniqueFd> MakeMappingNamespace(uid_t owner, gid_t group, uid_t program) {
+// A user namespace that maps one host owner to the program's id, and the ids `also` to themselves; id-mapped
+// mounts take their map from such a descriptor (mount_setattr(2)). The process that carries it only waits to
+// be killed.
+Expected<UniqueFd> MakeMappingNamespace(uid_t owner, gid_t group, uid_t program, std::optional<uid_t> also) {
   int pidfd = -1;
   clone_args args{};
   args.flags = CLONE_NEWUSER | CLONE_PIDFD;
@@ -40,11 +42,13 @@ Expected<UniqueFd> MakeMappingNamespace(uid_t owner, gid_t group, uid_t program)
     for (;;) pause();
   }
   const UniqueFd child(pidfd);
-  const auto write_map = [pid](const char* file, unsigned from, unsigned to) -> Expected<void> {
+  const auto write_map = [pid, also](const char* file, unsigned from, unsigned to) -> Expected<void> {
     const std::string path = fmt::format("/proc/{}/{}", pid, file);
     auto fd = OpenFile(path, O_WRONLY);
     if (!fd) return std::unexpected(fd.error());
-    return WriteAll(fd->get(), fmt::format("{} {} 1", from, to), path);
+    std::string lines = fmt::format("{} {} 1\n", from, to);
+    if (also) lines += fmt::format("{0} {0} 1\n", *also);
+    return WriteAll(fd->get(), lines, path);
   };
   Expected<void> done = write_map("gid_map", group, program);
   if (done) done = write_map("uid_map", owner, program);
@@ -56,7 +60,7 @@ Expected<UniqueFd> MakeMappingNamespace(uid_t owner, gid_t group, uid_t program)
   return space;
 }
 
-Expected<void> MapOwner(BindMount& bind, uid_t program) {
+Expected<void> MapOwner(BindMount& bind, uid_t program, std::optional<uid_t> also) {
   struct stat info {};
   if (fstat(bind.tree.get(), &info) != 0) {
     return FailErrno(ErrorCode::kNotFound, "cannot use " + bind.source, "fstat " + bind.source);
@@ -64,7 +68,7 @@ Expected<void> MapOwner(BindMount& bind, uid_t program) {
   // Who need not own the folder to read it does not: an owner may also connect to the sockets in it.
   const bool read_only = (bind.attributes & MOUNT_ATTR_RDONLY) != 0;
   if (read_only && (info.st_mode & S_IROTH) != 0) return {};
-  auto space = MakeMappingNamespace(info.st_uid, info.st_gid, program);
+  auto space = MakeMappingNamespace(info.st_uid, info.st_gid, program, also);
   if (!space) return std::unexpected(space.error());
   mount_attr change{};
   change.attr_set = MOUNT_ATTR_IDMAP;
@@ -97,7 +101,9 @@ Expected<void> CheckReadableByStrangers(const BindMount& bind) {
 
 }  // namespace
 
-Expected<void> OpenHostMounts(const IdSource& ids, const IdLease& lease, ConfinementPlan& plan) {
+Expected<void> OpenHostMounts(const IdSource& ids, const IdLease& lease, ConfinementPlan& plan,
+                              bool root_creates) {
+  const std::optional<uid_t> also = root_creates ? std::optional(lease.base()) : std::nullopt;
   for (BindMount& bind : plan.binds) {
     if (bind.given) {
       if (auto readable = CheckReadable(bind); !readable) return readable;
@@ -118,10 +124,10 @@ Expected<void> OpenHostMounts(const IdSource& ids, const IdLease& lease, Confine
     }
     bind.tree = UniqueFd(tree);
     if (bind.given && ids.kind == IdSource::Kind::kDirect) {
-      if (auto mapped = MapOwner(bind, lease.base() + 1); !mapped) return mapped;
+      if (auto mapped = MapOwner(bind, lease.base() + 1, also); !mapped) return mapped;
     }
   }
   return {};
 }
 
-}  // namespace casemate::container
+}  // namespace casemate

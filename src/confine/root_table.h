@@ -7,7 +7,7 @@
 #include "casemate/error.h"
 #include "confine/plan.h"
 
-namespace casemate::container {
+namespace casemate {
 
 // Where a run's writable and host-given paths are seen.
 inline constexpr const char* kWorkspace = "/workspace";
@@ -19,4 +19,4 @@ Expected<void> PlanRoot(const LaunchSpec& spec, ConfinementPlan& plan);
 // Whether a host path may be mounted at `inside`: absolute, normal, and not below a path of our own.
 Expected<void> CheckMountTarget(const std::string& inside);
 
-}  // namespace casemate::container
+}  // namespace casemate

@@ -1,4 +1,4 @@
-#include "isolation/container/root_table.h"
+#include "confine/root_table.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 
 #include "base/file.h"
 
-namespace casemate::container {
+namespace casemate {
 namespace {
 
 using testing::HasSubstr;
@@ -170,4 +170,4 @@ TEST_F(PlanRootTest, RefusesAMountOverTheEnvironment) {
 }
 
 }  // namespace
-}  // namespace casemate::container
+}  // namespace casemate

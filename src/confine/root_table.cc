@@ -1,4 +1,4 @@
-#include "isolation/container/root_table.h"
+#include "confine/root_table.h"
 
 #include <fmt/format.h>
 #include <linux/mount.h>
@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "confine/host_files.h"
 
-namespace casemate::container {
+namespace casemate {
 namespace {
 
 constexpr std::uint64_t kSealed = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
@@ -226,4 +226,4 @@ Expected<void> PlanRoot(const LaunchSpec& spec, ConfinementPlan& plan) {
   return {};
 }
 
-}  // namespace casemate::container
+}  // namespace casemate

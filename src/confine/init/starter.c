@@ -1,0 +1,138 @@
+/* The init of a container that an OCI runtime makes: starts the program as the runtime cannot, reaps, and tells the
+ * engine how it ended. The runtime gives it descriptors in a row, since that is all that `--preserve-fds` can do; the
+ * program finds them where every tier has them.
+ *
+ * Freestanding, static, no C library, not dumpable. It runs with the program's own ids and without capabilities;
+ * as pid 1 it cannot be killed from inside.
+ *
+ * Arguments: the program's limit of open files; "c" for a control channel, "-" for none; how many paths follow;
+ * these paths, which are tried in order; the program's words.
+ * Descriptors:
+ *   3  takes records of two 32-bit numbers: what, and a value (src/isolation/oci/start_record.h)
+ *   4  takes one byte when the program has ended
+ *   5  secrets as "NAME=value\0..."; its end says that the program may start
+ *   6  request channel   7  result channel
+ */
+#include <linux/fcntl.h>
+#include <linux/prctl.h>
+#include <linux/resource.h>
+#include <linux/signal.h>
+
+#include "calls.h"
+
+enum { RECORDS = 3, ENDED = 4, SECRETS = 5, REQUEST = 6, RESULT = 7, REQUEST_INSIDE = 1100, RESULT_INSIDE = 1101 };
+enum { READY = 1, STARTED = 2, FAILED = 3, OVER = 4 };
+enum { CLOSE_ON_EXEC = 02000000, WAIT_ANY = -1, INTERRUPTED = -4, NOT_FOUND = -2, NO_FOLDER = -20, TOO_LONG = -7 };
+enum { SECRETS_MAX = 1 << 20, WORDS_MAX = 1024 };
+
+static char secrets[SECRETS_MAX];
+static char* environment[WORDS_MAX + 1];
+
+#if defined(__x86_64__)
+__asm__(".globl _start\n_start:\n  xor %ebp, %ebp\n  mov %rsp, %rdi\n  and $-16, %rsp\n  call start\n");
+#else
+__asm__(".globl _start\n_start:\n  mov x0, sp\n  bl start\n");
+#endif
+
+static void tell(int what, int value) {
+  const int record[2] = {what, value};
+  call(__NR_write, RECORDS, (long)record, sizeof(record), 0, 0);
+}
+
+static long number(const char* text) {
+  long value = 0;
+  for (; *text >= '0' && *text <= '9'; ++text) value = value * 10 + (*text - '0');
+  return value;
+}
+
+/* Reads until the engine closes its end; the bytes read, or a negative errno. */
+static long take_secrets(void) {
+  long size = 0;
+  for (;;) {
+    if (size == SECRETS_MAX) return TOO_LONG;
+    const long count = call(__NR_read, SECRETS, (long)(secrets + size), SECRETS_MAX - size, 0, 0);
+    if (count == INTERRUPTED) continue;
+    if (count <= 0) return count < 0 ? count : size;
+    size += count;
+  }
+}
+
+static int fill_environment(char** given, long secret_bytes) {
+  int words = 0;
+  for (; *given != 0 && words < WORDS_MAX; ++given) environment[words++] = *given;
+  for (long at = 0; at < secret_bytes && words < WORDS_MAX; ++at) {
+    environment[words++] = secrets + at;
+    while (at < secret_bytes && secrets[at] != 0) ++at;
+  }
+  return words < WORDS_MAX ? 0 : TOO_LONG;
+}
+
+/* Of several failures the most telling: that a file is there and cannot be executed. */
+static int execute(char** paths, long count, char** words, long open_files, int report) {
+  const struct rlimit64 files = {(unsigned long)open_files, (unsigned long)open_files};
+  int failed = NOT_FOUND;
+  call(__NR_setsid, 0, 0, 0, 0, 0);
+  call(__NR_prlimit64, 0, RLIMIT_NOFILE, (long)&files, 0, 0);
+  for (long i = 0; i < count; ++i) {
+    const int error = (int)call(__NR_execve, (long)paths[i], (long)words, (long)environment, 0, 0);
+    if (error != NOT_FOUND && error != NO_FOLDER) failed = error;
+  }
+  call(__NR_write, report, (long)&failed, sizeof(failed), 0, 0);
+  leave(127);
+  return 0;
+}
+
+static void reap(long program) {
+  for (;;) {
+    int status = 0;
+    const long pid = call(__NR_wait4, WAIT_ANY, (long)&status, 0, 0, 0);
+    if (pid == INTERRUPTED || (pid > 0 && pid != program)) continue;
+    if (pid == program) tell(OVER, status);
+    call(__NR_write, ENDED, (long)"e", 1, 0, 0);
+    leave(0);
+  }
+}
+
+static void place_channels(void) {
+  call(__NR_dup3, REQUEST, REQUEST_INSIDE, 0, 0, 0);
+  call(__NR_dup3, RESULT, RESULT_INSIDE, 0, 0, 0);
+  call(__NR_close, REQUEST, 0, 0, 0, 0);
+  call(__NR_close, RESULT, 0, 0, 0, 0);
+}
+
+__attribute__((noreturn, used)) void start(long* stack) {
+  char** words = (char**)(stack + 1);
+  char** given = words + stack[0] + 1;
+  const long open_files = number(words[1]);
+  const int control = words[2][0] == 'c';
+  const long paths = number(words[3]);
+  int report[2] = {-1, -1};
+  int failed = 0;
+  call(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+  tell(READY, 0);
+  const long secret_bytes = take_secrets();
+  call(__NR_close, SECRETS, 0, 0, 0, 0);
+  for (int fd = RECORDS; fd <= ENDED; ++fd) call(__NR_fcntl, fd, F_SETFD, FD_CLOEXEC, 0, 0);
+  if (control) place_channels();
+  failed = secret_bytes < 0 ? (int)secret_bytes : fill_environment(given, secret_bytes);
+  if (failed == 0) failed = (int)call(__NR_pipe2, (long)report, CLOSE_ON_EXEC, 0, 0, 0);
+  const long program = failed != 0 ? failed : call(__NR_clone, SIGCHLD, 0, 0, 0, 0);
+  if (program == 0) execute(words + 4, paths, words + 4 + paths, open_files, report[1]);
+  if (program < 0) {
+    tell(FAILED, (int)-program);
+    leave(1);
+  }
+  call(__NR_close, report[1], 0, 0, 0, 0);
+  for (int fd = 0; fd < RECORDS; ++fd) call(__NR_close, fd, 0, 0, 0, 0);
+  for (int fd = REQUEST_INSIDE; fd <= RESULT_INSIDE; ++fd) call(__NR_close, fd, 0, 0, 0, 0);
+  long count = INTERRUPTED;
+  while (count == INTERRUPTED) count = call(__NR_read, report[0], (long)&failed, sizeof(failed), 0, 0);
+  if (count > 0) {
+    tell(FAILED, -failed);
+    leave(1);
+  }
+  for (long at = 0; at < secret_bytes; ++at) ((volatile char*)secrets)[at] = 0;
+  tell(STARTED, 0);
+  reap(program);
+  __builtin_unreachable();
+}

@@ -1,0 +1,233 @@
+#include "isolation/oci/bundle.h"
+
+#include <fmt/format.h>
+#include <linux/mount.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <utility>
+
+#include "confine/init_binary.h"
+#include "confine/program_plan.h"
+#include "confine/root_table.h"
+#include "isolation/oci/start_record.h"
+
+namespace casemate::oci {
+namespace {
+
+// Raised so that a host short of memory takes the sandbox before its own services.
+constexpr int kOomScoreAdj = 500;
+constexpr const char* kStarterPath = "/casemate/start";
+constexpr const char* kContainerId = "casemate";
+// runc copies its own executable there.
+constexpr std::int64_t kStateBytes = 32 * kMiB;
+constexpr std::int64_t kThreadsOfRuntime = 512;
+
+// The runtime makes what is there itself.
+bool IsRuntimesOwn(std::string_view path) { return path.starts_with("dev/") && path != "dev/shm"; }
+
+class Maker {
+ public:
+  Maker(const LaunchSpec& spec, const Host& host, const Runtime& runtime, const IdLease& lease, bool portable)
+      : spec_(spec), host_(host), runtime_(runtime), lease_(lease), portable_(portable) {}
+
+  Expected<std::unique_ptr<Bundle>> Make() {
+    ConfinementPlan root;
+    if (auto planned = PlanRoot(spec_, root); !planned) return std::unexpected(planned.error());
+    plan().place = host_.lock_folder;
+    plan().owner = lease_.base() + 1;
+    plan().writable = "writable";
+    base().texts = std::move(root.texts);
+    base().oom_score_adj = kOomScoreAdj;
+    PlanProgram();
+    Add(RootEntry::Kind::kFolder, "given");
+    Add(RootEntry::Kind::kFolder, "state");
+    TakeRoot(root);
+    PlanWritable();
+    config().root_id = lease_.base();
+    config().program_id = lease_.base() + 1;
+    config().limits = spec_.policy.limits;
+    Add(RootEntry::Kind::kFile, "config.json", WriteConfig(config()));
+    base().root_options =
+        fmt::format("mode=755,size={}", static_cast<std::int64_t>(bytes_) + 4096 * 1024 + kStateBytes);
+    PlanRuntime();
+    return std::move(bundle_);
+  }
+
+ private:
+  RuntimePlan& plan() { return bundle_->plan; }
+  ConfinementPlan& base() { return bundle_->plan.base; }
+  Config& config() { return bundle_->config; }
+  std::string Placed(std::string_view below) const { return fmt::format("{}/{}", host_.lock_folder, below); }
+
+  void Add(RootEntry::Kind kind, std::string path, std::string content = "") {
+    bytes_ += content.size();
+    base().root_entries.push_back({kind, std::move(path), base().texts.emplace_back(std::move(content)),
+                                   kind == RootEntry::Kind::kFile ? 0444U : 0755U});
+  }
+
+  void PlanProgram() {
+    config().kind = runtime_.kind;
+    config().env = ProgramEnvironment(spec_);
+    config().working_dir = spec_.working_dir;
+    const auto candidates = ExecCandidates(spec_.argv.front(), config().env.at("PATH"), spec_.working_dir);
+    config().args = {kStarterPath, std::to_string(spec_.policy.limits.open_files_max),
+                     spec_.control_channel ? "c" : "-", std::to_string(candidates.size())};
+    std::ranges::copy(candidates, std::back_inserter(config().args));
+    std::ranges::copy(spec_.argv, std::back_inserter(config().args));
+    config().resource_limits = CommonLimits();
+    std::ranges::move(EachProcessLimits(spec_.policy), std::back_inserter(config().resource_limits));
+    for (ResourceLimit& limit : config().resource_limits) {
+      // Until the container's init has put the channels where the program finds them; then it sets it itself.
+      if (limit.resource == RLIMIT_NOFILE)
+        limit.value.rlim_cur = limit.value.rlim_max = std::max<rlim_t>(limit.value.rlim_max, kResultFd + 1);
+    }
+    if (runtime_.own_kernel()) {
+      // Its processes are none of the host's.
+      const auto processes = static_cast<rlim_t>(spec_.policy.limits.processes_max);
+      config().resource_limits.push_back({RLIMIT_NPROC, {processes, processes}});
+    }
+    base().expects_files =
+        !spec_.files.empty() || (spec_.workspace && spec_.workspace->mode == WorkspaceMode::kCopy);
+  }
+
+  void Mount(std::string destination, std::string type, std::string source,
+             std::vector<std::string> options) {
+    config().mounts.push_back(
+        {std::move(destination), std::move(type), std::move(source), std::move(options)});
+  }
+
+  void TakeRoot(ConfinementPlan& root) {
+    Add(RootEntry::Kind::kFolder, "rootfs");
+    for (RootEntry& entry : root.root_entries) {
+      if (IsRuntimesOwn(entry.path)) continue;
+      bytes_ += entry.content.size();
+      base().root_entries.push_back({entry.kind, "rootfs/" + entry.path, entry.content, entry.mode});
+    }
+    base().root_entries.push_back(
+        {RootEntry::Kind::kFile, fmt::format("rootfs{}", kStarterPath), StarterBinary(), 0555});
+    // With an own kernel these are its own: it knows no such options.
+    std::vector<std::string> proc = {"nosuid", "noexec", "nodev"};
+    if (!runtime_.own_kernel()) {
+      for (const char* option : {"subset=pid", "hidepid=invisible"}) proc.emplace_back(option);
+    }
+    Mount("/proc", "proc", "proc", std::move(proc));
+    Mount("/dev", "tmpfs", "tmpfs", {"nosuid", "noexec", "mode=755", "size=65536"});
+    plan().workspace = "writable/workspace";
+    for (const RootEntry& entry : root.root_entries) {
+      if (entry.kind == RootEntry::Kind::kFolder) folders_.insert(entry.path);
+    }
+    for (BindMount& bind : root.binds) {
+      if (!IsRuntimesOwn(bind.target)) TakeBind(bind);
+    }
+  }
+
+  void TakeBind(BindMount& bind) {
+    const std::string place = fmt::format("given/{}", base().binds.size());
+    const std::string inside = "/" + bind.target;
+    const bool read_only = (bind.attributes & MOUNT_ATTR_RDONLY) != 0;
+    std::vector<std::string> options = {bind.recursive ? "rbind" : "bind", "nosuid", "nodev"};
+    options.emplace_back(read_only ? "ro" : "rw");
+    if ((bind.attributes & MOUNT_ATTR_NOEXEC) != 0) options.emplace_back("noexec");
+    Mount(inside, "bind", portable_ ? bind.source : Placed(place), std::move(options));
+    if (inside == kWorkspace) plan().workspace = place;
+    Add(folders_.contains(bind.target) ? RootEntry::Kind::kFolder : RootEntry::Kind::kFile, place);
+    bind.target = place;
+    base().binds.push_back(std::move(bind));
+  }
+
+  void PlanWritable() {
+    const bool own_workspace = !spec_.workspace || spec_.workspace->mode == WorkspaceMode::kCopy;
+    base().scratch = PlanScratch(spec_.policy.limits, own_workspace, false);
+    for (const char* folder : {"writable", "writable/tmp", "writable/workspace", "writable/dev",
+                               "writable/dev/shm", "writable/run", "writable/run/secrets"}) {
+      Add(RootEntry::Kind::kFolder, folder);
+    }
+    for (const ScratchView& view : base().scratch.views) {
+      std::vector<std::string> options = {"bind", "rw", "nosuid", "nodev"};
+      if ((view.attributes & MOUNT_ATTR_NOEXEC) != 0) options.emplace_back("noexec");
+      Mount("/" + view.target, "bind", Placed("writable/" + view.target), std::move(options));
+    }
+    for (const ResolvedSecret& secret : spec_.secrets) {
+      if (secret.mode == SecretMode::kFile)
+        base().secret_files.push_back({secret.name, secret.value->Reveal()});
+    }
+    if (base().secret_files.empty()) return;
+    Mount("/run/secrets", "bind", Placed("writable/run/secrets"),
+          {"bind", "ro", "nosuid", "nodev", "noexec"});
+  }
+
+  void PlanRuntime() {
+    const int channels = spec_.control_channel ? 5 : 3;
+    std::vector<std::string>& words = base().argv;
+    const std::string state = Placed("state");
+    words = {runtime_.path, "--root", state};
+    std::vector<std::string> passing = {"--preserve-fds", std::to_string(channels)};
+    switch (runtime_.kind) {
+      case RuntimeKind::kCrun:
+        words.emplace_back("--cgroup-manager=disabled");
+        break;
+      case RuntimeKind::kRunc:
+        // "true" for it means: go on where it may not write to cgroups.
+        words.emplace_back("--rootless=true");
+        plan().cgroup_view = CgroupView::kReadOnly;
+        break;
+      case RuntimeKind::kRunsc:
+      case RuntimeKind::kKata:
+        for (const char* word :
+             {"--network=none", "--ignore-cgroups", "--overlay2=none", "--oci-seccomp", "--host-uds=none"})
+          words.emplace_back(word);
+        words.push_back("--platform=" + runtime_.platform);
+        passing.clear();
+        for (int fd = kRecordsFd; fd < kRecordsFd + channels; ++fd)
+          passing.push_back(fmt::format("--pass-fd={}:{}", fd, fd));
+        break;
+    }
+    for (const char* word : {"run", "--detach"}) words.emplace_back(word);
+    std::ranges::copy(passing, std::back_inserter(words));
+    words.insert(words.end(), {"--bundle", host_.lock_folder, kContainerId});
+    base().exec_candidates = {runtime_.path};
+    base().env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
+                  "XDG_RUNTIME_DIR=" + state};
+  }
+
+  const LaunchSpec& spec_;
+  const Host& host_;
+  const Runtime& runtime_;
+  const IdLease& lease_;
+  bool portable_;
+  std::unique_ptr<Bundle> bundle_ = std::make_unique<Bundle>();
+  std::set<std::string> folders_;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace
+
+Expected<std::unique_ptr<Bundle>> MakeBundle(const LaunchSpec& spec, const Host& host, const Runtime& runtime,
+                                             const IdLease& lease, bool portable) {
+  return Maker(spec, host, runtime, lease, portable).Make();
+}
+
+Limits LimitsAtStart(const Limits& limits) {
+  Limits start = limits;
+  start.memory_bytes += 2 * kSentryBytes;
+  start.processes_max += kThreadsOfRuntime;
+  start.cpus = std::max(limits.cpus, 2.0);
+  return start;
+}
+
+Limits LimitsOfRun(const Limits& limits, const Runtime& runtime) {
+  Limits run = limits;
+  if (runtime.own_kernel()) {
+    run.memory_bytes += kSentryBytes;
+    // A thread of the host for each inside, and those of its kernel: the limit inside is that kernel's.
+    run.processes_max = 2 * limits.processes_max + kThreadsOfRuntime;
+  } else {
+    run.processes_max += 1;  // the guard
+  }
+  return run;
+}
+
+}  // namespace casemate::oci

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "casemate/backend.h"
+#include "casemate/error.h"
+#include "confine/cgroup_host.h"
+#include "confine/id_pool.h"
+#include "isolation/oci/config.h"
+#include "isolation/oci/runtime.h"
+#include "isolation/oci/runtime_child.h"
+
+namespace casemate::oci {
+
+// What this host gives the tier; found once, valid for the life of the process.
+struct Host {
+  CgroupHost cgroups;
+  IdSource ids;
+  std::string lock_folder;  // for leases of ids; in a run's own mount namespace its bundle is mounted there
+};
+
+// A run's bundle, all of it but its descriptors and opened folders.
+struct Bundle {
+  RuntimePlan plan;
+  Config config;
+};
+
+// The bundle of `spec`. Its folders of the host are in plan.base.binds, to be opened by the engine; in the
+// configuration they are below the place of the bundle. With `portable`, for a person to read and to take
+// elsewhere, the configuration names the host's own paths instead. Ids are those of `lease`, which is empty
+// for that.
+Expected<std::unique_ptr<Bundle>> MakeBundle(const LaunchSpec& spec, const Host& host, const Runtime& runtime,
+                                             const IdLease& lease, bool portable = false);
+
+// The limits of the run's own cgroup: while the runtime starts, which needs memory and threads of its own,
+// and from the program's start on.
+Limits LimitsAtStart(const Limits& limits);
+Limits LimitsOfRun(const Limits& limits, const Runtime& runtime);
+// What gVisor's own kernel and its file server may have beside the program's memory.
+inline constexpr std::int64_t kSentryBytes = 64 * kMiB;
+
+}  // namespace casemate::oci

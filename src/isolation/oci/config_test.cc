@@ -1,0 +1,140 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <filesystem>
+
+#include "isolation/oci/bundle.h"
+#include "isolation/oci/oci_backend.h"
+
+namespace casemate::oci {
+namespace {
+
+namespace json = boost::json;
+using testing::Contains;
+using testing::HasSubstr;
+using testing::Not;
+
+LaunchSpec Spec() {
+  LaunchSpec spec;
+  spec.argv = {"sh", "-c", "true"};
+  spec.environment.read_only_paths = {"/usr"};
+  spec.env["GIVEN"] = "1";
+  spec.control_channel = true;
+  spec.policy.limits.processes_max = 17;
+  spec.policy.limits.open_files_max = 99;
+  spec.policy.limits.memory_bytes = 100 * kMiB;
+  spec.policy.limits.file_bytes_max = 5 * kMiB;
+  return spec;
+}
+
+json::value ConfigOf(RuntimeKind kind, const LaunchSpec& spec = Spec()) {
+  const auto text = ExplainOci(kind, spec);
+  EXPECT_TRUE(text);
+  return text ? json::parse(*text) : json::value();
+}
+
+std::vector<std::string> Texts(const json::value& array) {
+  std::vector<std::string> texts;
+  for (const json::value& text : array.as_array()) texts.emplace_back(text.as_string());
+  return texts;
+}
+
+const json::value* MountAt(const json::value& config, std::string_view destination) {
+  for (const json::value& mount : config.at("mounts").as_array()) {
+    if (mount.at("destination").as_string() == destination) return &mount;
+  }
+  return nullptr;
+}
+
+std::int64_t LimitOf(const json::value& config, std::string_view type) {
+  for (const json::value& limit : config.at("process").at("rlimits").as_array()) {
+    if (limit.at("type").as_string() == type) return limit.at("hard").as_int64();
+  }
+  return -1;
+}
+
+TEST(OciConfigTest, HasNoPowerAndNoUnlistedCall) {
+  for (const RuntimeKind kind : {RuntimeKind::kCrun, RuntimeKind::kRunc, RuntimeKind::kRunsc}) {
+    const json::value config = ConfigOf(kind);
+    const json::value& process = config.at("process");
+    EXPECT_TRUE(process.at("noNewPrivileges").as_bool());
+    EXPECT_EQ(process.at("user").at("uid").as_int64(), 1000);
+    EXPECT_TRUE(config.at("root").at("readonly").as_bool());
+    for (const auto& set : process.at("capabilities").as_object())
+      EXPECT_TRUE(set.value().as_array().empty());
+    EXPECT_EQ(config.at("linux").at("namespaces").as_array().size(), 6U);
+    const json::value& seccomp = config.at("linux").at("seccomp");
+    EXPECT_EQ(seccomp.at("defaultAction").as_string(), "SCMP_ACT_ERRNO");
+    std::vector<std::string> allowed;
+    for (const json::value& rule : seccomp.at("syscalls").as_array()) {
+      if (rule.at("action").as_string() != "SCMP_ACT_ALLOW" || rule.as_object().contains("args")) continue;
+      std::ranges::move(Texts(rule.at("names")), std::back_inserter(allowed));
+    }
+    EXPECT_THAT(allowed, Contains("read"));
+    for (const char* refused : {"mount", "bpf", "ptrace", "clone", "socket", "unshare", "io_uring_setup"}) {
+      EXPECT_THAT(allowed, Not(Contains(refused)));
+    }
+  }
+}
+
+TEST(OciConfigTest, HasEveryLimit) {
+  const json::value crun = ConfigOf(RuntimeKind::kCrun);
+  EXPECT_EQ(LimitOf(crun, "RLIMIT_FSIZE"), 5 * kMiB);
+  EXPECT_EQ(LimitOf(crun, "RLIMIT_CORE"), 1);
+  EXPECT_GT(LimitOf(crun, "RLIMIT_CPU"), 0);
+  EXPECT_EQ(LimitOf(crun, "RLIMIT_NPROC"), -1) << "the cgroup counts, and tells";
+  EXPECT_EQ(LimitOf(crun, "RLIMIT_NOFILE"), kResultFd + 1) << "until its init has moved the channels";
+  EXPECT_THAT(Texts(crun.at("process").at("args")), Contains("99"));
+  EXPECT_EQ(crun.at("linux").as_object().count("resources"), 0U);
+  const json::value gvisor = ConfigOf(RuntimeKind::kRunsc);
+  EXPECT_EQ(LimitOf(gvisor, "RLIMIT_NPROC"), 17);
+  const json::value& resources = gvisor.at("linux").at("resources");
+  EXPECT_EQ(resources.at("memory").at("limit").as_int64(), 100 * kMiB);
+  EXPECT_EQ(resources.at("pids").at("limit").as_int64(), 17);
+  EXPECT_EQ(resources.at("cpu").at("quota").as_int64(), 100'000);
+}
+
+TEST(OciConfigTest, MountsWhatWasGivenAndNothingElseWritable) {
+  LaunchSpec spec = Spec();
+  const std::string folder = std::filesystem::canonical(testing::TempDir()).string();
+  spec.workspace = Workspace{folder, WorkspaceMode::kReadOnly};
+  spec.mounts = {{folder, "/data", true}};
+  const json::value config = ConfigOf(RuntimeKind::kRunc, spec);
+  ASSERT_NE(MountAt(config, "/workspace"), nullptr);
+  EXPECT_EQ(MountAt(config, "/workspace")->at("source").as_string(), folder);
+  EXPECT_THAT(Texts(MountAt(config, "/workspace")->at("options")), Contains("ro"));
+  EXPECT_THAT(Texts(MountAt(config, "/data")->at("options")), Contains("rw"));
+  EXPECT_THAT(Texts(MountAt(config, "/usr")->at("options")), Contains("ro"));
+  EXPECT_THAT(Texts(MountAt(config, "/tmp")->at("options")), Contains("noexec"));
+  for (const json::value& mount : config.at("mounts").as_array()) {
+    const auto options = Texts(mount.at("options"));
+    EXPECT_THAT(options, Contains("nosuid")) << mount;
+    const auto destination = std::string(mount.at("destination").as_string());
+    if (mount.at("type").as_string() != "bind" || std::ranges::count(options, "ro") > 0) continue;
+    EXPECT_THAT(destination, testing::AnyOf("/data", "/tmp", "/dev/shm"));
+  }
+}
+
+TEST(OciConfigTest, NamesTheProgramAndItsVariables) {
+  const json::value config = ConfigOf(RuntimeKind::kRunsc);
+  EXPECT_THAT(Texts(config.at("process").at("env")), Contains("GIVEN=1"));
+  EXPECT_THAT(Texts(config.at("process").at("args")),
+              testing::IsSupersetOf({"/usr/bin/sh", "sh", "-c", "true", "c"}));
+}
+
+TEST(OciLimitsTest, LeaveRoomForTheRuntimeAndForNothingElse) {
+  const Limits limits = Spec().policy.limits;
+  const Limits crun = LimitsOfRun(limits, {RuntimeKind::kCrun, "", "", ""});
+  EXPECT_EQ(crun.memory_bytes, limits.memory_bytes);
+  EXPECT_EQ(crun.processes_max, limits.processes_max + 1);
+  EXPECT_EQ(crun.cpus, limits.cpus);
+  EXPECT_EQ(LimitsOfRun(limits, {RuntimeKind::kRunsc, "", "", ""}).memory_bytes,
+            limits.memory_bytes + kSentryBytes);
+  EXPECT_GT(LimitsAtStart(limits).memory_bytes, limits.memory_bytes);
+}
+
+}  // namespace
+}  // namespace casemate::oci

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <span>
+#include <string>
+
+#include "confine/plan.h"
+
+namespace casemate::oci {
+
+// What a runtime must not see of the host's cgroups: the run has its own, which the engine has made.
+enum class CgroupView {
+  kNone,      // crun, runsc: told to leave cgroups alone
+  kReadOnly,  // runc: looks for them, and goes on when it may not write
+};
+
+// What the child does, decided before the fork.
+struct RuntimePlan {
+  // Of it: root_entries, binds and scratch (below `place`), secret_files, socket, lifeline, exit_status,
+  // descriptors, keep, exec_candidates (one), argv, env, expects_files, oom_score_adj. `init_binary` is the
+  // guard's.
+  ConfinementPlan base;
+  std::string place;             // the folder of the bundle, a mount point in this mount namespace alone
+  std::string writable;          // below it: where `base.scratch` and secret files are mounted
+  std::string workspace;         // below it: the program's folder
+  uid_t owner = 0;               // host id of the program
+  std::span<const int> cgroups;  // entrances, each takes a "0"
+  CgroupView cgroup_view = CgroupView::kNone;
+  int ended = -1;  // read end: readable when the program has ended
+};
+
+// The child's whole life from the clone, which made it pid 1 of new pid and mount namespaces: mounts the
+// bundle, forks the runtime and becomes its guard. Never returns; reports on base.socket. Async-signal-safe.
+[[noreturn]] void RunRuntime(RuntimePlan& plan);
+
+}  // namespace casemate::oci

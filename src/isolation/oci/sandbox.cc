@@ -1,0 +1,91 @@
+#include "isolation/oci/sandbox.h"
+
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+#include "confine/file_agent.h"
+#include "confine/syscalls.h"
+#include "isolation/oci/start_record.h"
+
+namespace casemate::oci {
+
+OciSandbox::~OciSandbox() {
+  OciSandbox::Kill();
+  Reap();
+  parts_.scratch.reset();
+  parts_.workspace.reset();
+  if (parts_.cgroup) parts_.cgroup->Remove(2000);
+}
+
+int OciSandbox::ChannelFd(Channel channel) const {
+  return parts_.ends.channels[static_cast<std::size_t>(channel)].get();
+}
+
+void OciSandbox::CloseChannel(Channel channel) {
+  parts_.ends.channels[static_cast<std::size_t>(channel)].reset();
+}
+
+void OciSandbox::Kill() noexcept {
+  if (reaped_ || !parts_.pidfd.valid()) return;
+  // The kernel kills everything in the pid namespace with its init (pid_namespaces(7)): the container, and
+  // whatever else its runtime has started.
+  killed_ = true;
+  PidfdSendSignal(parts_.pidfd.get(), SIGKILL);
+  if (parts_.cgroup) parts_.cgroup->Kill();
+}
+
+void OciSandbox::Reap() {
+  if (reaped_ || !parts_.pidfd.valid()) return;
+  siginfo_t info{};
+  rusage usage{};
+  // The raw call: the C library's waitid(2) has no rusage.
+  while (syscall(SYS_waitid, P_PIDFD, parts_.pidfd.get(), &info, WEXITED, &usage) < 0 && errno == EINTR) {
+  }
+  reaped_ = true;
+  usage_.TakeEnd(usage, parts_.cgroup && !parts_.cgroup->folders().empty());
+}
+
+ExitReport OciSandbox::Exit() {
+  Reap();
+  ExitReport report;
+  StartRecord record;
+  if (read(parts_.records.get(), &record, sizeof(record)) != sizeof(record) ||
+      record.what != StartRecord::kOver) {
+    // The container ended without its program: killed by us, for memory, or by somebody of the host.
+    report.signal = SIGKILL;
+    report.init_failed = !killed_;
+  } else if (WIFEXITED(record.value)) {
+    report.exit_code = WEXITSTATUS(record.value);
+  } else {
+    report.signal = WTERMSIG(record.value);
+  }
+  return report;
+}
+
+ResourceReading OciSandbox::Read() {
+  usage_.TakeScratch(parts_.scratch.get());
+  // Of gVisor a sample would count the threads of its kernel.
+  const pid_t tree = reaped_ || parts_.own_kernel ? -1 : parts_.guard;
+  ResourceReading reading = usage_.Read(parts_.cgroup ? &*parts_.cgroup : nullptr, tree, parts_.limits);
+  reading.cpu_time_us = std::max<std::int64_t>(0, reading.cpu_time_us - parts_.cpu_before_us);
+  // Of them the guard is ours.
+  reading.processes_peak = std::max<std::int64_t>(0, reading.processes_peak - 1);
+  if (parts_.own_kernel) {
+    // The kernel's counters are of host threads, which are not the program's processes.
+    reading.processes_peak = 0;
+    reading.process_refusals = 0;
+  }
+  return reading;
+}
+
+Expected<std::vector<OutputFile>> OciSandbox::CollectFiles(const WantedFile& wanted, std::int64_t bytes_max) {
+  return casemate::CollectFiles(parts_.workspace.get(), -1, parts_.program_uid, true, wanted, bytes_max);
+}
+
+}  // namespace casemate::oci

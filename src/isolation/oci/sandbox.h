@@ -1,0 +1,70 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "casemate/backend.h"
+#include "confine/cgroup.h"
+#include "confine/channels.h"
+#include "confine/id_pool.h"
+#include "confine/usage_reader.h"
+
+namespace casemate::oci {
+
+// A live container of an OCI runtime. Filled by the launcher step by step; whatever is there when it is
+// destroyed is undone.
+class OciSandbox : public Sandbox {
+ public:
+  struct Parts {
+    Limits limits;
+    IdLease ids;
+    uid_t program_uid = 0;  // the host's
+    bool own_kernel = false;
+    std::optional<Cgroup> cgroup;
+    EngineEnds ends;   // exit_status: of the runtime, by its guard
+    UniqueFd records;  // read end: StartRecords
+    UniqueFd pidfd;    // of the guard, whose end is the end of all
+    pid_t guard = -1;
+    UniqueFd scratch;
+    UniqueFd workspace;
+    std::vector<Timing> timings;
+    std::int64_t started_at_us = 0;
+    std::int64_t cpu_before_us = 0;  // of the runtime, before the program started
+  };
+
+  OciSandbox() = default;
+  ~OciSandbox() override;
+  OciSandbox(const OciSandbox&) = delete;
+  OciSandbox& operator=(const OciSandbox&) = delete;
+
+  Parts& parts() { return parts_; }
+
+  int ChannelFd(Channel channel) const override;
+  void CloseChannel(Channel channel) override;
+  std::int64_t started_at_us() const override { return parts_.started_at_us; }
+  int exit_fd() const override { return parts_.pidfd.get(); }
+  ExitReport Exit() override;
+  void Kill() noexcept override;
+  ResourceReading Read() override;
+  // A runtime's filter answers by itself and tells nobody.
+  int denial_fd() const override { return -1; }
+  Refusals TakeRefusals() override { return {}; }
+  Expected<std::vector<OutputFile>> CollectFiles(const WantedFile& wanted, std::int64_t bytes_max) override;
+  std::vector<Timing> StartTimings() const override { return parts_.timings; }
+
+ private:
+  void Reap();
+
+  Parts parts_;
+  bool reaped_ = false;
+  bool killed_ = false;
+  UsageReader usage_;
+};
+
+}  // namespace casemate::oci
