@@ -19,6 +19,9 @@ struct Subject {
   // Whether a sandbox has a root, ids and a host name of its own: /workspace and /tmp are its own there, and
   // elsewhere only its working folder and $TMPDIR.
   bool private_root = true;
+  // Whether a host folder is seen under the program's own id; where it is not, the program has the rights of a
+  // stranger there.
+  bool maps_ids = true;
 };
 
 // A test of a guarantee that the tier does not claim here is skipped, with what the tier's own report says of
