@@ -20,8 +20,8 @@ std::string Arguments(const std::vector<Condition>& alternative) {
 std::string Entry(const std::string& names, const std::string& arguments, Action action, int errno_value) {
   std::string text = "{\"names\":[" + names + "],";
   if (action == Action::kAllow) return text + "\"action\":\"SCMP_ACT_ALLOW\"," + arguments + "}";
-  return text + "\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":" + std::to_string(errno_value) + "," + arguments +
-         "}";
+  return text + "\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":" + std::to_string(errno_value) + "," +
+         arguments + "}";
 }
 
 }  // namespace
@@ -55,8 +55,8 @@ std::string EmitDockerProfile(const Profile& profile, const Compiled& compiled) 
   std::string audit = compiled.architecture;
   std::ranges::transform(audit, audit.begin(),
                          [](char letter) { return letter >= 'a' && letter <= 'z' ? letter - 32 : letter; });
-  return "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"architectures\":[\"SCMP_ARCH_" + audit + "\"],\"syscalls\":[" +
-         Entry(allowed, "\"args\":[]", Action::kAllow, 0) + entries + "]}";
+  return "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"architectures\":[\"SCMP_ARCH_" + audit +
+         "\"],\"syscalls\":[" + Entry(allowed, "\"args\":[]", Action::kAllow, 0) + entries + "]}";
 }
 
 }  // namespace casemate::seccomp_tool

@@ -1,6 +1,6 @@
-// seccomp_compiler ALLOWED.toml REFUSALS.toml FOLDER: writes FOLDER/seccomp_NAME_ARCH.cc and .json (Docker's form)
-// for each architecture of the profile. Exits with 1, after one line for each fault on stderr, when the profile has
-// any.
+// seccomp_compiler ALLOWED.toml REFUSALS.toml FOLDER: writes FOLDER/seccomp_NAME_ARCH.cc and .json (Docker's
+// form) for each architecture of the profile. Exits with 1, after one line for each fault on stderr, when the
+// profile has any.
 #include <cstdio>
 #include <string>
 #include <vector>

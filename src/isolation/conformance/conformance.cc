@@ -215,7 +215,8 @@ void SeesNothingOfTheHost(Suite& suite) {
   if (!suite.private_root()) return;
   EXPECT_EQ(suite.RunShell("hostname").stdout_text, "sandbox\n");
   // A /sys may be there, with nothing in it.
-  EXPECT_EQ(suite.RunShell("ls -d /home /root /var /srv 2>/dev/null; ls -A /sys 2>/dev/null; ls -A /run").stdout_text,
+  EXPECT_EQ(suite.RunShell("ls -d /home /root /var /srv 2>/dev/null; ls -A /sys 2>/dev/null; ls -A /run")
+                .stdout_text,
             "secrets\n");
 }
 

@@ -10,24 +10,29 @@ namespace {
 constexpr const char* kContainer = "use --isolation container";
 
 ClauseAnswer ByCgroup(const EngineFacts& engine, PolicyClause clause, bool has, std::string_view knob) {
-  if (has) return Holds(clause, fmt::format("cgroup v{} {} by the Docker Engine", engine.cgroup_version, knob));
-  return Lacks(clause, fmt::format("the Docker Engine's host has no {}", knob), "",
-               "enable the controller on that host (docker info has the warning), or use --isolation container");
+  if (has)
+    return Holds(clause, fmt::format("cgroup v{} {} by the Docker Engine", engine.cgroup_version, knob));
+  return Lacks(
+      clause, fmt::format("the Docker Engine's host has no {}", knob), "",
+      "enable the controller on that host (docker info has the warning), or use --isolation container");
 }
 
 ClauseAnswer CpuTime(const EngineFacts& engine) {
   if (engine.local)
-    return Holds(PolicyClause::kCpuTime, fmt::format("cgroup v{} cpu usage, RLIMIT_CPU", engine.cgroup_version));
-  return Lacks(PolicyClause::kCpuTime, "the counters of a host elsewhere are told too slowly to end a run by them",
+    return Holds(PolicyClause::kCpuTime,
+                 fmt::format("cgroup v{} cpu usage, RLIMIT_CPU", engine.cgroup_version));
+  return Lacks(PolicyClause::kCpuTime,
+               "the counters of a host elsewhere are told too slowly to end a run by them",
                "RLIMIT_CPU for each process, and the share of CPU until the deadline",
                "use a Docker Engine on this host");
 }
 
 ClauseAnswer Disk(const Policy& policy) {
   return Lacks(PolicyClause::kDisk,
-               policy.writes_host_folder ? "the program may write to a folder of the host, which has no quota for it"
-                                         : "Docker gives /tmp, /workspace and /dev/shm a tmpfs each, so that each "
-                                           "may take the whole limit",
+               policy.writes_host_folder
+                   ? "the program may write to a folder of the host, which has no quota for it"
+                   : "Docker gives /tmp, /workspace and /dev/shm a tmpfs each, so that each "
+                     "may take the whole limit",
                "size and nr_inodes of each tmpfs; all of them count as memory", kContainer);
 }
 
@@ -49,15 +54,18 @@ ClauseAnswer Network(const Policy& policy) {
 }
 
 ClauseAnswer Identity(const EngineFacts& engine) {
-  if (engine.maps_users) return Holds(PolicyClause::kIdentity, "user namespace of the Docker Engine, user id 1000");
-  return Lacks(PolicyClause::kIdentity, "the program's user id 1000 is the same number on the Docker Engine's host",
+  if (engine.maps_users)
+    return Holds(PolicyClause::kIdentity, "user namespace of the Docker Engine, user id 1000");
+  return Lacks(PolicyClause::kIdentity,
+               "the program's user id 1000 is the same number on the Docker Engine's host",
                "a container without capabilities and with a root of its own",
                "set \"userns-remap\": \"default\" in /etc/docker/daemon.json, or use --isolation container");
 }
 
 ClauseAnswer Syscalls(const EngineFacts& engine) {
   if (engine.filters_calls)
-    return Holds(PolicyClause::kSyscalls, "seccomp allowlist given to the Docker Engine; refusals are not told");
+    return Holds(PolicyClause::kSyscalls,
+                 "seccomp allowlist given to the Docker Engine; refusals are not told");
   return Lacks(PolicyClause::kSyscalls, "the Docker Engine's host has no seccomp", "", kContainer);
 }
 
@@ -65,8 +73,9 @@ ClauseAnswer Syscalls(const EngineFacts& engine) {
 ClauseAnswer AnswerFor(const EngineFacts& engine, const Policy& policy, PolicyClause clause) {
   switch (clause) {
     case PolicyClause::kWallTime:
-      return Holds(clause, engine.local ? "monotonic deadline, SIGKILL to the container's first process, from outside"
-                                        : "monotonic deadline, SIGKILL by the Docker Engine");
+      return Holds(clause, engine.local
+                               ? "monotonic deadline, SIGKILL to the container's first process, from outside"
+                               : "monotonic deadline, SIGKILL by the Docker Engine");
     case PolicyClause::kCpuTime:
       return CpuTime(engine);
     case PolicyClause::kCpuShare:
@@ -84,7 +93,8 @@ ClauseAnswer AnswerFor(const EngineFacts& engine, const Policy& policy, PolicyCl
     case PolicyClause::kOutput:
       return Holds(clause, "counted by the engine at the attached stream");
     case PolicyClause::kFilesystem:
-      return Holds(clause, "mount namespace with a read-only image of our own, Landlock where the kernel has it");
+      return Holds(clause,
+                   "mount namespace with a read-only image of our own, Landlock where the kernel has it");
     case PolicyClause::kNetwork:
       return Network(policy);
     case PolicyClause::kPidSpace:
@@ -96,8 +106,9 @@ ClauseAnswer AnswerFor(const EngineFacts& engine, const Policy& policy, PolicyCl
     case PolicyClause::kSyscalls:
       return Syscalls(engine);
     case PolicyClause::kTeardown:
-      return Holds(clause,
-                   "the container ends with its attached stream, which ends with the engine, and is removed then");
+      return Holds(
+          clause,
+          "the container ends with its attached stream, which ends with the engine, and is removed then");
   }
   return {};
 }

@@ -7,8 +7,8 @@ namespace casemate::docker {
 // What GET /info tells of a Docker Engine and its host.
 struct EngineFacts {
   bool local = true;
-  bool maps_users = false;      // userns-remap, or rootless
-  bool limits_memory = true;    // and swap with it
+  bool maps_users = false;    // userns-remap, or rootless
+  bool limits_memory = true;  // and swap with it
   bool limits_processes = true;
   bool limits_cpus = true;
   bool filters_calls = true;  // seccomp

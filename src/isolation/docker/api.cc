@@ -113,11 +113,12 @@ std::string Reply::message() const {
 }
 
 std::unexpected<Error> Api::Silent(std::string_view what, std::string_view cause) const {
-  return Fail(ErrorCode::kUnavailable,
-              fmt::format("the Docker Engine at {} does not answer {}: look at its log (journalctl -u docker), "
-                          "restart it, or use another tier",
-                          place_.Text(), what),
-              std::string(cause));
+  return Fail(
+      ErrorCode::kUnavailable,
+      fmt::format("the Docker Engine at {} does not answer {}: look at its log (journalctl -u docker), "
+                  "restart it, or use another tier",
+                  place_.Text(), what),
+      std::string(cause));
 }
 
 std::string Api::Head(std::string_view method, std::string_view target) const {
@@ -188,7 +189,8 @@ Expected<Reply> Api::Upload(std::string_view target, const Source& write, std::i
   };
   if (auto written = write(send_piece); !written) {
     // Why it stopped listening, when it says so, is the better answer.
-    if (auto reply = Read(fd->get(), "an upload", Deadline::After(1000), {}); reply && !reply->ok()) return reply;
+    if (auto reply = Read(fd->get(), "an upload", Deadline::After(1000), {}); reply && !reply->ok())
+      return reply;
     return std::unexpected(std::move(written.error()));
   }
   if (const int err = SendAll(fd->get(), "0\r\n\r\n", deadline); err != 0)
@@ -198,8 +200,7 @@ Expected<Reply> Api::Upload(std::string_view target, const Source& write, std::i
 
 Expected<Api::Stream> Api::Hijack(std::string_view target) const {
   const Deadline deadline = Deadline::After(kTimeoutMs);
-  auto fd = Open(Head("POST", target) +
-                     "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n",
+  auto fd = Open(Head("POST", target) + "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n",
                  {}, deadline);
   if (!fd) return std::unexpected(std::move(fd.error()));
   beast::response_parser<beast::empty_body> parser;
@@ -207,7 +208,9 @@ Expected<Api::Stream> Api::Hijack(std::string_view target) const {
   std::string buffer;
   while (!parser.is_header_done()) {
     const ssize_t count = ReceiveSome(fd->get(), buffer, deadline);
-    if (count <= 0) return Silent("to attach", count == 0 ? "it closed the connection" : ErrnoName(static_cast<int>(-count)));
+    if (count <= 0)
+      return Silent("to attach",
+                    count == 0 ? "it closed the connection" : ErrnoName(static_cast<int>(-count)));
     if (!Parse(parser, buffer)) return Silent("to attach", "its answer is no HTTP");
   }
   const auto status = parser.get().result_int();
@@ -223,10 +226,11 @@ Expected<std::string> Api::Negotiate() {
   if (!reply->ok() || newest < 0)
     return Silent("GET /version", reply->ok() ? "it is no Docker Engine" : reply->message());
   if (newest < kOldestMinor) {
-    return Fail(ErrorCode::kUnavailable,
-                fmt::format("the Docker Engine at {} speaks version 1.{} of its API, and 1.{} is needed: update it "
-                            "to Docker 19.03 or newer",
-                            place_.Text(), newest, kOldestMinor));
+    return Fail(
+        ErrorCode::kUnavailable,
+        fmt::format("the Docker Engine at {} speaks version 1.{} of its API, and 1.{} is needed: update it "
+                    "to Docker 19.03 or newer",
+                    place_.Text(), newest, kOldestMinor));
   }
   version_ = fmt::format("1.{}", std::max(std::min(newest, kWantedMinor), oldest));
   return std::move(reply->body);

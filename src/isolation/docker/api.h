@@ -25,8 +25,8 @@ struct Reply {
 std::string JsonAt(std::string_view json, std::initializer_list<std::string_view> path);
 
 // The Docker Engine API over HTTP/1.1, one connection a call. Thread-safe. Every call ends at its deadline:
-// kUnavailable when the engine does not answer by then, breaks off, or is too old; an answer that is no 2xx is a
-// Reply, for the caller to judge.
+// kUnavailable when the engine does not answer by then, breaks off, or is too old; an answer that is no 2xx
+// is a Reply, for the caller to judge.
 class Api {
  public:
   explicit Api(Place place) : place_(std::move(place)) {}

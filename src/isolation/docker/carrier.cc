@@ -73,8 +73,8 @@ void Carrier::Close() {
 
 std::optional<Carrier::NotStarted> Carrier::WaitStarted(const Deadline& deadline) {
   std::unique_lock lock(mutex_);
-  const bool told = start_told_.wait_for(lock, std::chrono::milliseconds(deadline.RemainingMs()),
-                                         [this] { return told_; });
+  const bool told =
+      start_told_.wait_for(lock, std::chrono::milliseconds(deadline.RemainingMs()), [this] { return told_; });
   if (!told) return NotStarted{ETIMEDOUT, "start in time"};
   if (started_) return std::nullopt;
   return reason_;
@@ -125,8 +125,8 @@ void Carrier::Run() {
 
 void Carrier::Turn() {
   std::array<pollfd, 8> entries{};
-  const bool room = std::ranges::all_of(
-      outlets_, [](const Outlet& outlet) { return outlet.waiting.size() < kWaitingMax; });
+  const bool room =
+      std::ranges::all_of(outlets_, [](const Outlet& outlet) { return outlet.waiting.size() < kWaitingMax; });
   short on_stream = room && !done_ ? POLLIN : 0;
   if (!outgoing_.empty() && !done_) on_stream = static_cast<short>(on_stream | POLLOUT);
   entries[0] = {lost_ || on_stream == 0 ? -1 : stream_.get(), on_stream, 0};
@@ -181,8 +181,8 @@ void Carrier::HoldToStop() {
   }
 }
 
-// The stream is over before the attendant said that the program is: its container is gone, or the Docker Engine.
-// Either way nobody could tell what the program does from here on.
+// The stream is over before the attendant said that the program is: its container is gone, or the Docker
+// Engine. Either way nobody could tell what the program does from here on.
 void Carrier::Lose() {
   lost_ = true;
   TellStart({0, reader_.complaint()}, false);
@@ -256,7 +256,8 @@ void Carrier::TakeUse(const std::string& payload) {
   const std::size_t first = std::min(payload.find(' '), payload.size());
   const std::size_t second = std::min(payload.find(' ', first + 1), payload.size());
   tmp_bytes_ = static_cast<std::int64_t>(Number(payload));
-  tmp_files_ = static_cast<std::int64_t>(Number(std::string_view(payload).substr(std::min(first + 1, payload.size()))));
+  tmp_files_ = static_cast<std::int64_t>(
+      Number(std::string_view(payload).substr(std::min(first + 1, payload.size()))));
   if (payload.ends_with('1') && second < payload.size()) tmp_full_ = true;
 }
 
@@ -277,8 +278,8 @@ void Carrier::FeedFrom(Inlet& inlet) {
 void Carrier::WriteStream() {
   std::size_t sent = 0;
   while (sent < outgoing_.size()) {
-    const ssize_t count = send(stream_.get(), outgoing_.data() + sent, outgoing_.size() - sent,
-                               MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t count =
+        send(stream_.get(), outgoing_.data() + sent, outgoing_.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) break;
     sent += static_cast<std::size_t>(count);
@@ -322,7 +323,8 @@ Expected<WireFrame> Carrier::NextFrame(const Deadline& deadline) {
   return frame;
 }
 
-Expected<std::vector<OutputFile>> Carrier::Collect(const Sandbox::WantedFile& wanted, std::int64_t bytes_max) {
+Expected<std::vector<OutputFile>> Carrier::Collect(const Sandbox::WantedFile& wanted,
+                                                   std::int64_t bytes_max) {
   constexpr std::int64_t kPatienceMs = 30'000;
   if (thread_.joinable()) thread_.join();
   std::vector<OutputFile> files;

@@ -21,9 +21,9 @@
 
 namespace casemate::docker {
 
-// Moves bytes between one container's attached streams and the pipes of a Sandbox, in a thread of its own, until
-// the program has ended; after that the caller may ask for files. The engine's ends of the pipes are the
-// caller's.
+// Moves bytes between one container's attached streams and the pipes of a Sandbox, in a thread of its own,
+// until the program has ended; after that the caller may ask for files. The engine's ends of the pipes are
+// the caller's.
 class Carrier {
  public:
   struct Ends {

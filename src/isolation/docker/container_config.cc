@@ -29,11 +29,10 @@ constexpr std::int64_t kOwnFiles = 256;
 constexpr std::int64_t kMemoryBytesMin = 6 * kMiB;
 
 // Docker's own list, and /sys as a whole: it tells of the host.
-constexpr std::array kMasked = {"/proc/acpi",         "/proc/asound",        "/proc/kcore",
-                                "/proc/keys",         "/proc/latency_stats", "/proc/timer_list",
-                                "/proc/timer_stats",  "/proc/sched_debug",   "/proc/scsi",
-                                "/proc/interrupts",   "/proc/modules",       "/proc/sysrq-trigger",
-                                "/proc/pressure",     "/sys"};
+constexpr std::array kMasked = {
+    "/proc/acpi",       "/proc/asound",        "/proc/kcore",       "/proc/keys", "/proc/latency_stats",
+    "/proc/timer_list", "/proc/timer_stats",   "/proc/sched_debug", "/proc/scsi", "/proc/interrupts",
+    "/proc/modules",    "/proc/sysrq-trigger", "/proc/pressure",    "/sys"};
 constexpr std::array kReadOnly = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"};
 
 struct Bind {
@@ -45,20 +44,23 @@ struct Bind {
 std::vector<Bind> BindsOf(const LaunchSpec& spec) {
   std::vector<Bind> binds;
   if (spec.workspace && spec.workspace->mode != WorkspaceMode::kCopy) {
-    binds.push_back({spec.workspace->host_path, "/workspace", spec.workspace->mode == WorkspaceMode::kReadWrite});
+    binds.push_back(
+        {spec.workspace->host_path, "/workspace", spec.workspace->mode == WorkspaceMode::kReadWrite});
   }
-  for (const HostMount& mount : spec.mounts) binds.push_back({mount.host_path, mount.inside_path, mount.writable});
+  for (const HostMount& mount : spec.mounts)
+    binds.push_back({mount.host_path, mount.inside_path, mount.writable});
   return binds;
 }
 
 // Mount point -> options of tmpfs(5).
 std::map<std::string, std::string> TmpfsOf(const LaunchSpec& spec) {
   const Limits& limits = spec.policy.limits;
-  const std::string size = fmt::format("size={},nr_inodes={},nosuid,nodev", limits.tmp_bytes,
-                                       limits.tmp_files_max + 1);
+  const std::string size =
+      fmt::format("size={},nr_inodes={},nosuid,nodev", limits.tmp_bytes, limits.tmp_files_max + 1);
   std::int64_t own = kOwnSlackBytes;
   for (const RootFile& file : spec.root_files) own += static_cast<std::int64_t>(file.bytes.size()) + 4096;
-  for (const ResolvedSecret& secret : spec.secrets) own += static_cast<std::int64_t>(secret.value->size()) + 4096;
+  for (const ResolvedSecret& secret : spec.secrets)
+    own += static_cast<std::int64_t>(secret.value->size()) + 4096;
   std::map<std::string, std::string> all{
       {"/tmp", size + ",noexec,mode=1777"},
       {"/dev/shm", size + ",noexec,mode=1777"},
@@ -169,9 +171,10 @@ std::string_view SeccompProfile() {
 Expected<std::string> ContainerConfig(const LaunchSpec& spec, const HostFacts& host, const std::string& image,
                                       const std::string& owner) {
   if (!host.local && !BindsOf(spec).empty()) {
-    return Fail(ErrorCode::kUnavailable,
-                "the Docker Engine is on another host and cannot see a folder of this one: use the workspace mode "
-                "`copy`, or give files with --file");
+    return Fail(
+        ErrorCode::kUnavailable,
+        "the Docker Engine is on another host and cannot see a folder of this one: use the workspace mode "
+        "`copy`, or give files with --file");
   }
   JsonWriter json;
   json.BeginObject();
@@ -196,8 +199,8 @@ Expected<std::string> ContainerConfig(const LaunchSpec& spec, const HostFacts& h
   return std::move(json).Take();
 }
 
-std::vector<std::string> DockerRunWords(const LaunchSpec& spec, const HostFacts& host, const std::string& image,
-                                        const std::string& seccomp_file) {
+std::vector<std::string> DockerRunWords(const LaunchSpec& spec, const HostFacts& host,
+                                        const std::string& image, const std::string& seccomp_file) {
   std::vector<std::string> words{"docker", "run", "--rm", "-i"};
   const auto add = [&words](std::string flag, std::string value) {
     words.push_back(std::move(flag));

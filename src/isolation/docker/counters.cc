@@ -23,7 +23,8 @@ std::string PathOf(std::string_view text, std::string_view controller) {
     const std::size_t second = line.find(':', first + 1);
     if (second == std::string_view::npos) continue;
     const std::string names = "," + std::string(line.substr(first + 1, second - first - 1)) + ",";
-    const bool same = controller.empty() ? names == ",," : names.find(fmt::format(",{},", controller)) != std::string::npos;
+    const bool same =
+        controller.empty() ? names == ",," : names.find(fmt::format(",{},", controller)) != std::string::npos;
     if (same) return std::string(line.substr(second + 1));
   }
   return "";

@@ -11,11 +11,12 @@
 
 namespace casemate::docker {
 
-// The kernel's counters of one container, read from outside: of the cgroups that its first process is in. Their
-// files stay open. One thread.
+// The kernel's counters of one container, read from outside: of the cgroups that its first process is in.
+// Their files stay open. One thread.
 class Counters {
  public:
-  // None where the process is not one of this host's, or not in a cgroup that has the container's id in its name.
+  // None where the process is not one of this host's, or not in a cgroup that has the container's id in its
+  // name.
   static std::optional<Counters> Open(pid_t pid, const std::string& container_id);
 
   // Fills what it knows; what has been read once stays when the cgroup is gone.

@@ -5,7 +5,8 @@
 //   POST /containers/ID/attach -----------------> the stream, before there is anything to lose
 //   POST /containers/ID/start ------------------> the attendant (inside/main.cc) runs
 //   the carrier sends the order on the stream
-//   GET /containers/ID/json --------------------> its process id: where that is one of this host's, a pidfd and
+//   GET /containers/ID/json --------------------> its process id: where that is one of this host's, a pidfd
+//   and
 //                                                 the cgroup's counters, so that a hung engine is no obstacle
 //   <-- on the stream: the program is executed
 //
@@ -45,7 +46,8 @@ struct PipePair {
 Expected<PipePair> MakePipe() {
   std::array<int, 2> fds{};
   if (pipe2(fds.data(), O_CLOEXEC | O_NONBLOCK) != 0) {
-    return FailErrno(ErrorCode::kInternal, "out of file descriptors; raise the limit with ulimit -n", "pipe2");
+    return FailErrno(ErrorCode::kInternal, "out of file descriptors; raise the limit with ulimit -n",
+                     "pipe2");
   }
   return PipePair{UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
@@ -58,7 +60,8 @@ class Launcher {
   Expected<std::unique_ptr<Sandbox>> Run() {
     sandbox_->parts().api = api_;
     sandbox_->parts().limits = spec_.policy.limits;
-    for (auto step : {&Launcher::Create, &Launcher::Attach, &Launcher::Start, &Launcher::Find, &Launcher::Await}) {
+    for (auto step :
+         {&Launcher::Create, &Launcher::Attach, &Launcher::Start, &Launcher::Find, &Launcher::Await}) {
       if (auto done = (this->*step)(); !done) return std::unexpected(done.error());
     }
     return std::move(sandbox_);
@@ -74,7 +77,8 @@ class Launcher {
   }
 
   std::unexpected<Error> Refused(std::string_view what, const Reply& reply) const {
-    return Fail(ErrorCode::kUnavailable, fmt::format("the Docker Engine cannot {}: {}", what, reply.message()),
+    return Fail(ErrorCode::kUnavailable,
+                fmt::format("the Docker Engine cannot {}: {}", what, reply.message()),
                 fmt::format("status {}", reply.status));
   }
 
@@ -119,8 +123,7 @@ class Launcher {
     if (done && spec_.control_channel) done = join(Channel::kRequest, true, ends.request_end);
     if (done && spec_.control_channel) done = join(Channel::kResult, false, ends.result_end);
     if (!done) return done;
-    auto stream =
-        api_->Hijack("/containers/" + parts().id + "/attach?stream=1&stdin=1&stdout=1&stderr=1");
+    auto stream = api_->Hijack("/containers/" + parts().id + "/attach?stream=1&stdin=1&stdout=1&stderr=1");
     if (!stream) return std::unexpected(std::move(stream.error()));
     parts().carrier = std::make_unique<Carrier>(*std::move(stream), std::move(ends), *std::move(order),
                                                 [sandbox = sandbox_.get()] { return sandbox->HardKill(); });
@@ -164,25 +167,28 @@ class Launcher {
     if (!trouble) return {};
     const std::string& command = spec_.argv.front();
     if (trouble->what == "execute it" && trouble->err == ENOENT) {
-      return Fail(ErrorCode::kNotFound,
-                  fmt::format("there is no command {} in the image; it has the interpreter, its packages and the "
-                              "commands of profiles/docker/image.toml",
-                              command));
+      return Fail(
+          ErrorCode::kNotFound,
+          fmt::format("there is no command {} in the image; it has the interpreter, its packages and the "
+                      "commands of profiles/docker/image.toml",
+                      command));
     }
     if (trouble->what == "execute it" && trouble->err == EACCES) {
       return Fail(ErrorCode::kNotFound,
                   fmt::format("{} cannot be executed in the sandbox; is it an executable file?", command));
     }
     if (trouble->err == ENOSPC)
-      return Fail(ErrorCode::kInvalidRequest, "the input files do not fit into the sandbox; raise --tmp-size");
+      return Fail(ErrorCode::kInvalidRequest,
+                  "the input files do not fit into the sandbox; raise --tmp-size");
     if (trouble->err == 0) {
-      return Fail(ErrorCode::kUnavailable,
-                  "the container ended before its program began: raise --memory, or look at the Docker Engine's log",
-                  trouble->what);
+      return Fail(
+          ErrorCode::kUnavailable,
+          "the container ended before its program began: raise --memory, or look at the Docker Engine's log",
+          trouble->what);
     }
     return FailErrno(ErrorCode::kUnavailable,
-                     fmt::format("the container could not {}; run `casemate doctor`", trouble->what), "attendant",
-                     trouble->err);
+                     fmt::format("the container could not {}; run `casemate doctor`", trouble->what),
+                     "attendant", trouble->err);
   }
 
   std::shared_ptr<const Api> api_;
@@ -232,7 +238,8 @@ class DockerBackend : public Backend {
       return Fail(ErrorCode::kUnavailable, "the Docker Engine runs no Linux containers; switch it to them");
     auto info = api->Call("GET", "/info");
     if (!info) return std::unexpected(std::move(info.error()));
-    if (!info->ok()) return Fail(ErrorCode::kUnavailable, "the Docker Engine is not ready: " + info->message());
+    if (!info->ok())
+      return Fail(ErrorCode::kUnavailable, "the Docker Engine is not ready: " + info->message());
     if (auto taken = TakeInfo(info->body, api->place().local()); !taken) return taken;
     api_ = std::move(api);
     asked_at_us_ = now;
@@ -249,16 +256,17 @@ class DockerBackend : public Backend {
     engine_.limits_cpus = has("CpuCfsQuota");
     const std::string security = JsonAt(info, {"SecurityOptions"});
     engine_.filters_calls = security.find("name=seccomp") != std::string::npos;
-    engine_.maps_users =
-        security.find("name=userns") != std::string::npos || security.find("name=rootless") != std::string::npos;
+    engine_.maps_users = security.find("name=userns") != std::string::npos ||
+                         security.find("name=rootless") != std::string::npos;
     engine_.cgroup_version = JsonAt(info, {"CgroupVersion"});
     const std::string runtimes = JsonAt(info, {"Runtimes"});
     engine_.runtime = host_.runtime.empty() ? JsonAt(info, {"DefaultRuntime"}) : host_.runtime;
     if (!host_.runtime.empty() && runtimes.find("\"" + host_.runtime + "\"") == std::string::npos) {
-      return Fail(ErrorCode::kUnavailable,
-                  fmt::format("the Docker Engine has no runtime {}: install it and name it in \"runtimes\" of "
-                              "/etc/docker/daemon.json",
-                              host_.runtime));
+      return Fail(
+          ErrorCode::kUnavailable,
+          fmt::format("the Docker Engine has no runtime {}: install it and name it in \"runtimes\" of "
+                      "/etc/docker/daemon.json",
+                      host_.runtime));
     }
     return {};
   }

@@ -20,7 +20,8 @@ std::vector<std::string> Elements(const std::string& json) {
   if (!parsed) return all;
   const JsonTape tape(*parsed);
   if (tape.kind(JsonTape::kRoot) != JsonTape::Kind::kArray) return all;
-  for (auto node = tape.FirstChild(JsonTape::kRoot); node != tape.End(JsonTape::kRoot); node = tape.Next(node))
+  for (auto node = tape.FirstChild(JsonTape::kRoot); node != tape.End(JsonTape::kRoot);
+       node = tape.Next(node))
     all.emplace_back(tape.text(node));
   return all;
 }
@@ -48,8 +49,8 @@ Garbage CollectDockerGarbage() {
     if (!OwnerIsGone(JsonAt(container, {"Labels", kOwnerLabel}))) continue;
     Take(api.Call("DELETE", "/containers/" + id + "?force=1&v=1"), "container " + id.substr(0, 12), garbage);
   }
-  const auto images =
-      api.Call("GET", "/images/json?filters=" + UrlEncode(R"({"label":["casemate.image"],"dangling":["true"]})"));
+  const auto images = api.Call(
+      "GET", "/images/json?filters=" + UrlEncode(R"({"label":["casemate.image"],"dangling":["true"]})"));
   for (const std::string& image : images ? Elements(images->body) : std::vector<std::string>()) {
     const std::string id = JsonAt(image, {"Id"});
     Take(api.Call("DELETE", "/images/" + id), "image " + id, garbage);

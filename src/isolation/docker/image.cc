@@ -21,13 +21,15 @@ namespace {
 constexpr const char* kRepository = "casemate/sandbox";
 constexpr std::int64_t kBuildTimeoutMs = 600'000;
 // The host's own packages and libraries: their lists change with them.
-constexpr const char* kHostLists[] = {"/var/lib/dpkg/status", "/etc/ld.so.cache"};  // NOLINT(modernize-avoid-c-arrays)
+constexpr const char* kHostLists[] = {"/var/lib/dpkg/status",
+                                      "/etc/ld.so.cache"};  // NOLINT(modernize-avoid-c-arrays)
 
 void StampOf(const std::string& path, Sha256& sum) {
   struct stat info {};
   sum.Update(path);
   if (stat(path.c_str(), &info) != 0) return;
-  sum.Update(fmt::format(" {} {} {}.{}\n", info.st_ino, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec));
+  sum.Update(
+      fmt::format(" {} {} {}.{}\n", info.st_ino, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec));
 }
 
 Expected<void> WriteEntries(const ImageEntries& entries, TarWriter& tar) {
@@ -71,7 +73,8 @@ std::string UrlEncode(std::string_view text) {
   std::string encoded;
   for (const char byte : text) {
     const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-                       (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' || byte == '~';
+                       (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' ||
+                       byte == '~';
     encoded += plain ? std::string(1, byte) : fmt::format("%{:02X}", static_cast<unsigned char>(byte));
   }
   return encoded;
@@ -108,10 +111,11 @@ Expected<void> BuildImage(const Api& api, const EnvironmentView& environment, co
   if (!reply) return std::unexpected(std::move(reply.error()));
   const std::string error = reply->ok() ? LastError(reply->body) : reply->message();
   if (error.empty()) return {};
-  return Fail(ErrorCode::kUnavailable,
-              fmt::format("the Docker Engine does not take the image of the environment {}: {}; free space below its "
-                          "data folder (docker system df)",
-                          environment.name, error));
+  return Fail(
+      ErrorCode::kUnavailable,
+      fmt::format("the Docker Engine does not take the image of the environment {}: {}; free space below its "
+                  "data folder (docker system df)",
+                  environment.name, error));
 }
 
 Expected<void> PullImage(const Api& api, const std::string& name, std::int64_t timeout_ms) {
@@ -132,16 +136,18 @@ Expected<void> PullImage(const Api& api, const std::string& name, std::int64_t t
   auto reply = api.Call("POST", "/images/create?fromImage=" + UrlEncode(name), {}, timeout_ms, take);
   if (!reply) {
     if (last.empty()) return std::unexpected(std::move(reply.error()));
-    return Fail(ErrorCode::kUnavailable,
-                fmt::format("the image {} was not there after {} s of pulling (last: {}); pull it beforehand with "
-                            "docker pull {}",
-                            name, timeout_ms / 1000, last, name),
-                reply.error().cause);
+    return Fail(
+        ErrorCode::kUnavailable,
+        fmt::format("the image {} was not there after {} s of pulling (last: {}); pull it beforehand with "
+                    "docker pull {}",
+                    name, timeout_ms / 1000, last, name),
+        reply.error().cause);
   }
   if (reply->ok() && error.empty()) return {};
-  return Fail(ErrorCode::kUnavailable,
-              fmt::format("the image {} cannot be pulled: {}; check its name and the network of the Docker Engine",
-                          name, error.empty() ? reply->message() : error));
+  return Fail(
+      ErrorCode::kUnavailable,
+      fmt::format("the image {} cannot be pulled: {}; check its name and the network of the Docker Engine",
+                  name, error.empty() ? reply->message() : error));
 }
 
 }  // namespace docker

@@ -10,8 +10,8 @@ namespace casemate::docker {
 // Where the attendant is in every image of ours, and in a container of any other.
 inline constexpr const char* kAttendantPath = "/usr/libexec/casemate-attendant";
 
-// The name of our image for `environment`: it changes with the interpreter, with the folders of its packages, with
-// the host's libraries and with what this program puts in.
+// The name of our image for `environment`: it changes with the interpreter, with the folders of its packages,
+// with the host's libraries and with what this program puts in.
 std::string ImageName(const EnvironmentView& environment);
 
 // Builds that image from the host's files, without a registry, and gives it its name. May take a minute.

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fnmatch.h>
 #include <sys/stat.h>
-#include <toml++/toml.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,9 @@
 #include <filesystem>
 #include <set>
 #include <vector>
+
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
 
 #include "isolation/docker/elf.h"
 
@@ -43,16 +45,20 @@ struct OwnLink {
   const char* path;
   const char* target;
 };
-constexpr std::array kOwnLinks = {OwnLink{"/code", "casemate/code"},
-                                  OwnLink{"/run/secrets", "../casemate/secrets"},
-                                  OwnLink{"/etc/mtab", "/proc/self/mounts"},
-                                  OwnLink{"/etc/os-release", "../usr/lib/os-release"}};
+constexpr std::array kOwnLinks = {
+    OwnLink{"/code", "casemate/code"}, OwnLink{"/run/secrets", "../casemate/secrets"},
+    OwnLink{"/etc/mtab", "/proc/self/mounts"}, OwnLink{"/etc/os-release", "../usr/lib/os-release"}};
 
 // Where the loader looks without being told (ld.so(8)), and what Debian adds.
-constexpr std::array kLibraryFolders = {
-    "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu",
-    "/lib64",                "/usr/lib64",                "/lib",                   "/usr/lib",
-    "/usr/local/lib"};
+constexpr std::array kLibraryFolders = {"/lib/x86_64-linux-gnu",
+                                        "/usr/lib/x86_64-linux-gnu",
+                                        "/lib/aarch64-linux-gnu",
+                                        "/usr/lib/aarch64-linux-gnu",
+                                        "/lib64",
+                                        "/usr/lib64",
+                                        "/lib",
+                                        "/usr/lib",
+                                        "/usr/local/lib"};
 // Of glibc: loaded by name when users and characters are looked up, and named by no file.
 constexpr std::array kLoadedByName = {"libnss_files.so.2", "libgcc_s.so.1", "libz.so.1"};
 
@@ -75,6 +81,8 @@ class Collector {
 
   void AddOwn() {
     for (const char* folder : kOwnFolders) Own(folder, {ImageEntry::Kind::kFolder, 0755, "", ""});
+    // The mount takes the mode of what it covers.
+    entries_["/tmp"].mode = 01777;
     for (const OwnFile& file : kOwnFiles) Own(file.path, {ImageEntry::Kind::kFile, 0644, "", file.content});
     for (const OwnLink& link : kOwnLinks) Own(link.path, {ImageEntry::Kind::kSymlink, 0777, "", link.target});
     for (const auto& [path, target] : environment_.symlinks)
@@ -91,19 +99,19 @@ class Collector {
     entries_[path] = std::move(entry);
   }
 
-  // Folders above, as links where the host has links there (/lib -> usr/lib).
-  std::string Parents(const std::string& path) {
-    std::string real;
-    for (std::size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+  // Folders above; up to the first link where the host has one there (/lib -> usr/lib), which leads
+  // elsewhere.
+  void Parents(const std::string& path) {  // NOLINT(misc-no-recursion)
+    for (std::size_t slash = path.find('/', 1); slash != std::string::npos;
+         slash = path.find('/', slash + 1)) {
       const std::string folder = path.substr(0, slash);
       struct stat info {};
       if (lstat(folder.c_str(), &info) == 0 && S_ISLNK(info.st_mode)) {
         AddTo(folder, 1, false);
-        continue;
+        return;
       }
       if (!entries_.contains(folder)) entries_[folder] = {ImageEntry::Kind::kFolder, 0755, "", ""};
     }
-    return real;
   }
 
   void AddTo(const std::string& path, int links, bool content = true) {  // NOLINT(misc-no-recursion)
@@ -171,7 +179,12 @@ class Collector {
 }  // namespace
 
 Expected<ImageEntries> ListImageFiles(const EnvironmentView& environment) {
-  const auto table = toml::parse(embedded::DockerImage("profiles/docker/image.toml"));
+  const toml::parse_result parsed = toml::parse(embedded::DockerImage("profiles/docker/image.toml"));
+  if (!parsed || !parsed["files"].is_table() || !parsed["commands"]["names"].is_array() ||
+      !parsed["left_out"].is_table()) {
+    return Fail(ErrorCode::kInternal, "profiles/docker/image.toml of this build is not as it must be");
+  }
+  const toml::table& table = parsed.table();
   std::vector<std::string> left_out;
   for (const auto& [name, reason] : *table["left_out"].as_table()) left_out.emplace_back(name.str());
   Collector collector(environment, std::move(left_out));

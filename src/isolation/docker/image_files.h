@@ -19,8 +19,8 @@ struct ImageEntry {
 };
 using ImageEntries = std::map<std::string, ImageEntry>;
 
-// All files of the image for `environment`: its interpreter and packages without pip, the commands and files of
-// profiles/docker/image.toml, every shared library that any of them names, and what is ours: users, names,
+// All files of the image for `environment`: its interpreter and packages without pip, the commands and files
+// of profiles/docker/image.toml, every shared library that any of them names, and what is ours: users, names,
 // places to mount at. Setuid and setgid bits are gone.
 Expected<ImageEntries> ListImageFiles(const EnvironmentView& environment);
 

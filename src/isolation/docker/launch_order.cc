@@ -43,12 +43,14 @@ Expected<void> AddFolderOf(const fs::path& host, const std::string& inside, std:
       AddFile(path, (info.st_mode & 0100) != 0 ? 0755 : 0644, *bytes, order);
     }
     if (static_cast<std::int64_t>(order.size()) > bytes_max + 16 * kMiB) {
-      return Fail(ErrorCode::kInvalidRequest,
-                  fmt::format("the workspace {} does not fit into the sandbox; raise --tmp-size", host.string()));
+      return Fail(
+          ErrorCode::kInvalidRequest,
+          fmt::format("the workspace {} does not fit into the sandbox; raise --tmp-size", host.string()));
     }
   }
   if (!error) return {};
-  return Fail(ErrorCode::kNotFound, fmt::format("the workspace {} cannot be read", host.string()), error.message());
+  return Fail(ErrorCode::kNotFound, fmt::format("the workspace {} cannot be read", host.string()),
+              error.message());
 }
 
 void AddLimits(const LaunchSpec& spec, std::string& order) {
@@ -81,11 +83,13 @@ void AddSecrets(const LaunchSpec& spec, std::string& order) {
 }  // namespace
 
 Expected<std::string> LaunchOrder(const LaunchSpec& spec) {
-  std::string order = EncodeWire(Wire::kFolder, "/casemate/code") + EncodeWire(Wire::kFolder, "/casemate/secrets");
+  std::string order =
+      EncodeWire(Wire::kFolder, "/casemate/code") + EncodeWire(Wire::kFolder, "/casemate/secrets");
   for (const RootFile& file : spec.root_files) AddFile(file.path, 0444, file.bytes, order);
   const bool own_workspace = !spec.workspace || spec.workspace->mode == WorkspaceMode::kCopy;
   if (spec.workspace && own_workspace) {
-    if (auto added = AddFolderOf(spec.workspace->host_path, "/workspace", spec.policy.limits.tmp_bytes, order);
+    if (auto added =
+            AddFolderOf(spec.workspace->host_path, "/workspace", spec.policy.limits.tmp_bytes, order);
         !added)
       return std::unexpected(added.error());
   }
@@ -101,7 +105,8 @@ Expected<std::string> LaunchOrder(const LaunchSpec& spec) {
   AddLimits(spec, order);
   for (const std::string& word : spec.argv) order += EncodeWire(Wire::kWord, word);
   order += EncodeWire(Wire::kWorkingDir, spec.working_dir);
-  return order + EncodeWire(Wire::kGo, fmt::format("{}{}", spec.stdin_pipe ? "s" : "", spec.control_channel ? "c" : ""));
+  return order + EncodeWire(Wire::kGo,
+                            fmt::format("{}{}", spec.stdin_pipe ? "s" : "", spec.control_channel ? "c" : ""));
 }
 
 }  // namespace casemate::docker

@@ -6,7 +6,8 @@
 
 namespace casemate::docker {
 
-// All that the attendant is told before the program starts, as bytes of the wire: files, secrets, words, limits.
+// All that the attendant is told before the program starts, as bytes of the wire: files, secrets, words,
+// limits.
 Expected<std::string> LaunchOrder(const LaunchSpec& spec);
 
 }  // namespace casemate::docker

@@ -37,7 +37,8 @@ bool OwnerIsGone(const std::string& owner) {
   const std::size_t first = owner.find(' ');
   const std::size_t second = owner.find(' ', first + 1);
   if (first == std::string::npos || second == std::string::npos) return false;
-  // Of another host that uses the same Docker Engine, or of this one before its last start: not ours to judge.
+  // Of another host that uses the same Docker Engine, or of this one before its last start: not ours to
+  // judge.
   if (owner.substr(0, first) != BootId()) return false;
   return StartTimeOf(owner.substr(first + 1, second - first - 1)) != owner.substr(second + 1);
 }

@@ -30,7 +30,8 @@ std::string Variable(const char* name) {
 std::unexpected<Error> Refused(const Place& place, int err) {
   std::string remedy = "start it (systemctl start docker), or set DOCKER_HOST to where it listens";
   if (err == EACCES || err == EPERM) {
-    remedy = "run as root or as a member of the socket's group; whoever may use the socket is as good as root";
+    remedy =
+        "run as root or as a member of the socket's group; whoever may use the socket is as good as root";
   }
   return FailErrno(ErrorCode::kUnavailable,
                    fmt::format("no Docker Engine answers at {}: {}", place.Text(), remedy), "connect", err);
@@ -122,7 +123,8 @@ Expected<Place> FindPlace() {
 Expected<UniqueFd> ConnectTo(const Place& place, std::int64_t timeout_ms) {
   if (place.local()) return ConnectUnix(place);
   if (!place.certificates.empty())
-    return Fail(ErrorCode::kUnavailable, "the docker tier speaks no TLS yet; use DOCKER_HOST=unix://… or ssh -L");
+    return Fail(ErrorCode::kUnavailable,
+                "the docker tier speaks no TLS yet; use DOCKER_HOST=unix://… or ssh -L");
   return ConnectTcp(place, Deadline::After(timeout_ms));
 }
 

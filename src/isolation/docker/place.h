@@ -8,8 +8,8 @@
 namespace casemate::docker {
 
 // Where a Docker Engine listens: DOCKER_HOST (unix:///path, tcp://host:port) or the usual socket. With
-// DOCKER_TLS_VERIFY or DOCKER_CERT_PATH, TLS with ca.pem, cert.pem and key.pem of that folder (~/.docker without
-// one), as Docker's own command does.
+// DOCKER_TLS_VERIFY or DOCKER_CERT_PATH, TLS with ca.pem, cert.pem and key.pem of that folder (~/.docker
+// without one), as Docker's own command does.
 struct Place {
   std::string socket_path;  // of a unix socket; empty for TCP
   std::string host;

@@ -36,7 +36,8 @@ bool DockerSandbox::HardKill() {
     if (killed == 0 || errno == ESRCH) return true;
   }
   if (parts_.id.empty()) return true;
-  const auto reply = parts_.api->Call("POST", "/containers/" + parts_.id + "/kill?signal=KILL", {}, kKillTimeoutMs);
+  const auto reply =
+      parts_.api->Call("POST", "/containers/" + parts_.id + "/kill?signal=KILL", {}, kKillTimeoutMs);
   return reply && (reply->ok() || reply->status == kNotFound || reply->status == kConflict);
 }
 
@@ -85,7 +86,8 @@ void DockerSandbox::AskEngine() {
     return value;
   };
   const std::string base = "/containers/" + parts_.id;
-  if (const auto stats = parts_.api->Call("GET", base + "/stats?stream=false&one-shot=true"); stats && stats->ok()) {
+  if (const auto stats = parts_.api->Call("GET", base + "/stats?stream=false&one-shot=true");
+      stats && stats->ok()) {
     constexpr std::int64_t kNanosecondsPerMicrosecond = 1000;
     last_.cpu_time_us =
         number(JsonAt(stats->body, {"cpu_stats", "cpu_usage", "total_usage"})) / kNanosecondsPerMicrosecond;

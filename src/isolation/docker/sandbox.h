@@ -12,8 +12,8 @@
 
 namespace casemate::docker {
 
-// A container with one program. Filled by the launcher step by step; whatever is there when it is destroyed is
-// undone.
+// A container with one program. Filled by the launcher step by step; whatever is there when it is destroyed
+// is undone.
 class DockerSandbox : public Sandbox {
  public:
   struct Parts {

@@ -11,8 +11,8 @@
 
 namespace casemate::docker {
 
-// Writes a tar archive (POSIX.1-2001, pax) piece by piece. Owner and time of all entries are 0, so that the same
-// files give the same bytes. Paths are relative, without "..".
+// Writes a tar archive (POSIX.1-2001, pax) piece by piece. Owner and time of all entries are 0, so that the
+// same files give the same bytes. Paths are relative, without "..".
 class TarWriter {
  public:
   using Sink = std::function<Expected<void>(std::string_view piece)>;

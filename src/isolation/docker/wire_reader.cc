@@ -30,7 +30,8 @@ std::string EncodeWire(Wire kind, std::string_view payload) {
     const std::string_view piece = payload.substr(0, kWirePayloadMax);
     payload.remove_prefix(piece.size());
     frames += static_cast<char>(kind);
-    for (unsigned shift = 0; shift < 32; shift += 8) frames += static_cast<char>(piece.size() >> shift & 0xff);
+    for (unsigned shift = 0; shift < 32; shift += 8)
+      frames += static_cast<char>(piece.size() >> shift & 0xff);
     frames += piece;
   } while (!payload.empty());
   return frames;

@@ -17,8 +17,8 @@ struct WireFrame {
 std::string EncodeWire(Wire kind, std::string_view payload = {});
 
 // Takes the two layers apart that an attached stream has: Docker's own (stream number, big-endian length; the
-// engine's API, "Attach to a container"), and the attendant's frames in its stdout. Any bytes are safe: what is
-// neither is told once and ends the reading. Not thread-safe.
+// engine's API, "Attach to a container"), and the attendant's frames in its stdout. Any bytes are safe: what
+// is neither is told once and ends the reading. Not thread-safe.
 class WireReader {
  public:
   // Appends the frames that `bytes` completes. False from the first byte that fits neither layer.

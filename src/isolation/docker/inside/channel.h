@@ -7,8 +7,8 @@
 
 namespace casemate::docker {
 
-// The attendant's end of the wire: its own stdin and stdout. When the engine is gone, so is the attendant, and
-// with it the container.
+// The attendant's end of the wire: its own stdin and stdout. When the engine is gone, so is the attendant,
+// and with it the container.
 class Channel {
  public:
   struct Frame {

@@ -4,8 +4,8 @@
 
 namespace casemate::docker {
 
-// Answers kList and kFetch for the regular files below /workspace, until the engine is gone. No symbolic link,
-// pipe or device is opened. To be called when nothing of the program is left.
+// Answers kList and kFetch for the regular files below /workspace, until the engine is gone. No symbolic
+// link, pipe or device is opened. To be called when nothing of the program is left.
 [[noreturn]] void ServeFiles(Channel& channel);
 
 }  // namespace casemate::docker

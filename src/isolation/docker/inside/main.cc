@@ -1,8 +1,8 @@
 // The attendant: the first process of a container of the docker tier. It takes an order (order.h), starts the
 // program (program.h), moves bytes between the program's pipes and the wire, and reaps. When the program has
-// ended, or is told to, it kills all that is left, tells the wait status, and hands out files of the workspace
-// until its own stdin ends. It is not dumpable and outside the program's Landlock domain: the program has the
-// same user id, and can neither trace it nor open its descriptors, which are the wire.
+// ended, or is told to, it kills all that is left, tells the wait status, and hands out files of the
+// workspace until its own stdin ends. It is not dumpable and outside the program's Landlock domain: the
+// program has the same user id, and can neither trace it nor open its descriptors, which are the wire.
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
