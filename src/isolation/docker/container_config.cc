@@ -28,12 +28,35 @@ constexpr std::int64_t kOwnFiles = 256;
 // The smallest that runc can start in.
 constexpr std::int64_t kMemoryBytesMin = 6 * kMiB;
 
-// Docker's own list, and /sys as a whole: it tells of the host.
-constexpr std::array kMasked = {
-    "/proc/acpi",       "/proc/asound",        "/proc/kcore",       "/proc/keys", "/proc/latency_stats",
-    "/proc/timer_list", "/proc/timer_stats",   "/proc/sched_debug", "/proc/scsi", "/proc/interrupts",
-    "/proc/modules",    "/proc/sysrq-trigger", "/proc/pressure",    "/sys"};
-constexpr std::array kReadOnly = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"};
+// Docker's own list, and what else tells of the host: its hardware, its kernel, its other processes.
+constexpr std::array kMasked = {"/proc/acpi",
+                                "/proc/asound",
+                                "/proc/kcore",
+                                "/proc/keys",
+                                "/proc/latency_stats",
+                                "/proc/timer_list",
+                                "/proc/timer_stats",
+                                "/proc/sched_debug",
+                                "/proc/scsi",
+                                "/proc/interrupts",
+                                "/proc/modules",
+                                "/proc/sysrq-trigger",
+                                "/proc/pressure",
+                                "/proc/kallsyms",
+                                "/proc/key-users",
+                                "/proc/iomem",
+                                "/proc/ioports",
+                                "/proc/cmdline",
+                                "/proc/config.gz",
+                                "/proc/diskstats",
+                                "/proc/partitions",
+                                "/proc/bus",
+                                "/proc/swaps",
+                                "/proc/locks",
+                                "/proc/cgroups",
+                                "/proc/sys/kernel/random/boot_id",
+                                "/sys"};
+constexpr std::array kReadOnly = {"/proc/fs", "/proc/irq", "/proc/sys"};
 
 struct Bind {
   std::string source;
