@@ -8,6 +8,7 @@
 #include "base/state_dir.h"
 #include "casemate/doctor.h"
 #include "engine/diagnose.h"
+#include "engine/explain.h"
 #include "engine/flow.h"
 #include "isolation/container/container_backend.h"
 #include "isolation/docker/docker_backend.h"
@@ -64,6 +65,10 @@ Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options) {
 }
 
 DoctorReport Diagnose(const EngineOptions& options) { return DiagnoseParts(ComposeParts(options)); }
+
+Expected<Explanation> Explain(const EngineOptions& options, const ExecutionRequest& request) {
+  return ExplainParts(ComposeParts(options), request);
+}
 
 GarbageReport CollectGarbage(const EngineOptions& /*options*/) {
   container::Garbage garbage = container::CollectContainerGarbage();

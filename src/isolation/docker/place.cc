@@ -1,21 +1,16 @@
 #include "isolation/docker/place.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <netdb.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 
-#include "base/clock.h"
 #include "base/errno.h"
 #include "base/state_dir.h"
+#include "isolation/docker/dial.h"
 
 namespace casemate::docker {
 namespace {
@@ -37,18 +32,6 @@ std::unexpected<Error> Refused(const Place& place, int err) {
                    fmt::format("no Docker Engine answers at {}: {}", place.Text(), remedy), "connect", err);
 }
 
-// 0 or an errno.
-int FinishConnect(int fd, const Deadline& deadline) {
-  pollfd entry{fd, POLLOUT, 0};
-  int ready = 0;
-  while ((ready = poll(&entry, 1, static_cast<int>(deadline.RemainingMs()))) < 0 && errno == EINTR) {
-  }
-  if (ready == 0) return ETIMEDOUT;
-  int err = 0;
-  socklen_t size = sizeof(err);
-  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size) == 0 ? err : errno;
-}
-
 Expected<UniqueFd> ConnectUnix(const Place& place) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -62,27 +45,6 @@ Expected<UniqueFd> ConnectUnix(const Place& place) {
     return Refused(place, errno);
   }
   return fd;
-}
-
-Expected<UniqueFd> ConnectTcp(const Place& place, const Deadline& deadline) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (const int failed = getaddrinfo(place.host.c_str(), place.port.c_str(), &hints, &found); failed != 0) {
-    return Fail(ErrorCode::kUnavailable,
-                fmt::format("the host {} of DOCKER_HOST cannot be found; correct it", place.host),
-                gai_strerror(failed));
-  }
-  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> addresses(found, &freeaddrinfo);
-  int err = EADDRNOTAVAIL;
-  for (const addrinfo* next = found; next != nullptr; next = next->ai_next) {
-    UniqueFd fd(socket(next->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!fd.valid()) continue;
-    err = connect(fd.get(), next->ai_addr, next->ai_addrlen) == 0 ? 0 : errno;
-    if (err == EINPROGRESS) err = FinishConnect(fd.get(), deadline);
-    if (err == 0) return fd;
-  }
-  return Refused(place, err);
 }
 
 }  // namespace
@@ -121,11 +83,7 @@ Expected<Place> FindPlace() {
 }
 
 Expected<UniqueFd> ConnectTo(const Place& place, std::int64_t timeout_ms) {
-  if (place.local()) return ConnectUnix(place);
-  if (!place.certificates.empty())
-    return Fail(ErrorCode::kUnavailable,
-                "the docker tier speaks no TLS yet; use DOCKER_HOST=unix://… or ssh -L");
-  return ConnectTcp(place, Deadline::After(timeout_ms));
+  return place.local() ? ConnectUnix(place) : Dial(place, timeout_ms);
 }
 
 }  // namespace casemate::docker
