@@ -8,9 +8,12 @@ set(seccomp_profile
 set(seccomp_folder ${CMAKE_CURRENT_BINARY_DIR}/seccomp)
 set(seccomp_sources
   ${seccomp_folder}/seccomp_container_x86_64.cc ${seccomp_folder}/seccomp_container_aarch64.cc)
+# For isolation/docker.
+set(seccomp_docker_profiles
+  ${seccomp_folder}/seccomp_container_x86_64.json ${seccomp_folder}/seccomp_container_aarch64.json)
 file(MAKE_DIRECTORY ${seccomp_folder})
 add_custom_command(
-  OUTPUT ${seccomp_sources} ${seccomp_folder}/seccomp_container.json
+  OUTPUT ${seccomp_sources} ${seccomp_docker_profiles} ${seccomp_folder}/seccomp_container.json
   COMMAND seccomp_compiler ${seccomp_profile} ${seccomp_folder}
   DEPENDS seccomp_compiler ${seccomp_profile}
   COMMENT "Compiling the seccomp profile"
@@ -32,6 +35,7 @@ add_custom_command(
 target_sources(confine PRIVATE ${process_sources})
 # zygote/inside compiles them too.
 set_property(TARGET confine PROPERTY SECCOMP_SOURCES ${seccomp_sources})
+set_property(TARGET confine PROPERTY SECCOMP_DOCKER_PROFILES ${seccomp_docker_profiles})
 
 if(TARGET confine_test)
   # The tests read the profile itself, and run the compiler on faulty ones.

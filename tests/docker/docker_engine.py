@@ -46,7 +46,7 @@ class Engine:
         self.folder = pathlib.Path(folder)
         self.host = f"unix://{self.folder}/docker.sock"
         self.client = "/usr/bin/docker" if os.path.exists("/usr/bin/docker") else shutil.which("docker")
-        self.daemon = None
+        self.daemon = self.dockerd = self.log = None
 
     def __enter__(self):
         dockerd = shutil.which("dockerd") or shutil.which("dockerd", path="/usr/sbin:/sbin")
@@ -54,10 +54,23 @@ class Engine:
             raise Unavailable("only root can start a Docker Engine")
         if not dockerd or not self.client:
             raise Unavailable("docker.io is not installed")
-        self.log = open(self.folder / "log", "wb")
+        self.dockerd = dockerd
+        self.start()
+        made = self.docker("import", "-", IMAGE, given=image_archive())
+        if made.returncode != 0:
+            self.__exit__()
+            raise Unavailable(f"docker import: {made.stderr.decode(errors='replace').strip()}")
+        return self
+
+    def start(self):
+        """Also again, after the daemon was killed."""
+        (self.folder / "pid").unlink(missing_ok=True)
+        if self.log is not None:
+            self.log.close()
+        self.log = open(self.folder / "log", "ab")
         arguments = ["--data-root", self.folder / "data", "--exec-root", self.folder / "exec"]
         arguments += ["--pidfile", self.folder / "pid", "-H", self.host, "--bridge=none", "--iptables=false"]
-        self.daemon = subprocess.Popen([dockerd, *map(str, arguments)], stdout=self.log, stderr=self.log)
+        self.daemon = subprocess.Popen([self.dockerd, *map(str, arguments)], stdout=self.log, stderr=self.log)
         end = time.monotonic() + 60
         while self.docker("info").returncode != 0:
             if self.daemon.poll() is not None or time.monotonic() > end:
@@ -65,11 +78,6 @@ class Engine:
                 last = (self.folder / "log").read_text(errors="replace").strip().splitlines()[-1:]
                 raise Unavailable(f"dockerd does not start: {' '.join(last)}")
             time.sleep(0.2)
-        made = self.docker("import", "-", IMAGE, given=image_archive())
-        if made.returncode != 0:
-            self.__exit__()
-            raise Unavailable(f"docker import: {made.stderr.decode(errors='replace').strip()}")
-        return self
 
     def __exit__(self, *exception):
         if self.daemon is not None:
@@ -79,7 +87,17 @@ class Engine:
             self.daemon.kill()
             self.daemon.wait()
             self.daemon = None
+        self.sweep()
         self.log.close()
+
+    def sweep(self):
+        """What a daemon that was killed has left of its own: containerd and its shims, which name this folder."""
+        for entry in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = (entry / "cmdline").read_bytes()
+                if b"containerd" in words.split(b"\0")[0] and str(self.folder).encode() in words:
+                    os.kill(int(entry.name), signal.SIGKILL)
+        shutil.rmtree(self.folder / "exec", ignore_errors=True)
 
     def docker(self, *arguments, given=b"", deadline=300):
         env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "DOCKER_HOST": self.host, "HOME": str(self.folder)}

@@ -226,7 +226,7 @@ def write_report(path, results, left):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--filter", default="", help="only programs whose path contains this")
+    parser.add_argument("--filter", action="append", help="only programs whose path contains this, or another such")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--tier", default="", help="passed on as --isolation")
     parser.add_argument("--warm", action="store_true", help="in the warm cells of a resident engine")
@@ -239,7 +239,8 @@ def main():
     casemate.require_binary()
     casemate.adopt_orphans()
     casemate.die_with_tests()
-    programs = discover(options.filter, options.tier)
+    wanted = options.filter or [""]
+    programs = [program for program in discover("", options.tier) if any(word in program.name for word in wanted)]
     results = []
     with casemate.scratch("escapes") as folder:
         suite = Suite(options, folder)

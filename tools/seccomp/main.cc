@@ -1,12 +1,13 @@
-// seccomp_compiler ALLOWED.toml REFUSALS.toml FOLDER: writes FOLDER/seccomp_NAME_ARCH.cc for each
-// architecture of the profile, and FOLDER/seccomp_NAME.json for OCI runtimes. Exits with 1, after one line
-// for each fault on stderr, when the profile has any.
+// seccomp_compiler ALLOWED.toml REFUSALS.toml FOLDER: writes FOLDER/seccomp_NAME_ARCH.cc and .json (Docker's
+// form) for each architecture of the profile, and FOLDER/seccomp_NAME.json for OCI runtimes. Exits with 1, after
+// one line for each fault on stderr, when the profile has any.
 #include <cstdio>
 #include <string>
 #include <vector>
 
 #include "compile.h"
 #include "emit.h"
+#include "emit_docker.h"
 #include "emit_oci.h"
 #include "profile.h"
 
@@ -37,8 +38,9 @@ int main(int argc, char** argv) {
   for (const std::string& architecture : profile.architectures) {
     const auto compiled = casemate::seccomp_tool::Compile(profile, architecture, errors);
     if (!errors.empty()) return Report(errors);
-    const std::string path = std::string(argv[3]) + "/seccomp_" + profile.name + "_" + architecture + ".cc";
-    if (!WriteText(path, casemate::seccomp_tool::EmitSource(profile, compiled))) {
+    const std::string path = std::string(argv[3]) + "/seccomp_" + profile.name + "_" + architecture;
+    if (!WriteText(path + ".cc", casemate::seccomp_tool::EmitSource(profile, compiled)) ||
+        !WriteText(path + ".json", casemate::seccomp_tool::EmitDockerProfile(profile, compiled))) {
       errors.push_back(path + ": cannot be written; make the folder.");
     }
   }

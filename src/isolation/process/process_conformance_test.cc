@@ -20,6 +20,7 @@ const bool kRegistered = [] {
                            const auto report = MakeProcessBackend("")->Admit(Policy{});
                            return report ? std::string() : report.error().message;
                          },
+                         false,
                          false});
   return true;
 }();

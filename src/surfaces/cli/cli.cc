@@ -10,6 +10,7 @@
 #include "surfaces/cli/bench_command.h"
 #include "surfaces/cli/check_command.h"
 #include "surfaces/cli/exit_code.h"
+#include "surfaces/cli/explain_command.h"
 #include "surfaces/cli/hand_over.h"
 #include "surfaces/cli/redact_command.h"
 #include "surfaces/cli/report.h"
@@ -39,6 +40,7 @@ constexpr std::string_view kHelp =
     "commands\n"
     "  secrets get|check|run   secrets from where they are; \"casemate secrets --help\" lists the forms\n"
     "  redact [FILE]           take secrets out of any text; \"casemate redact --help\" lists its flags\n"
+    "  explain FILE|-c CODE    what a run would be under each tier; \"casemate explain --help\"\n"
     "  doctor [--json]         what this host can enforce, and how to mend what it cannot\n"
     "  gc [--json]             remove what killed runs have left behind\n"
     "  version                 print the version\n"
@@ -46,8 +48,8 @@ constexpr std::string_view kHelp =
     "doctor and gc also take --python PATH and --state-dir DIR.\n\n"
     "Exit codes of run:\n";
 
-constexpr std::array<std::string_view, 12> kCommands = {
-    "redact", "run", "serve", "check", "top", "bench", "secrets", "doctor", "audit", "gc", "version", "help"};
+constexpr std::array<std::string_view, 13> kCommands = {
+    "redact", "run", "serve", "check", "top", "bench", "secrets", "explain", "doctor", "audit", "gc", "version", "help"};
 
 std::string HelpText() {
   std::string text(kHelp);
@@ -126,6 +128,7 @@ int CliMain(const std::vector<std::string>& words, const CliServices& services, 
   if (command == "check") return CheckCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "top") return TopCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "secrets") return SecretsCommandLine({words.begin() + 1, words.end()}, services, streams);
+  if (command == "explain") return ExplainCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "bench") return BenchCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "version" || command == "--version") {
     return Print("casemate " CASEMATE_VERSION "\n", kExitOk, streams);

@@ -7,6 +7,7 @@
 
 #include "casemate/doctor.h"
 #include "casemate/engine.h"
+#include "casemate/explain.h"
 
 namespace casemate {
 
@@ -16,6 +17,7 @@ struct CliServices {
   std::function<DoctorReport(const EngineOptions&)> diagnose;
   std::function<GarbageReport(const EngineOptions&)> collect_garbage;
   std::function<std::unique_ptr<SecretStore>(const SecretOptions&)> make_secrets;
+  std::function<Expected<Explanation>(const EngineOptions&, const ExecutionRequest&)> explain;
 };
 
 // The descriptors to read from and write to; not owned.

@@ -1,0 +1,27 @@
+// link: isolation_docker model base
+// What a Docker Engine, a container's first process and a file of the host say to the docker tier.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+#include <vector>
+
+#include "isolation/docker/api.h"
+#include "isolation/docker/elf.h"
+#include "isolation/docker/wire_reader.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace casemate::docker;  // NOLINT(google-build-using-namespace): all of it is under test
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  WireReader whole;
+  WireReader parts;
+  std::vector<WireFrame> at_once;
+  std::vector<WireFrame> by_bytes;
+  const bool good = whole.Feed(bytes, at_once);
+  bool still_good = true;
+  for (std::size_t i = 0; i < size && still_good; ++i) still_good = parts.Feed(bytes.substr(i, 1), by_bytes);
+  if (good != still_good || at_once.size() != by_bytes.size()) std::abort();
+  (void)NeededLibrariesOf(bytes);
+  (void)JsonAt(bytes, {"State", "Pid"});
+  return 0;
+}

@@ -1,0 +1,166 @@
+// What the docker tier decides and reads without an engine.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "isolation/docker/admission.h"
+#include "isolation/docker/api.h"
+#include "isolation/docker/container_config.h"
+#include "isolation/docker/elf.h"
+#include "isolation/docker/owner.h"
+#include "isolation/docker/place.h"
+#include "isolation/docker/tar.h"
+#include "isolation/docker/wire_reader.h"
+
+namespace casemate::docker {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+
+std::string Piece(char stream, const std::string& bytes) {
+  std::string header{stream, 0, 0, 0};
+  for (int shift = 24; shift >= 0; shift -= 8) header += static_cast<char>(bytes.size() >> shift & 0xff);
+  return header + bytes;
+}
+
+TEST(WireReaderTest, PutsFramesTogetherHoweverTheyWereCut) {
+  const std::string frames = EncodeWire(Wire::kStdout, "hello") + EncodeWire(Wire::kExit, "256");
+  const std::string bytes = Piece(1, frames.substr(0, 3)) + Piece(2, "oops") + Piece(1, frames.substr(3));
+  for (std::size_t step = 1; step < bytes.size(); ++step) {
+    WireReader reader;
+    std::vector<WireFrame> got;
+    for (std::size_t at = 0; at < bytes.size(); at += step)
+      ASSERT_TRUE(reader.Feed(std::string_view(bytes).substr(at, step), got));
+    ASSERT_EQ(got.size(), 2U) << step;
+    EXPECT_EQ(got[0].payload, "hello");
+    EXPECT_EQ(got[1].kind, Wire::kExit);
+    EXPECT_EQ(reader.complaint(), "oops");
+  }
+}
+
+TEST(WireReaderTest, StopsAtWhatIsNeitherLayer) {
+  std::vector<WireFrame> got;
+  EXPECT_FALSE(WireReader().Feed(Piece(7, "x"), got));
+  // A kind that only the engine sends, and a length that none has.
+  EXPECT_FALSE(WireReader().Feed(Piece(1, EncodeWire(Wire::kGo)), got));
+  EXPECT_FALSE(WireReader().Feed(Piece(1, std::string("O\xff\xff\xff\xff", 5)), got));
+  EXPECT_TRUE(got.empty());
+}
+
+TEST(PlaceTest, TakesDockersOwnForms) {
+  EXPECT_EQ(ParsePlace("unix:///run/d.sock", "")->socket_path, "/run/d.sock");
+  const auto tcp = ParsePlace("tcp://[::1]:2376", "/certs");
+  ASSERT_TRUE(tcp);
+  EXPECT_EQ(tcp->host, "::1");
+  EXPECT_EQ(tcp->port, "2376");
+  EXPECT_EQ(tcp->certificates, "/certs");
+  for (const char* bad :
+       {"", "unix://", "unix://relative", "tcp://", "tcp://host", "tcp://host:", "ssh://host:1"})
+    EXPECT_FALSE(ParsePlace(bad, "")) << bad;
+}
+
+TEST(ApiTest, FindsValuesInJson) {
+  const std::string json = R"({"State":{"Pid":42,"OOMKilled":true,"Error":"a\"b"},"Id":"x"})";
+  EXPECT_EQ(JsonAt(json, {"State", "Pid"}), "42");
+  EXPECT_EQ(JsonAt(json, {"State", "OOMKilled"}), "true");
+  EXPECT_EQ(JsonAt(json, {"State", "Error"}), "a\"b");
+  EXPECT_EQ(JsonAt(json, {"State", "Nothing"}), "");
+  EXPECT_EQ(JsonAt(json, {"Id", "Pid"}), "");
+  EXPECT_EQ(JsonAt("{", {"Id"}), "");
+}
+
+TEST(ContainerConfigTest, ClosesAllThatDockerCanClose) {
+  LaunchSpec spec;
+  spec.id = "run-1";
+  spec.argv = {"true"};
+  spec.policy.limits.memory_bytes = 64 * kMiB;
+  spec.policy.limits.cpus = 100;
+  spec.policy.limits.processes_max = 7;
+  const auto config = ContainerConfig(spec, {.cpus = 2, .runtime = "runsc", .local = true}, "image", "owner");
+  ASSERT_TRUE(config);
+  const auto at = [&config](std::string_view key) { return JsonAt(*config, {"HostConfig", key}); };
+  EXPECT_EQ(at("Memory"), "67108864");
+  EXPECT_EQ(at("MemorySwap"), at("Memory"));
+  EXPECT_EQ(at("NanoCpus"), "2000000000");
+  EXPECT_EQ(at("PidsLimit"), "7");
+  EXPECT_EQ(at("ReadonlyRootfs"), "true");
+  EXPECT_EQ(at("Privileged"), "false");
+  EXPECT_EQ(at("NetworkMode"), "none");
+  EXPECT_EQ(at("IpcMode"), "none");
+  EXPECT_EQ(at("CapDrop"), R"(["ALL"])");
+  EXPECT_EQ(at("Runtime"), "runsc");
+  EXPECT_EQ(at("Mounts"), "[]");
+  EXPECT_THAT(at("SecurityOpt"), HasSubstr("no-new-privileges"));
+  EXPECT_THAT(at("SecurityOpt"), HasSubstr("SCMP_ACT_ERRNO"));
+  EXPECT_THAT(at("LogConfig"), HasSubstr("none"));
+  EXPECT_EQ(JsonAt(*config, {"User"}), "1000:1000");
+  EXPECT_EQ(JsonAt(*config, {"Labels", kRunLabel}), "run-1");
+  const auto words = DockerRunWords(spec, {.cpus = 2, .runtime = "", .local = true}, "image", "file.json");
+  for (const char* word : {"--read-only", "seccomp=file.json", "no-new-privileges", "ALL", "67108864"})
+    EXPECT_THAT(words, Contains(word));
+}
+
+TEST(ContainerConfigTest, RefusesFoldersThatAnEngineElsewhereCannotSee) {
+  LaunchSpec spec;
+  spec.workspace = Workspace{"/srv", WorkspaceMode::kReadOnly};
+  EXPECT_TRUE(ContainerConfig(spec, {.local = true}, "i", "o"));
+  const auto refused = ContainerConfig(spec, {.local = false}, "i", "o");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
+}
+
+TEST(AdmissionTest, NamesWhatAnEngineDoesNotHold) {
+  EngineFacts engine;
+  engine.maps_users = true;
+  const auto names = [](const EnforcementReport& report) {
+    std::vector<std::string> all;
+    for (const NotEnforced& gap : report.not_enforced) all.push_back(gap.guarantee);
+    return all;
+  };
+  EXPECT_THAT(names(*AdmitOn(engine, {})), testing::ElementsAre("disk"));
+  engine = {.local = false, .maps_users = false, .limits_memory = false, .filters_calls = false};
+  EXPECT_THAT(names(*AdmitOn(engine, {})),
+              testing::ElementsAre("cpu_time", "memory", "disk", "identity", "syscalls"));
+  Policy strict;
+  strict.require_limits = true;
+  EXPECT_FALSE(AdmitOn(engine, strict));
+}
+
+TEST(OwnerTest, TellsTheLivingFromTheDead) {
+  const std::string own = OwnerOfThis();
+  EXPECT_FALSE(OwnerIsGone(own));
+  const std::string boot = own.substr(0, own.find(' '));
+  EXPECT_TRUE(OwnerIsGone(boot + " " + std::to_string(getpid()) + " 1"));
+  EXPECT_FALSE(OwnerIsGone("another-boot 1 1"));
+  EXPECT_FALSE(OwnerIsGone(""));
+}
+
+TEST(TarTest, KeepsLongNames) {
+  std::string archive;
+  TarWriter tar([&archive](std::string_view piece) -> Expected<void> {
+    archive += piece;
+    return {};
+  });
+  const std::string longest(150, 'n');
+  ASSERT_TRUE(tar.Folder("d", 0755));
+  ASSERT_TRUE(tar.File("d/" + longest, 0644, "content"));
+  ASSERT_TRUE(tar.Symlink("link", longest));
+  ASSERT_TRUE(tar.End());
+  EXPECT_EQ(archive.size() % 512, 0U);
+  EXPECT_THAT(archive, HasSubstr("path=d/" + longest + "\n"));
+  EXPECT_THAT(archive, HasSubstr("linkpath=" + longest + "\n"));
+}
+
+TEST(ElfTest, NamesLoaderAndLibraries) {
+  const auto names = NeededLibraries("/proc/self/exe");
+  EXPECT_THAT(names, Contains(HasSubstr("libc.so")));
+  EXPECT_THAT(names, Contains(HasSubstr("ld-linux")));
+  EXPECT_TRUE(NeededLibraries("/etc/passwd").empty());
+  EXPECT_TRUE(NeededLibrariesOf("\x7f"
+                                "ELF")
+                  .empty());
+}
+
+}  // namespace
+}  // namespace casemate::docker
