@@ -101,7 +101,7 @@ class Http(unittest.TestCase):
 class Notebook(unittest.TestCase):
     def test_markup_of_a_program_gets_no_scripts_origin_or_network(self):
         attack = "<script>alert(1)</script><img src=http://evil onerror=alert(1)>\"'"
-        for mime in ("text/html", "image/svg+xml", "text/plain", "text/markdown", "application/javascript", "image/png"):
+        for mime in ("text/html", "image/svg+xml", "text/plain", "text/markdown", "text/javascript", "image/png"):
             page = notebook.display_bundle({mime: attack})["text/html"]
             # Nothing of it is markup of the notebook's own page.
             self.assertNotIn("<script", page)
