@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make run` shows Casemate at work, `make test` passes every test.
 # Developers use ./dev.
-.PHONY: run test
+.PHONY: run test wheel
 
 # The interpreter is named: tools/setup has given that one pandas and matplotlib.
 run:
@@ -10,3 +10,8 @@ run:
 
 test:
 	@./dev test release
+
+# The Python package with the program in it: build/wheel/casemate-*.whl.
+wheel:
+	@./dev build release --target casemate casemate-audit
+	@tools/wheel build

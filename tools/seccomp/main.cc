@@ -1,6 +1,6 @@
 // seccomp_compiler ALLOWED.toml REFUSALS.toml FOLDER: writes FOLDER/seccomp_NAME_ARCH.cc and .json (Docker's
-// form) for each architecture of the profile, and FOLDER/seccomp_NAME.json for OCI runtimes. Exits with 1, after
-// one line for each fault on stderr, when the profile has any.
+// form) for each architecture of the profile, and FOLDER/seccomp_NAME.json for OCI runtimes. Exits with 1,
+// after one line for each fault on stderr, when the profile has any.
 #include <cstdio>
 #include <string>
 #include <vector>

@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <memory>
-#include <mutex>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -18,7 +17,7 @@
 #include "surfaces/cli/batch_progress.h"
 #include "surfaces/cli/exit_code.h"
 #include "surfaces/cli/load_request.h"
-#include "surfaces/cli/resident.h"
+#include "surfaces/cli/nearest_engine.h"
 #include "surfaces/cli/signals.h"
 #include "surfaces/cli/stream_writer.h"
 #include "surfaces/cli/summary.h"
@@ -114,30 +113,6 @@ BatchProgress ProgressOf(const BatchOutput& output, const JobSource& source, con
   progress.seconds = static_cast<double>(MonotonicUs() - begin_us) / 1e6;
   return progress;
 }
-
-// The resident engine where there is one that takes an item, otherwise one of our own.
-class NearestEngine : public Engine {
- public:
-  NearestEngine(const RunOptions& options, const CliServices& services)
-      : options_(options), services_(services) {}
-
-  ExecutionResult Execute(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
-                          CancelWhen cancel_when) override {
-    ExecutionRequest copy = request;
-    auto resident = RunResident(options_, copy, sink, cancel_fd);
-    if (!resident) return RefusalOf(resident.error());
-    if (*resident) return **std::move(resident);
-    std::call_once(once_, [this] { own_ = services_.make_engine(options_.engine); });
-    if (!own_) return RefusalOf(own_.error());
-    return (*own_)->Execute(request, sink, cancel_fd, cancel_when);
-  }
-
- private:
-  const RunOptions& options_;
-  const CliServices& services_;
-  std::once_flag once_;
-  Expected<std::unique_ptr<Engine>> own_;
-};
 
 Expected<std::unique_ptr<BatchOutput>> OpenOutput(const RunOptions& options, int stdout_fd, int cancel_fd) {
   if (!options.batch.output.empty()) return BatchOutput::OpenFile(options.batch, options.force);

@@ -12,6 +12,7 @@
 #include "surfaces/cli/exit_code.h"
 #include "surfaces/cli/explain_command.h"
 #include "surfaces/cli/hand_over.h"
+#include "surfaces/cli/mcp_command.h"
 #include "surfaces/cli/redact_command.h"
 #include "surfaces/cli/report.h"
 #include "surfaces/cli/run_command.h"
@@ -31,6 +32,8 @@ constexpr std::string_view kHelp =
     "  run -c CODE [ARGS...]   run Python code\n"
     "  run -- COMMAND ARGS...  run any command\n"
     "  serve                   stay, and run programs for others; \"casemate serve --help\" lists its flags\n"
+    "  mcp                     run programs for a client of the Model Context Protocol; \"casemate mcp "
+    "--help\"\n"
     "  run --batch FILE        run many programs, one request object a line\n"
     "  check FILE...           say what is wrong with Python files, without running them; \"casemate check "
     "--help\"\n"
@@ -48,8 +51,9 @@ constexpr std::string_view kHelp =
     "doctor and gc also take --python PATH and --state-dir DIR.\n\n"
     "Exit codes of run:\n";
 
-constexpr std::array<std::string_view, 13> kCommands = {
-    "redact", "run", "serve", "check", "top", "bench", "secrets", "explain", "doctor", "audit", "gc", "version", "help"};
+constexpr std::array kCommands =
+    std::to_array<std::string_view>({"redact", "run", "serve", "mcp", "check", "top", "bench", "secrets",
+                                     "explain", "doctor", "audit", "gc", "version", "help"});
 
 std::string HelpText() {
   std::string text(kHelp);
@@ -124,6 +128,7 @@ int CliMain(const std::vector<std::string>& words, const CliServices& services, 
   if (command == "run") return RunCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "redact") return RedactCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "serve") return ServeCommandLine({words.begin() + 1, words.end()}, services, streams);
+  if (command == "mcp") return McpCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "audit") return HandOver("casemate-audit", words, streams);
   if (command == "check") return CheckCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "top") return TopCommandLine({words.begin() + 1, words.end()}, streams);

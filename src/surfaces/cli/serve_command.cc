@@ -1,15 +1,18 @@
 #include "surfaces/cli/serve_command.h"
 
 #include <fmt/format.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
 
+#include "base/errno.h"
 #include "base/unique_fd.h"
 #include "metrics/metered_engine.h"
 #include "surfaces/cli/exit_code.h"
@@ -38,6 +41,22 @@ void NotifyManager(std::string_view state) {
                   size);
 }
 
+// A descriptor that becomes readable on a signal, and when the other end of `lifeline` is closed: an engine
+// that was started for one process ends with it, however that ended.
+Expected<UniqueFd> StopWith(int signals, int lifeline) {
+  UniqueFd both(::epoll_create1(EPOLL_CLOEXEC));
+  epoll_event signalled{EPOLLIN, {}};
+  // A hang-up is told without being asked for; what is written there is of no meaning.
+  epoll_event hung_up{EPOLLRDHUP, {}};
+  if (!both.valid() || ::epoll_ctl(both.get(), EPOLL_CTL_ADD, signals, &signalled) != 0 ||
+      ::epoll_ctl(both.get(), EPOLL_CTL_ADD, lifeline, &hung_up) != 0) {
+    return Fail(ErrorCode::kInvalidRequest,
+                fmt::format("--lifeline {}: there is no open pipe or socket of that number", lifeline),
+                "epoll_ctl: " + ErrnoName(errno));
+  }
+  return both;
+}
+
 int Refuse(const Error& error, const CliStreams& streams) {
   WritePatiently(streams.err, ErrorLine(error, StyleOf(streams.err, true)), -1);
   return error.code == ErrorCode::kInternal ? kExitFailed : kExitRefused;
@@ -57,6 +76,12 @@ int ServeCommandLine(const std::vector<std::string>& words, const CliServices& s
                   streams);
   }
   const ServeSignals signals;
+  UniqueFd stop;
+  if (options->lifeline >= 0) {
+    auto both = StopWith(signals.fd(), options->lifeline);
+    if (!both) return Refuse(both.error(), streams);
+    stop = *std::move(both);
+  }
   // First, so that a second engine is refused before it starts anything.
   auto listener = http::Listener::Open(path);
   if (!listener) return Refuse(listener.error(), streams);
@@ -68,7 +93,9 @@ int ServeCommandLine(const std::vector<std::string>& words, const CliServices& s
   http::Server server(*std::move(listener), handler, options->server);
   WritePatiently(streams.err, fmt::format("casemate: serving at {} (process {})\n", path, ::getpid()), -1);
   NotifyManager("READY=1");
-  server.Serve(signals.fd(), options->drain_ms);
+  server.Serve(stop.valid() ? stop.get() : signals.fd(), options->drain_ms);
+  // Who made it for this engine may not be there any more. What is not empty stays.
+  if (stop.valid()) ::rmdir(path.substr(0, path.rfind('/')).c_str());
   return kExitOk;
 }
 

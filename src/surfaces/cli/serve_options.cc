@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 #include <string_view>
 
 #include "policy/nearest.h"
@@ -87,6 +88,13 @@ Applied SetDrain(ServeOptions& options, std::string_view value) {
   return {};
 }
 
+Applied SetLifeline(ServeOptions& options, std::string_view value) {
+  const auto fd = Count(value, 0, std::numeric_limits<int>::max());
+  if (!fd) return std::unexpected(fd.error());
+  options.lifeline = *fd;
+  return {};
+}
+
 Applied SetConnections(ServeOptions& options, std::string_view value) {
   const auto count = Count(value, 1, kConnectionsMax);
   if (!count) return std::unexpected(count.error());
@@ -113,6 +121,9 @@ constexpr std::array kFlags = {
     ServeFlag{"pool-size", "COUNT", SetPoolSize, "waiting cells of each pool (16); 0: every run starts cold"},
     ServeFlag{"pool-idle", "TIME", SetPoolIdle, "after which a pool that nobody uses is given up (10m)"},
     ServeFlag{"drain-timeout", "TIME", SetDrain, "what runs have to end after SIGTERM (30s)"},
+    ServeFlag{"lifeline", "FD", SetLifeline,
+              "end when the other end of this pipe or socket is closed, and take the socket's folder along "
+              "if empty"},
     ServeFlag{"max-connections", "COUNT", SetConnections, "connections at one time (256)"},
     ServeFlag{"python", "PATH",
               [](ServeOptions& o, std::string_view v) -> Applied {

@@ -16,6 +16,7 @@ struct ServeOptions {
   http::ServerLimits server;
   std::string socket;              // "" means http::DefaultSocketPath()
   std::int64_t drain_ms = 30'000;  // what runs have to end after SIGTERM
+  int lifeline = -1;               // a descriptor: the engine ends when its other end is closed
   bool help = false;
 };
 

@@ -64,7 +64,7 @@ TEST(ServeOptionsTest, Refusals) {
 TEST(ServeOptionsTest, HelpNamesEveryFlag) {
   EXPECT_TRUE(ParseServeOptions({"--help"})->help);
   for (const char* flag : {"--socket", "--preload", "--pool-size", "--pool-idle", "--drain-timeout",
-                           "--max-connections", "--python", "--state-dir"}) {
+                           "--max-connections", "--lifeline", "--python", "--state-dir"}) {
     EXPECT_THAT(ServeHelp(), HasSubstr(flag));
   }
 }

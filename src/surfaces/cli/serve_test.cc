@@ -72,11 +72,12 @@ class ServeTest : public testing::Test {
   }
 
   // `casemate serve` on a thread of its own; SIGINT to this process ends it.
-  void Serve() {
+  void Serve(const std::vector<std::string>& flags = {}) {
     served_err_.reset(::memfd_create("err", MFD_CLOEXEC));
-    serving_ = std::thread([this] {
-      serve_code_ =
-          CliMain({"serve", "--socket", socket_}, Services("resident"), {-1, -1, served_err_.get()});
+    std::vector<std::string> words = {"serve", "--socket", socket_};
+    words.insert(words.end(), flags.begin(), flags.end());
+    serving_ = std::thread([this, words] {
+      serve_code_ = CliMain(words, Services("resident"), {-1, -1, served_err_.get()});
     });
     const Deadline deadline = Deadline::After(20'000);
     while (!http::Connect(socket_) && !deadline.Passed()) ::usleep(1000);
@@ -172,6 +173,40 @@ TEST_F(ServeTest, AStdinThatIsThereGoesAlong) {
   Run({"-i", "-c", "x"}, file.get());
   EXPECT_EQ(out_, "resident:x:");
   EXPECT_EQ(Run({"-i", "-c", "x"}, -1), 3) << "a closed one is at its end";
+}
+
+TEST_F(ServeTest, EndsWhenItsLifelineIsClosed) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  const UniqueFd watched(ends[0]);
+  UniqueFd held(ends[1]);
+  Serve({"--lifeline", std::to_string(watched.get())});
+  EXPECT_EQ(::write(held.get(), "x", 1), 1);
+  EXPECT_EQ(Run({"--engine", socket_, "-c", "x"}), 3) << "bytes are not the end";
+  held.reset();
+  serving_.join();
+  EXPECT_EQ(serve_code_, 0);
+  EXPECT_FALSE(std::filesystem::exists(folder_)) << "it was empty";
+}
+
+TEST_F(ServeTest, LeavesAFolderThatHoldsMore) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  const UniqueFd watched(ends[0]);
+  UniqueFd held(ends[1]);
+  const UniqueFd file = FileWith("text");
+  Serve({"--lifeline", std::to_string(watched.get())});
+  held.reset();
+  serving_.join();
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/file"));
+}
+
+TEST_F(ServeTest, ALifelineMustBeOne) {
+  const UniqueFd err(::memfd_create("err", MFD_CLOEXEC));
+  EXPECT_EQ(CliMain({"serve", "--socket", socket_, "--lifeline", "999999"}, Services("resident"),
+                    {-1, -1, err.get()}),
+            126);
+  EXPECT_THAT(TextOf(err.get()), HasSubstr("--lifeline 999999: there is no open pipe or socket"));
 }
 
 TEST_F(ServeTest, AStdinThatIsStillComingStaysHere) {

@@ -1,0 +1,71 @@
+"""Casemate: runs Python that nobody has read yet, each program in a fresh sandbox.
+
+    from casemate import Sandbox
+
+    with Sandbox(memory="128m", timeout=10) as sandbox:
+        result = sandbox.run("print('hello'); result = INPUT_DATA['n'] + 1", input={"n": 41})
+        print(result.status, result.stdout, result.result)
+"""
+
+from __future__ import annotations
+
+from ._calls import FileInfo, SessionInfo
+from ._embedded import EngineOptions, find_binary
+from ._embedded import stop_all as stop_engines
+from ._request import RunOptions
+from .async_sandbox import AsyncSandbox
+from .decorator import NotSandboxable, sandboxed
+from .errors import (CasemateError, ConnectionFailed, ConnectionLost, EngineFailed, EngineStartError, NotFound,
+                     RequestRefused, RunError, TooBusy, Unauthorized)
+from .events import Denied, Displayed, Event, Failed, Finished, Started, Stderr, Stdout, Valued
+from .results import (Denial, Display, Enforced, Finding, Isolation, NotEnforced, OutputFile, PassedOver, ProgramError,
+                      Redaction, Result, Timing, Truncated, Usage)
+from .sandbox import Sandbox
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AsyncSandbox",
+    "CasemateError",
+    "ConnectionFailed",
+    "ConnectionLost",
+    "Denial",
+    "Denied",
+    "Display",
+    "Displayed",
+    "Enforced",
+    "EngineFailed",
+    "EngineOptions",
+    "EngineStartError",
+    "Event",
+    "Failed",
+    "FileInfo",
+    "Finding",
+    "Finished",
+    "Isolation",
+    "NotEnforced",
+    "NotFound",
+    "NotSandboxable",
+    "OutputFile",
+    "PassedOver",
+    "ProgramError",
+    "Redaction",
+    "RequestRefused",
+    "Result",
+    "RunError",
+    "RunOptions",
+    "Sandbox",
+    "SessionInfo",
+    "Started",
+    "Stderr",
+    "Stdout",
+    "Timing",
+    "TooBusy",
+    "Truncated",
+    "Unauthorized",
+    "Usage",
+    "Valued",
+    "find_binary",
+    "sandboxed",
+    "stop_engines",
+]
