@@ -16,6 +16,7 @@
 #include "surfaces/cli/run_command.h"
 #include "surfaces/cli/secrets_command.h"
 #include "surfaces/cli/serve_command.h"
+#include "surfaces/cli/session_command.h"
 #include "surfaces/cli/stream_writer.h"
 #include "surfaces/cli/summary.h"
 #include "surfaces/cli/top_command.h"
@@ -30,6 +31,8 @@ constexpr std::string_view kHelp =
     "  run -c CODE [ARGS...]   run Python code\n"
     "  run -- COMMAND ARGS...  run any command\n"
     "  serve                   stay, and run programs for others; \"casemate serve --help\" lists its flags\n"
+    "  session COMMAND         a live interpreter whose state stays from step to step; \"casemate session "
+    "--help\"\n"
     "  run --batch FILE        run many programs, one request object a line\n"
     "  check FILE...           say what is wrong with Python files, without running them; \"casemate check "
     "--help\"\n"
@@ -46,8 +49,8 @@ constexpr std::string_view kHelp =
     "doctor and gc also take --python PATH and --state-dir DIR.\n\n"
     "Exit codes of run:\n";
 
-constexpr std::array<std::string_view, 12> kCommands = {
-    "redact", "run", "serve", "check", "top", "bench", "secrets", "doctor", "audit", "gc", "version", "help"};
+constexpr std::array<std::string_view, 13> kCommands = {
+    "redact", "run", "serve", "session", "check", "top", "bench", "secrets", "doctor", "audit", "gc", "version", "help"};
 
 std::string HelpText() {
   std::string text(kHelp);
@@ -122,6 +125,7 @@ int CliMain(const std::vector<std::string>& words, const CliServices& services, 
   if (command == "run") return RunCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "redact") return RedactCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "serve") return ServeCommandLine({words.begin() + 1, words.end()}, services, streams);
+  if (command == "session") return SessionCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "audit") return HandOver("casemate-audit", words, streams);
   if (command == "check") return CheckCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "top") return TopCommandLine({words.begin() + 1, words.end()}, streams);
