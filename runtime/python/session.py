@@ -6,7 +6,8 @@
     'o' options, 'c' code, 'i' input,
     'g'                                  ->  compiles and runs the code in the same module
                                          <-  as for a run (harness.py), then 'Q' exit code and the session's token
-    SIGINT                               ->  KeyboardInterrupt in the step that runs; between steps nothing
+    SIGINT                               ->  KeyboardInterrupt in the step that runs; between steps nothing. A
+                                             step is told how many were sent before it: others are its own
 
 The value of the last expression is the result of a step that has not set `result` itself; where it is no JSON,
 it is shown instead. Nothing here is a wall: the code of a step can change whatever this file does. What ends a
@@ -24,8 +25,9 @@ _MISSING = object()
 
 class _State:
     running = False
+    received = 0  # interrupts, in all
+    expected = 0  # of those, what was sent before this step
     flags = 0
-    number = 0
 
 
 class _Sources:
@@ -67,6 +69,8 @@ def _attempt(state, steps, own):
     try:
         try:
             state.running = True
+            if state.received > state.expected:  # it came while the step was on its way here
+                raise KeyboardInterrupt
             for step in steps:
                 step()
         except BaseException as raised:
@@ -128,6 +132,7 @@ class _Session:
         errors._format = _formatter(self._sources, errors._format)
 
         def interrupt(number, frame):
+            self._state.received += 1
             if self._state.running:
                 raise KeyboardInterrupt
         self._interrupt = interrupt
@@ -143,8 +148,8 @@ class _Session:
         namespace, state = self._namespace, self._state
         self._options.update(options)
         self._shower.renew()
-        state.number = options["step"]
-        filename = f"<step {state.number}>"
+        state.expected = options["interrupts"]
+        filename = f"<step {options['step']}>"
         self._sources.add(filename, frames[b"c"])
         namespace["INPUT_DATA"] = self._part("result_json").parse(frames.pop(b"i")) if b"i" in frames else None
         before, compiled, shown = namespace.get("result", _MISSING), [], []

@@ -47,7 +47,7 @@ class SessionTest(unittest.TestCase):
                 os._exit(77)
         os.close(request)
         os.close(result)
-        self.number = 0
+        self.number = self.sent = 0
         self.assertEqual(self.answer(), {"S": b"", "Z": b"", "code": 0})
 
     def tearDown(self):
@@ -72,7 +72,7 @@ class SessionTest(unittest.TestCase):
 
     def ask(self, code, **options):
         self.number += 1
-        told = json.dumps({"step": self.number, **LIMITS, **options}).encode()
+        told = json.dumps({"step": self.number, "interrupts": self.sent, **LIMITS, **options}).encode()
         os.write(self.request, frame(b"o", told) + frame(b"c", code.encode()) + frame(b"g"))
 
     def step(self, code, **options):
@@ -126,22 +126,34 @@ class SessionTest(unittest.TestCase):
         self.assertEqual(self.step("exit()")["code"], 0)
         self.assertEqual(self.value("x"), 1)
 
+    def interrupt(self):
+        os.kill(self.child, signal.SIGINT)
+        self.sent += 1
+
     def test_an_interrupt_reaches_the_step_that_runs_and_no_other(self):
         self.step("x = 1")
-        os.kill(self.child, signal.SIGINT)
+        self.interrupt()
         self.assertEqual(self.value("x"), 1)
         self.ask("import time\nwhile True: time.sleep(60)")
         time.sleep(0.3)
-        os.kill(self.child, signal.SIGINT)
+        self.interrupt()
         answer = self.answer()
         self.assertEqual((json.loads(answer["E"])["type"], answer["code"]), ("KeyboardInterrupt", 130))
+        self.assertEqual(self.value("x"), 1)
+
+    def test_an_interrupt_that_overtakes_its_step_is_not_lost(self):
+        self.step("x = 1")
+        self.interrupt()
+        time.sleep(0.3)
+        answer = self.step("x = 2", interrupts=0)
+        self.assertEqual(json.loads(answer["E"])["type"], "KeyboardInterrupt")
         self.assertEqual(self.value("x"), 1)
 
     def test_a_handler_of_the_step_is_gone_with_it(self):
         self.step("import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)")
         self.ask("while True: pass")
         time.sleep(0.3)
-        os.kill(self.child, signal.SIGINT)
+        self.interrupt()
         self.assertEqual(json.loads(self.answer()["E"])["type"], "KeyboardInterrupt")
 
     def test_a_child_that_comes_back_from_a_step_says_nothing(self):

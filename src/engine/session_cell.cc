@@ -96,6 +96,7 @@ class SessionCell : public LiveSession {
   std::unique_ptr<Sandbox> sandbox_;
   StepSandbox::Wishes wishes_;
   std::int64_t steps_ = 0;
+  std::int64_t interrupts_ = 0;  // sent so far
   std::int64_t cpu_at_rest_us_ = 0;
   std::string ended_because_;
 };
@@ -202,7 +203,8 @@ Expected<void> SessionCell::Run(const ExecutionRequest& step, Scrubber& scrubber
   if (!passed) return std::unexpected(passed.error());
   if (!*passed) return {};
   spec_.policy.limits = checked->policy.limits;
-  ask.bytes = EncodeStep(step, checked->policy.limits, ++steps_, checked->input ? &*checked->input : nullptr);
+  ask.bytes = EncodeStep(step, checked->policy.limits, {++steps_, interrupts_},
+                         checked->input ? &*checked->input : nullptr);
   if (auto noted = recorder.Begin(result, checked->policy, view_); !noted) return noted;
   watch.Mark("audit");
   Perform(step, scrubber, recorder, ask, result);
@@ -215,7 +217,7 @@ void SessionCell::Perform(const ExecutionRequest& step, Scrubber& scrubber, RunR
                           const Ask& ask, ExecutionResult& result) {
   const Limits& limits = spec_.policy.limits;
   DiscardResultBytes();
-  StepSandbox sandbox(*sandbox_, wishes_);
+  StepSandbox sandbox(*sandbox_, wishes_, interrupts_);
   EventRelay relay(limits, scrubber, step.keep_streams, recorder, token_);
   relay.Emit(StartedEvent{result.id});
   Outcome outcome = Supervise(sandbox, limits,
@@ -230,6 +232,11 @@ void SessionCell::Perform(const ExecutionRequest& step, Scrubber& scrubber, RunR
   const std::size_t denials_told = outcome.denials.size();
   Assemble(step, spec_, std::move(outcome), relay.TakeReport(), result);
   if (wishes_.interrupt && result.status == Status::kError) result.status = Status::kCancelled;
+  if (result.status == Status::kOk && IsGone()) {
+    result.status = Status::kError;
+    result.error = ProgramError{"casemate.session_ended", "the step ended its interpreter, and the session with it",
+                                "", "leave a step by sys.exit() or an exception, and open a new session"};
+  }
   scrubber.Finish(step, denials_told, result);
   for (std::size_t i = denials_told; i < result.denials.size(); ++i)
     relay.Emit(DenialEvent{&result.denials[i]});

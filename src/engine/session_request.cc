@@ -84,11 +84,12 @@ Expected<ExecutionRequest> MakeStepRequest(const ExecutionRequest& base, const E
   return whole;
 }
 
-std::string EncodeStep(const ExecutionRequest& step, const Limits& limits, std::int64_t number,
+std::string EncodeStep(const ExecutionRequest& step, const Limits& limits, const StepCount& count,
                        const JsonText* input) {
   JsonWriter options;
   options.BeginObject();
-  options.Field("step", number);
+  options.Field("step", count.step);
+  options.Field("interrupts", count.interrupts);
   options.Field("result_bytes_max", limits.result_bytes_max);
   options.Field("result_depth_max", limits.result_depth_max);
   options.Field("displays_bytes_max", limits.displays_bytes_max);

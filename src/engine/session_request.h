@@ -18,8 +18,12 @@ Expected<void> CheckSessionBase(const ExecutionRequest& base);
 // the session's to say, such as its variables or its memory.
 Expected<ExecutionRequest> MakeStepRequest(const ExecutionRequest& base, const ExecutionRequest& step);
 
+struct StepCount {
+  std::int64_t step = 0;        // its number, from 1
+  std::int64_t interrupts = 0;  // sent to the interpreter before it
+};
 // What the interpreter is told of it (runtime/python/session.py). `input` may be null.
-std::string EncodeStep(const ExecutionRequest& step, const Limits& limits, std::int64_t number,
+std::string EncodeStep(const ExecutionRequest& step, const Limits& limits, const StepCount& count,
                        const JsonText* input);
 
 }  // namespace casemate

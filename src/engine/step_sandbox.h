@@ -21,8 +21,9 @@ class StepSandbox : public Sandbox {
   };
 
   // All outlive it. `live.session()` is not null.
-  StepSandbox(Sandbox& live, const Wishes& wishes)
-      : live_(live), wishes_(wishes), started_at_us_(MonotonicUs()) {
+  // `interrupts` counts those that were sent.
+  StepSandbox(Sandbox& live, const Wishes& wishes, std::int64_t& interrupts)
+      : live_(live), wishes_(wishes), interrupts_(interrupts), started_at_us_(MonotonicUs()) {
     live_.session()->BeginStep();
     before_ = live_.Read();
   }
@@ -45,6 +46,7 @@ class StepSandbox : public Sandbox {
   void Kill() noexcept override {
     if (interrupted_at_us_ == 0) {
       interrupted_at_us_ = MonotonicUs();
+      ++interrupts_;
       live_.session()->Interrupt();
     } else if (MonotonicUs() - interrupted_at_us_ > kInterruptGraceMs * 1000) {
       live_.Kill();
@@ -69,6 +71,7 @@ class StepSandbox : public Sandbox {
  private:
   Sandbox& live_;
   const Wishes& wishes_;
+  std::int64_t& interrupts_;
   const std::int64_t started_at_us_;
   ResourceReading before_;
   std::int64_t interrupted_at_us_ = 0;
