@@ -14,8 +14,8 @@
 
 namespace casemate {
 
-// A session is one interpreter in one sandbox, whose variables, imports, functions, open files, working folder
-// and workspace stay from step to step. What survives what:
+// A session is one interpreter in one sandbox, whose variables, imports, functions, open files, working
+// folder and workspace stay from step to step. What survives what:
 //
 //   a step raises, or calls sys.exit()      everything
 //   its result is not JSON or too large     everything
@@ -23,10 +23,9 @@ namespace casemate {
 //                                           KeyboardInterrupt that it gets; otherwise the session ends
 //   it is interrupted, its caller hangs up  the same
 //   MemoryError                             everything
-//   killed for memory                       nothing, when it was the interpreter; everything, when a child was
-//   os._exit(), a fatal signal              nothing
-//   fork, checkpoint                        variables, imports, functions; see Sessions::Fork
-//   the engine ends, by whatever means      nothing
+//   killed for memory                       nothing, when it was the interpreter; everything, when a child
+//   was os._exit(), a fatal signal              nothing fork, checkpoint                        variables,
+//   imports, functions; see Sessions::Fork the engine ends, by whatever means      nothing
 //
 // Between steps its threads and processes go on, under the session's limits; what they print is part of the
 // next step's output. All steps of a session are one program: code of one step can change what another one
@@ -54,7 +53,7 @@ struct SessionInfo {
   std::string name;
   SessionState state = SessionState::kIdle;
   std::string ended_because;
-  std::string parent;  // the session that it was forked from; empty for none
+  std::string parent;              // the session that it was forked from; empty for none
   std::int64_t created_at_ms = 0;  // Unix time, as all of these
   std::int64_t last_used_at_ms = 0;
   std::int64_t expires_at_ms = 0;  // by its lifetime or by being idle, whichever comes first
@@ -69,9 +68,9 @@ struct SessionInfo {
 struct FileRequest {
   enum class Kind { kPut, kGet, kList, kStat, kMove, kRemove };
   Kind kind = Kind::kStat;
-  std::string path;            // "" for the workspace itself (kList, kStat)
-  std::string to;              // of kMove; what is there is replaced unless it is a folder
-  std::string_view bytes;      // of kPut; missing folders are made
+  std::string path;                   // "" for the workspace itself (kList, kStat)
+  std::string to;                     // of kMove; what is there is replaced unless it is a folder
+  std::string_view bytes;             // of kPut; missing folders are made
   std::int64_t bytes_max = 64 << 20;  // of kGet; a larger file is kInvalidRequest
 };
 
@@ -88,8 +87,9 @@ struct FileAnswer {
   std::vector<FileInfo> entries;  // kList, by name; kStat: one
 };
 
-// The sessions of an engine that stays. Thread-safe. Errors: kNotFound for an id that there is not (also after
-// the engine's restart) and for a file; kUnavailable for a session that has ended, is busy, or cannot be.
+// The sessions of an engine that stays. Thread-safe. Errors: kNotFound for an id that there is not (also
+// after the engine's restart) and for a file; kUnavailable for a session that has ended, is busy, or cannot
+// be.
 class Sessions {
  public:
   virtual ~Sessions() = default;

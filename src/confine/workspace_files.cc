@@ -39,9 +39,9 @@ constexpr int kUnknown = 255;
 // ---- The child: no allocation, no lock; it was forked from a process that may have threads. ----
 
 struct Place {
-  std::string path;    // "a/b/c"
-  std::string parent;  // "a/b", or "."
-  std::string name;    // "c"
+  std::string path;                  // "a/b/c"
+  std::string parent;                // "a/b", or "."
+  std::string name;                  // "c"
   std::vector<std::string> folders;  // "a", "a/b"
 };
 
@@ -89,8 +89,8 @@ void MakeFolders(const Task& task) {
     if (slash != std::string::npos) {
       // One of the folders before this one.
       const auto before = static_cast<std::size_t>(&folder - task.place.folders.data()) - 1;
-      parent = Require(OpenBeneath(task.workspace.folder, task.place.folders[before].c_str(),
-                                   O_PATH | O_DIRECTORY));
+      parent = Require(
+          OpenBeneath(task.workspace.folder, task.place.folders[before].c_str(), O_PATH | O_DIRECTORY));
     }
     if (mkdirat(parent, name, 0777) != 0 && errno != EEXIST) Require(-1);
     if (parent != task.workspace.folder) close(parent);
@@ -199,8 +199,9 @@ std::unexpected<Error> Explain(const std::string& path, int err) {
                   fmt::format("the session's own user may not do this to \"{}\"", path));
     case ENOSPC:
     case EDQUOT:
-      return Fail(ErrorCode::kUnavailable, "the workspace is full: remove files, or open a session with more "
-                                           "(the limits tmp_bytes and tmp_files_max)");
+      return Fail(ErrorCode::kUnavailable,
+                  "the workspace is full: remove files, or open a session with more "
+                  "(the limits tmp_bytes and tmp_files_max)");
     default:
       return FailErrno(ErrorCode::kInternal, "cannot use the workspace", "workspace agent", err);
   }

@@ -234,8 +234,9 @@ void SessionCell::Perform(const ExecutionRequest& step, Scrubber& scrubber, RunR
   if (wishes_.interrupt && result.status == Status::kError) result.status = Status::kCancelled;
   if (result.status == Status::kOk && IsGone()) {
     result.status = Status::kError;
-    result.error = ProgramError{"casemate.session_ended", "the step ended its interpreter, and the session with it",
-                                "", "leave a step by sys.exit() or an exception, and open a new session"};
+    result.error =
+        ProgramError{"casemate.session_ended", "the step ended its interpreter, and the session with it", "",
+                     "leave a step by sys.exit() or an exception, and open a new session"};
   }
   scrubber.Finish(step, denials_told, result);
   for (std::size_t i = denials_told; i < result.denials.size(); ++i)
@@ -250,9 +251,10 @@ bool SessionCell::IsGone() const {
 // What a session's end means for the step in which it came.
 void SessionCell::NoteEnd(const ExecutionResult& step) {
   if (!IsGone()) return;
-  ended_because_ = step.status == Status::kOk || step.status == Status::kError
-                       ? "its interpreter ended in a step"
-                       : fmt::format("a step ended with {} and its interpreter with it", StatusName(step.status));
+  ended_because_ =
+      step.status == Status::kOk || step.status == Status::kError
+          ? "its interpreter ended in a step"
+          : fmt::format("a step ended with {} and its interpreter with it", StatusName(step.status));
   whole_.status = step.status == Status::kOk ? Status::kError : step.status;
 }
 

@@ -36,12 +36,13 @@ Expected<void> CheckSessionBase(const ExecutionRequest& base) {
         Refusal{base.input_schema.has_value(), "input_schema"},
         Refusal{base.result_schema.has_value(), "result_schema"}}) {
     if (refusal.given)
-      return Invalid(fmt::format("\"{}\" is not of a session: give it to a step, if it has it", refusal.field));
+      return Invalid(
+          fmt::format("\"{}\" is not of a session: give it to a step, if it has it", refusal.field));
   }
   if (base.isolation && *base.isolation != Tier::kContainer)
-    return Fail(ErrorCode::kUnavailable,
-                fmt::format("the tier {} has no sessions: use isolation \"container\"",
-                            TierName(*base.isolation)));
+    return Fail(
+        ErrorCode::kUnavailable,
+        fmt::format("the tier {} has no sessions: use isolation \"container\"", TierName(*base.isolation)));
   return {};
 }
 

@@ -14,8 +14,8 @@ namespace casemate {
 // kInvalidRequest otherwise.
 Expected<void> CheckSessionBase(const ExecutionRequest& base);
 
-// A whole request for one step: `step` in the session that was opened with `base`. kInvalidRequest for what is
-// the session's to say, such as its variables or its memory.
+// A whole request for one step: `step` in the session that was opened with `base`. kInvalidRequest for what
+// is the session's to say, such as its variables or its memory.
 Expected<ExecutionRequest> MakeStepRequest(const ExecutionRequest& base, const ExecutionRequest& step);
 
 struct StepCount {

@@ -42,7 +42,8 @@ inline constexpr std::size_t kRequestBytesMax = 128 * static_cast<std::size_t>(k
 // a value may be is for the engine to judge, but for paths, which must be absolute.
 Expected<ExecutionRequest> DecodeRequest(std::string_view text);
 
-// The same, for an object that has fields besides: `more` reads them, and tells whether there is such a field.
+// The same, for an object that has fields besides: `more` reads them, and tells whether there is such a
+// field.
 using MoreFields = std::function<Expected<bool>(const std::string& name, const JsonField& value)>;
 Expected<ExecutionRequest> DecodeRequest(std::string_view text, const MoreFields& more);
 

@@ -166,9 +166,9 @@ void ResultDecoder::Take(const Frame& frame) {
 
 // The one claim that is acted upon: it ends the program, which gives it no more than exit(2) would.
 void ResultDecoder::TakeExit(const std::string& payload) {
-  const bool whole = payload.size() == 1 + end_token_.size() && std::string_view(payload).substr(1) == end_token_;
-  if (!whole || !report_.ended)
-    return Break("The program's end was told in a way that no harness does.");
+  const bool whole =
+      payload.size() == 1 + end_token_.size() && std::string_view(payload).substr(1) == end_token_;
+  if (!whole || !report_.ended) return Break("The program's end was told in a way that no harness does.");
   report_.exit_code = static_cast<unsigned char>(payload.front());
 }
 

@@ -21,7 +21,7 @@ class SessionStore : public Sessions {
  public:
   struct Options {
     std::size_t live_max = 1000;
-    std::int64_t look_ms = 10'000;        // between two looks at an idle session
+    std::int64_t look_ms = 10'000;       // between two looks at an idle session
     std::int64_t remember_ms = 600'000;  // how long one that has ended is still known, with its reason
   };
   // `maker` must outlive it.

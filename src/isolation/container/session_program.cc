@@ -33,7 +33,8 @@ Expected<UniqueFd> OpenProgram(int init_pidfd) {
   }
   UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, program, 0)));
   if (!pidfd.valid()) return FailErrno(ErrorCode::kInternal, "a session's cell has died", "pidfd_open");
-  // Its number may have become another process's; not while its parent lives and has not been told of its end.
+  // Its number may have become another process's; not while its parent lives and has not been told of its
+  // end.
   pollfd gone{init_pidfd, POLLIN, 0};
   if (poll(&gone, 1, 0) != 0) return Fail(ErrorCode::kInternal, "a session's cell has died");
   return pidfd;

@@ -5,8 +5,8 @@
 
 namespace casemate::container {
 
-// The interpreter of a waiting cell, as a pidfd: the only child of the init behind `init_pidfd`, as long as no
-// program runs there.
+// The interpreter of a waiting cell, as a pidfd: the only child of the init behind `init_pidfd`, as long as
+// no program runs there.
 Expected<UniqueFd> OpenProgram(int init_pidfd);
 
 // In the engine's own pid namespace (proc(5), fdinfo of a pidfd); -1 when it is gone.

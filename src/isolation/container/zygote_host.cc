@@ -228,9 +228,8 @@ std::unique_ptr<ContainerSandbox> ZygoteHost::Impl::Dress(std::unique_ptr<Cell> 
   auto sandbox = std::make_unique<ContainerSandbox>();
   sandbox->parts() = std::move(cell->parts);
   sandbox->parts().slot = cell->slot;
-  sandbox->BecomeWarm([self = shared_from_this(), slot = cell->slot, session](ContainerSandbox::Parts&& parts) {
-    self->Bury(std::move(parts), slot, session);
-  });
+  sandbox->BecomeWarm([self = shared_from_this(), slot = cell->slot, session](
+                          ContainerSandbox::Parts&& parts) { self->Bury(std::move(parts), slot, session); });
   return sandbox;
 }
 

@@ -49,8 +49,9 @@ constexpr std::string_view kHelp =
     "doctor and gc also take --python PATH and --state-dir DIR.\n\n"
     "Exit codes of run:\n";
 
-constexpr std::array<std::string_view, 13> kCommands = {
-    "redact", "run", "serve", "session", "check", "top", "bench", "secrets", "doctor", "audit", "gc", "version", "help"};
+constexpr std::array<std::string_view, 13> kCommands = {"redact", "run",     "serve",   "session", "check",
+                                                        "top",    "bench",   "secrets", "doctor",  "audit",
+                                                        "gc",     "version", "help"};
 
 std::string HelpText() {
   std::string text(kHelp);

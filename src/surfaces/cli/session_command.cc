@@ -27,7 +27,8 @@ constexpr std::string_view kHelp =
     "A live interpreter in a sandbox, whose state stays from step to step. It lives in a resident engine\n"
     "(casemate serve) and ends with it.\n\n"
     "  open [JSON]             open one, and print its id; JSON is an object such as\n"
-    "                          {\"limits\": {\"memory_bytes\": 1e9}, \"env\": {...}, \"idle_timeout_ms\": 60000}\n"
+    "                          {\"limits\": {\"memory_bytes\": 1e9}, \"env\": {...}, \"idle_timeout_ms\": "
+    "60000}\n"
     "  run ID -c CODE          run a step: its output, and the value of its last expression\n"
     "  run ID FILE|-           the same from a file or stdin; with --json before ID, the whole result\n"
     "  interrupt ID            KeyboardInterrupt in the step that runs\n"
@@ -112,16 +113,17 @@ struct Command {
   std::size_t least;  // words, its own included
   std::size_t most;
 };
-constexpr std::array kCommands = {Command{"open", 1, 2},  Command{"run", 3, 4}, Command{"interrupt", 2, 2},
-                                  Command{"list", 1, 1},  Command{"show", 2, 2}, Command{"put", 4, 4},
-                                  Command{"get", 3, 3},   Command{"ls", 2, 3},   Command{"mv", 4, 4},
-                                  Command{"rm", 3, 3},    Command{"close", 2, 2}};
+constexpr std::array kCommands = {Command{"open", 1, 2}, Command{"run", 3, 4},  Command{"interrupt", 2, 2},
+                                  Command{"list", 1, 1}, Command{"show", 2, 2}, Command{"put", 4, 4},
+                                  Command{"get", 3, 3},  Command{"ls", 2, 3},   Command{"mv", 4, 4},
+                                  Command{"rm", 3, 3},   Command{"close", 2, 2}};
 
 Expected<void> Check(const std::vector<std::string>& words) {
   for (const Command& command : kCommands) {
     if (command.name != words[0]) continue;
     if (words.size() >= command.least && words.size() <= command.most) return {};
-    return Invalid(fmt::format("casemate session {} takes other words: see casemate session --help", words[0]));
+    return Invalid(
+        fmt::format("casemate session {} takes other words: see casemate session --help", words[0]));
   }
   return Invalid(fmt::format("casemate session has no \"{}\": see casemate session --help", words[0]));
 }
@@ -152,10 +154,10 @@ int PrintStep(const std::string& body, const CliStreams& streams) {
   if (result->status == Status::kOk && result->result)
     WritePatiently(streams.out, result->result->text() + "\n", -1);
   if (result->status != Status::kOk && result->error && result->stderr_text.empty()) {
-    WritePatiently(
-        streams.err,
-        ErrorLine({ErrorCode::kInternal, result->error->message, result->error->hint}, StyleOf(streams.err, true)),
-        -1);
+    WritePatiently(streams.err,
+                   ErrorLine({ErrorCode::kInternal, result->error->message, result->error->hint},
+                             StyleOf(streams.err, true)),
+                   -1);
   }
   return ExitCodeOf(*result, 0);
 }

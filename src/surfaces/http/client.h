@@ -31,8 +31,8 @@ struct HttpAnswer {
   int status = 0;
   std::string body;
 };
-// One request, and whatever the engine that listens at `socket_path` answers. Blocks for as long as that takes.
-// kNotFound when nobody listens, kUnavailable when the answer does not come to its end.
+// One request, and whatever the engine that listens at `socket_path` answers. Blocks for as long as that
+// takes. kNotFound when nobody listens, kUnavailable when the answer does not come to its end.
 Expected<HttpAnswer> AskAt(const std::string& socket_path, std::string_view method, std::string_view target,
                            std::string_view body);
 

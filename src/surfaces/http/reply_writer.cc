@@ -82,8 +82,8 @@ void ReplyWriter::Send(const Answer& answer) {
   std::string head = fmt::format("HTTP/1.1 {} {}\r\n", answer.status, Reason(answer.status));
   // RFC 9110, 8.6: no length of what cannot be there.
   if (answer.status != 204) {
-    head += fmt::format("Content-Type: {}\r\nContent-Length: {}\r\n", answer.content_type,
-                        answer.body.size());
+    head +=
+        fmt::format("Content-Type: {}\r\nContent-Length: {}\r\n", answer.content_type, answer.body.size());
   }
   if (!answer.allow.empty()) head += fmt::format("Allow: {}\r\n", answer.allow);
   head += options_.keep_alive ? "\r\n" : "Connection: close\r\n\r\n";

@@ -74,7 +74,9 @@ Answer Nothing(int status) {
   return answer;
 }
 
-Answer DoneAnswer(const Expected<void>& done, int status) { return done ? Nothing(status) : ProblemOf(done.error()); }
+Answer DoneAnswer(const Expected<void>& done, int status) {
+  return done ? Nothing(status) : ProblemOf(done.error());
+}
 
 Answer WrongMethod(std::string_view allowed) {
   Answer answer = ProblemAnswer(405, "method_not_allowed", "use " + std::string(allowed));
@@ -236,7 +238,8 @@ bool IsSessionPath(std::string_view path) {
 
 void HandleSession(Sessions* sessions, const Request& request, Reply& reply) {
   if (sessions == nullptr)
-    return reply.Send(ProblemAnswer(503, "unavailable", "this engine keeps no sessions: casemate serve does"));
+    return reply.Send(
+        ProblemAnswer(503, "unavailable", "this engine keeps no sessions: casemate serve does"));
   const std::size_t question = request.target.find('?');
   const std::string_view path = request.target.substr(0, question);
   const std::string_view query =
@@ -252,7 +255,8 @@ void HandleSession(Sessions* sessions, const Request& request, Reply& reply) {
   if (slash == std::string_view::npos) return reply.Send(UseSession(*sessions, id, request));
   const std::string_view what = rest.substr(slash + 1);
   if (what == "files" || what.starts_with("files/"))
-    return reply.Send(UseFile(*sessions, id, what.substr(std::min<std::size_t>(6, what.size())), query, request));
+    return reply.Send(
+        UseFile(*sessions, id, what.substr(std::min<std::size_t>(6, what.size())), query, request));
   if (what != "run" && what != "interrupt")
     return reply.Send(ProblemAnswer(404, "not_found", "a session has run, interrupt and files"));
   if (request.method != "POST") return reply.Send(WrongMethod("POST"));
