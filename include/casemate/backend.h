@@ -50,6 +50,8 @@ struct LaunchSpec {
   std::vector<HostMount> mounts;
   bool stdin_pipe = false;       // otherwise stdin is at its end at once
   bool control_channel = false;  // request and result descriptors for the harness
+  // Of a session: with this token its steps tell their ends (runtime/python/session.py). Empty: one program.
+  std::string session;
 };
 
 // The descriptor numbers that the harness finds. Above RLIMIT_NOFILE, so that no loop over 0..1023 in the
@@ -80,6 +82,20 @@ struct ExitReport {
   std::optional<int> exit_code;
   std::optional<int> signal;
   bool init_failed = false;  // the sandbox's own init could not do its work: our fault, not the program's
+};
+
+// What a sandbox can that was launched for a session. The first three: any thread, as long as it lives.
+class SessionControl {
+ public:
+  virtual ~SessionControl() = default;
+  // SIGINT for the interpreter alone. Harmless when it is gone.
+  virtual void Interrupt() noexcept = 0;
+  // /workspace, and the user namespace in which its files have owners. Owned by the sandbox.
+  virtual int workspace_fd() const = 0;
+  virtual int user_namespace_fd() const = 0;
+  virtual bool change_ids() const = 0;  // false: the caller's own id is the only one mapped
+  // Forgets what was full or over before: a step begins.
+  virtual void BeginStep() = 0;
 };
 
 // A program running behind a tier's walls. One owner, one thread. The destructor kills what still runs and
@@ -126,6 +142,9 @@ class Sandbox {
 
   // The steps of the start, on both sides of the fork.
   virtual std::vector<Timing> StartTimings() const = 0;
+
+  // Null for a sandbox that was not launched for a session.
+  virtual SessionControl* session() { return nullptr; }
 };
 
 // One isolation tier. Thread-safe.

@@ -11,6 +11,7 @@
 #include "casemate/request.h"
 #include "casemate/result.h"
 #include "casemate/secret_store.h"
+#include "casemate/session.h"
 #include "casemate/warm.h"
 
 namespace casemate {
@@ -35,6 +36,9 @@ class Engine {
 
   // What is warm at this moment; empty for an engine that keeps nothing warm. Any thread.
   virtual std::vector<PoolStatus> Pools() const { return {}; }
+
+  // Null for an engine that does not stay. Valid as long as the engine.
+  virtual Sessions* sessions() { return nullptr; }
 };
 
 // Where the engine keeps what it learns of the host, and what it may use of it.

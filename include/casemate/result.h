@@ -83,6 +83,14 @@ struct Timing {
   std::int64_t microseconds = 0;
 };
 
+// The session that a step belongs to, after the step.
+struct SessionNote {
+  std::string id;
+  std::int64_t step = 0;
+  std::string ended_because;  // empty: it goes on
+  friend bool operator==(const SessionNote&, const SessionNote&) = default;
+};
+
 // All that comes back from one run.
 struct ExecutionResult {
   std::string id;
@@ -106,6 +114,7 @@ struct ExecutionResult {
   std::string policy;
   std::string environment;
   std::string code_sha256;
+  std::optional<SessionNote> session;  // of a step of a session
 };
 
 }  // namespace casemate

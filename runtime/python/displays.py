@@ -43,6 +43,10 @@ class Displays:
         self._send, self._left, self._json = send, bytes_max, result_json
         self._complained = False
 
+    def renew(self, bytes_max):
+        """A session's next step has displays of its own."""
+        self._left, self._complained = bytes_max, False
+
     def show(self, value):
         """Shows `value`, if only as its repr. An error in its own methods is shown in its place."""
         try:

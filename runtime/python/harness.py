@@ -26,7 +26,7 @@ import sys
 import time
 
 
-def _read_request(fd):
+def _read_request(fd, keep_open=False):
     """The request's frames by type. The engine speaks first; its silence is its death."""
     frames, data = {}, bytearray()
     while True:
@@ -37,7 +37,8 @@ def _read_request(fd):
             kind, payload = bytes(data[:1]), bytes(data[5:end])
             del data[:end]
             if kind == b"g":
-                posix.close(fd)
+                if not keep_open:
+                    posix.close(fd)
                 return frames
             frames[kind] = payload
         chunk = posix.read(fd, 1 << 16)
@@ -268,6 +269,9 @@ def _prepare(options, frames, part, send):
         if not displays:
             displays.append(part("displays").Displays(send, options["displays_bytes_max"], part("result_json")))
         return displays[0]
+
+    # For the next step of a session.
+    shower.renew = lambda: [shown.renew(options["displays_bytes_max"]) for shown in displays]
 
     def display(*values):
         """Shows values (tables, figures, anything with a _repr_*_ method) beside the program's output."""

@@ -9,7 +9,8 @@ Started as `python3 -I -S zygote.pyc REQUEST_FD RESULT_FD`, without any privileg
                                              cell: its own random state, a rehearsal unless it is waited for
                                          <-  end of the cell's launch socket: it waits
     's' secrets, 'l' settings, then as for
-    harness.py                           ->  cell: seals itself, runs the program, asks to be ended
+    harness.py                           ->  cell: seals itself, runs the program, asks to be ended;
+                                             in a session (session.py) it runs step after step
 
 A module is safe to share when its import leaves one thread, no child process and no descriptor: a thread does
 not survive the fork, and a cell keeps only its own descriptors. The first one that is not safe is named, and
@@ -230,7 +231,7 @@ def _live(harness, part, scan, native):
     """A cell's life, from the end of its preparation."""
     send = harness._open_channel(_RESULT, True)
     native.ready()
-    frames = harness._read_request(_REQUEST)
+    frames = harness._read_request(_REQUEST, True)
     begin = time.perf_counter_ns()
     settings = scan(frames.pop(b"l"))
     failed = native.seal(settings["limits"], settings.get("writable"), settings["code_name"], frames[b"c"])
@@ -244,6 +245,9 @@ def _live(harness, part, scan, native):
     options = scan(frames[b"o"])
     sys.path_importer_cache.pop("/workspace", None)
     gc.enable()
+    if "session" in settings:
+        part("session").serve(harness, part, scan, send, _REQUEST, settings["session"], options, frames)
+    posix.close(_REQUEST)
     error, namespace, tail = harness._execute(begin, options, frames, send, part)
     code = _exit_code(error)
     try:
@@ -262,7 +266,7 @@ def _main():
     suffix = ".pyc" if name.endswith(".pyc") else ".py"
     harness = _load(folder, "harness", suffix)
     part = harness._part_loader(folder, suffix)
-    for name in ("errors", "result_json", "displays"):
+    for name in ("errors", "result_json", "displays", "session"):
         part(name)
     try:
         posix.stat(f"{folder}/restricted{suffix}")

@@ -14,6 +14,7 @@
 #include "isolation/docker/docker_backend.h"
 #include "isolation/oci/oci_backend.h"
 #include "isolation/process/process_backend.h"
+#include "sessions/session_store.h"
 
 namespace casemate {
 namespace {
@@ -58,9 +59,11 @@ EngineParts ComposeParts(const EngineOptions& options) {
 
 Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options) {
   if (options.warm.enabled) {
-    if (auto room = container::MakeRoomForWarmCells(options.warm.cells_max); !room) {
-      return std::unexpected(room.error());
-    }
+    // A host that has no room for so many sessions tells the one that does not fit.
+    constexpr int kSessionsMax = static_cast<int>(SessionStore::Options().live_max);
+    auto room = container::MakeRoomForWarmCells(options.warm.cells_max + kSessionsMax);
+    if (!room) room = container::MakeRoomForWarmCells(options.warm.cells_max);
+    if (!room) return std::unexpected(room.error());
   }
   EngineParts parts = ComposeParts(options);
   parts.resident = options.warm.enabled;

@@ -1,115 +1,27 @@
 // The whole flow of a run, on one screen. Each stage is a folder of its own; only this file knows their
 // order.
-#include <sys/random.h>
-
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <utility>
 
-#include <fmt/format.h>
-
-#include "base/clock.h"
-#include "base/sha256.h"
 #include "engine/assemble.h"
 #include "engine/environment_source.h"
+#include "engine/event_relay.h"
 #include "engine/flow.h"
 #include "engine/inspect_code.h"
 #include "engine/launch_request.h"
 #include "engine/recorder.h"
+#include "engine/run_frame.h"
 #include "engine/run_secrets.h"
 #include "engine/scrub.h"
+#include "engine/session_cell.h"
 #include "engine/tiers.h"
 #include "policy/glob.h"
+#include "sessions/session_store.h"
 #include "supervise/supervisor.h"
 
 namespace casemate {
 namespace {
-
-std::string MakeId() {
-  std::array<unsigned char, 8> bytes{};
-  (void)!getrandom(bytes.data(), bytes.size(), 0);
-  std::string id = "run-";
-  for (const unsigned char byte : bytes) id += fmt::format("{:02x}", byte);
-  return id;
-}
-
-std::string HashProgram(const ExecutionRequest& request) {
-  if (request.code) return Sha256Hex(*request.code);
-  std::string words;
-  for (const std::string& word : request.command) words += word + '\0';
-  return Sha256Hex(words);
-}
-
-// Turns what the supervisor sees into events, and the result channel's bytes into a report. Nothing leaves it
-// that the scrubber has not been over.
-class EventRelay : public RunObserver {
- public:
-  EventRelay(const Limits& limits, Scrubber& scrubber, bool keep_streams, EventSink& sink)
-      : decoder_(limits), scrubber_(scrubber), keep_streams_(keep_streams), sink_(sink) {}
-
-  void OnStdout(std::string_view text) override {
-    scrubber_.out().Feed(text, piece_);
-    Tell<StdoutEvent>(stdout_);
-  }
-  void OnStderr(std::string_view text) override {
-    scrubber_.err().Feed(text, piece_);
-    Tell<StderrEvent>(stderr_);
-  }
-  void OnDenial(const Denial& denial) override {
-    denials_.push_back(scrubber_.Clean(denial));
-    Emit(DenialEvent{&denials_.back()});
-  }
-  void OnResultBytes(std::string_view bytes) override {
-    decoder_.Feed(bytes);
-    const auto& displays = decoder_.report().displays;
-    while (displays_.size() < displays.size()) {
-      displays_.push_back(scrubber_.Clean(displays[displays_.size()]));
-      Emit(DisplayEvent{&displays_.back()});
-    }
-  }
-  std::optional<int> exit_code_told() const override { return decoder_.report().exit_code; }
-  HarnessReport TakeReport() {
-    decoder_.Finish();
-    HarnessReport report = decoder_.TakeReport();
-    report.displays = std::move(displays_);
-    return report;
-  }
-  // To be called when nothing more comes: what was held back goes out, and `outcome` gets the clean texts.
-  void FinishStreams(const Limits& limits, Outcome& outcome) {
-    scrubber_.out().Finish(piece_);
-    if (outcome.truncated.stdout_cut)
-      piece_ += TruncationNote(outcome.usage.stdout_bytes, limits.stdout_bytes_max);
-    Tell<StdoutEvent>(stdout_);
-    scrubber_.err().Finish(piece_);
-    if (outcome.truncated.stderr_cut)
-      piece_ += TruncationNote(outcome.usage.stderr_bytes, limits.stderr_bytes_max);
-    Tell<StderrEvent>(stderr_);
-    outcome.stdout_text = std::move(stdout_);
-    outcome.stderr_text = std::move(stderr_);
-    for (std::size_t i = 0; i < denials_.size(); ++i) outcome.denials[i].what = denials_[i].what;
-  }
-  void Emit(const Event& event) { sink_.OnEvent(event); }
-
- private:
-  template <typename StreamEvent>
-  void Tell(std::string& kept) {
-    if (piece_.empty()) return;
-    Emit(StreamEvent{piece_});
-    if (keep_streams_) kept += piece_;
-    piece_.clear();
-  }
-
-  ResultDecoder decoder_;
-  Scrubber& scrubber_;
-  bool keep_streams_;
-  EventSink& sink_;
-  std::string piece_;  // on its way out
-  std::string stdout_;
-  std::string stderr_;
-  std::vector<Display> displays_;
-  std::vector<Denial> denials_;  // in the order of their first sight
-};
 
 class FlowEngine : public Engine {
  public:
@@ -117,6 +29,8 @@ class FlowEngine : public Engine {
     // Warm from the start; an error is each run's own to tell.
     if (parts_.resident) (void)environments_.Find("host", true);
   }
+
+  Sessions* sessions() override { return parts_.resident ? &sessions_ : nullptr; }
 
   std::vector<PoolStatus> Pools() const override {
     std::vector<PoolStatus> all;
@@ -129,7 +43,7 @@ class FlowEngine : public Engine {
   ExecutionResult Execute(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
                           CancelWhen cancel_when) override {
     ExecutionResult result;
-    result.id = MakeId();
+    result.id = MakeRunId();
     result.policy = request.policy;
     result.environment = request.environment;
     result.code_sha256 = HashProgram(request);
@@ -262,33 +176,10 @@ class FlowEngine : public Engine {
     return {};
   }
 
-  static void EmitEnd(EventSink& sink, const ExecutionResult& result) {
-    if (result.result) sink.OnEvent(ResultEvent{&*result.result});
-    if (result.error) sink.OnEvent(ErrorEvent{&*result.error});
-    sink.OnEvent(FinishedEvent{&result});
-  }
-
-  // Names each step of a run with its cost.
-  class Stopwatch {
-   public:
-    explicit Stopwatch(ExecutionResult& result) : result_(result), last_us_(MonotonicUs()) {}
-    void Mark(std::string_view step) {
-      const std::int64_t now = MonotonicUs();
-      result_.timings.push_back({std::string(step), now - last_us_});
-      last_us_ = now;
-    }
-    void Take(const std::vector<Timing>& timings) {
-      result_.timings.insert(result_.timings.end(), timings.begin(), timings.end());
-      last_us_ = MonotonicUs();
-    }
-
-   private:
-    ExecutionResult& result_;
-    std::int64_t last_us_;
-  };
-
   EngineParts parts_;
   EnvironmentSource environments_;
+  SessionMaker session_maker_{parts_, environments_};
+  SessionStore sessions_{session_maker_, {}};
 };
 
 }  // namespace

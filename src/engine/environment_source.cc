@@ -47,7 +47,7 @@ Expected<std::shared_ptr<const EnvironmentSource::Found>> EnvironmentSource::Loo
   auto files = HarnessFiles(found->view, parts_.state_dir);
   if (!files && needs_python) return std::unexpected(files.error());
   if (!files) return found;
-  found->harness.assign(files->begin(), std::prev(files->end()));
+  found->harness.assign(files->begin(), std::prev(files->end(), kZygoteFiles));
   if (!parts_.resident) return found;
   found->zygote = *std::move(files);
   // An interpreter that is too old for restricted programs keeps cells for the others.

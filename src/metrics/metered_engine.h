@@ -23,6 +23,7 @@ class MeteredEngine : public Engine {
   ExecutionResult Execute(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
                           CancelWhen cancel_when) override;
   std::vector<PoolStatus> Pools() const override { return engine_.Pools(); }
+  Sessions* sessions() override { return engine_.sessions(); }
 
   // All metrics, in Prometheus' text format.
   std::string Text() const;

@@ -258,6 +258,10 @@ std::string KnownFields() {
 }  // namespace
 
 Expected<ExecutionRequest> DecodeRequest(std::string_view text) {
+  return DecodeRequest(text, [](const std::string&, const JsonField&) { return false; });
+}
+
+Expected<ExecutionRequest> DecodeRequest(std::string_view text, const MoreFields& more) {
   const auto json = ParseJson(text, {kRequestBytesMax, kJsonDepthCeiling});
   if (!json) return Refuse(fmt::format("the request is not JSON: {}", json.error().message));
   const JsonTape tape(*json);
@@ -266,6 +270,9 @@ Expected<ExecutionRequest> DecodeRequest(std::string_view text) {
   bool stdin_base64 = false;
   auto done = JsonField(tape, JsonTape::kRoot, "")
                   .ForEachMember([&](const std::string& key, const JsonField& value) -> Done {
+                    const auto taken = more(key, value);
+                    if (!taken) return std::unexpected(taken.error());
+                    if (*taken) return {};
                     const auto row = std::ranges::find(kFields, key, &FieldReader::name);
                     if (row == kFields.end()) return UnknownField(value, KnownFields());
                     stdin_text = stdin_text || key == "stdin";

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 
 #include "casemate/error.h"
 #include "casemate/limits.h"
 #include "casemate/request.h"
+#include "model/json_fields.h"
 
 namespace casemate {
 
@@ -39,6 +41,11 @@ inline constexpr std::size_t kRequestBytesMax = 128 * static_cast<std::size_t>(k
 // allowed: for what is no JSON object, for a field that there is not, and for a value of the wrong type. What
 // a value may be is for the engine to judge, but for paths, which must be absolute.
 Expected<ExecutionRequest> DecodeRequest(std::string_view text);
+
+// The same, for an object that has fields besides: `more` reads them, and tells whether there is such a
+// field.
+using MoreFields = std::function<Expected<bool>(const std::string& name, const JsonField& value)>;
+Expected<ExecutionRequest> DecodeRequest(std::string_view text, const MoreFields& more);
 
 // The inverse; JSON texts come back in their compact form. kInvalidRequest for a request that JSON cannot
 // tell: a stdin_fd, texts that are not UTF-8, an input or schema that is not JSON, a file named twice, more

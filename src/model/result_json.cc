@@ -168,6 +168,16 @@ std::string EncodeEnforcement(const EnforcementReport& report) {
   return std::move(writer).Take();
 }
 
+void WriteSession(JsonWriter& writer, const SessionNote& session) {
+  writer.Key("session");
+  writer.BeginObject();
+  writer.Field("id", session.id);
+  writer.Field("step", session.step);
+  writer.Field("state", session.ended_because.empty() ? "idle" : "ended");
+  if (!session.ended_because.empty()) writer.Field("ended_because", session.ended_because);
+  writer.EndObject();
+}
+
 void WriteResult(JsonWriter& writer, const ExecutionResult& result) {
   writer.BeginObject();
   writer.Field("id", result.id);
@@ -212,6 +222,7 @@ void WriteResult(JsonWriter& writer, const ExecutionResult& result) {
   writer.Field("policy", result.policy);
   writer.Field("environment", result.environment);
   writer.Field("code_sha256", result.code_sha256);
+  if (result.session) WriteSession(writer, *result.session);
   writer.EndObject();
 }
 

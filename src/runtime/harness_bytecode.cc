@@ -34,9 +34,9 @@ struct Bundle {
   std::string_view (*digest)();
 };
 
-// The last is a zygote's alone.
-constexpr std::array<std::string_view, 5> kHarnessFiles = {"harness", "errors", "result_json", "displays",
-                                                           "zygote"};
+// The last kZygoteFiles are a zygote's alone.
+constexpr std::array<std::string_view, 6> kHarnessFiles = {"harness",  "errors", "result_json",
+                                                           "displays", "zygote", "session"};
 constexpr std::array<std::string_view, 7> kRestrictedFiles = {
     "restricted", "restricted_modules", "_types", "transformer", "Guards", "Limits", "Utilities"};
 constexpr std::size_t kBytecodeMax = 1 << 20;

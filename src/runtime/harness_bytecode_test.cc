@@ -54,12 +54,13 @@ class HarnessBytecodeTest : public ::testing::Test {
 
 TEST_F(HarnessBytecodeTest, IsCompiledOnceAndKept) {
   const std::vector<RootFile> files = Files();
-  ASSERT_EQ(files.size(), 5U);
+  ASSERT_EQ(files.size(), 6U);
   EXPECT_EQ(files[0].path, "/casemate/harness.pyc");
   EXPECT_EQ(files[1].path, "/casemate/errors.pyc");
   EXPECT_EQ(files[2].path, "/casemate/result_json.pyc");
   EXPECT_EQ(files[3].path, "/casemate/displays.pyc");
   EXPECT_EQ(files[4].path, "/casemate/zygote.pyc");
+  EXPECT_EQ(files[5].path, "/casemate/session.pyc");
   EXPECT_EQ(files[0].bytes.substr(2, 6), std::string("\r\n\1\0\0\0", 6));  // magic's end, unchecked hash
   ASSERT_EQ(Kept().size(), 1U);
   struct stat before {};

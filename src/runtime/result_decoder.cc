@@ -34,7 +34,7 @@ constexpr std::array<std::string_view, 7> kReasons = {"type", "nan",       "cycl
 
 std::size_t Bytes(std::int64_t limit) { return limit < 0 ? 0 : static_cast<std::size_t>(limit); }
 
-std::vector<FrameLimit> FrameLimits(const Limits& limits) {
+std::vector<FrameLimit> FrameLimits(const Limits& limits, std::size_t token_bytes) {
   return {
       {FrameType::kStarted, 0},
       {FrameType::kDisplay, Bytes(limits.displays_bytes_max) + kNoteBytesMax},
@@ -45,7 +45,7 @@ std::vector<FrameLimit> FrameLimits(const Limits& limits) {
       {FrameType::kEnd, 0},
       {FrameType::kRefused, kFindingsBytesMax},
       {FrameType::kPassed, 0},
-      {FrameType::kExit, 1},
+      {FrameType::kExit, 1 + token_bytes},
   };
 }
 
@@ -93,9 +93,10 @@ ResultInvalid NotJson(const JsonError& error) {
 
 }  // namespace
 
-ResultDecoder::ResultDecoder(const Limits& limits)
+ResultDecoder::ResultDecoder(const Limits& limits, std::string end_token)
     : limits_(limits),
-      reader_(FrameLimits(limits), TotalMax(limits)),
+      end_token_(std::move(end_token)),
+      reader_(FrameLimits(limits, end_token_.size()), TotalMax(limits)),
       display_bytes_left_(Bytes(limits.displays_bytes_max)) {}
 
 void ResultDecoder::Feed(std::string_view bytes) {
@@ -165,8 +166,9 @@ void ResultDecoder::Take(const Frame& frame) {
 
 // The one claim that is acted upon: it ends the program, which gives it no more than exit(2) would.
 void ResultDecoder::TakeExit(const std::string& payload) {
-  if (payload.size() != 1 || !report_.ended)
-    return Break("The program's end was told in a way that no harness does.");
+  const bool whole =
+      payload.size() == 1 + end_token_.size() && std::string_view(payload).substr(1) == end_token_;
+  if (!whole || !report_.ended) return Break("The program's end was told in a way that no harness does.");
   report_.exit_code = static_cast<unsigned char>(payload.front());
 }
 

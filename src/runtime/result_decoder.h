@@ -53,7 +53,8 @@ struct HarnessReport {
 // out, with displays_truncated set.
 class ResultDecoder {
  public:
-  explicit ResultDecoder(const Limits& limits);
+  // `end_token` follows the exit code of a session's step: what a former one has left behind does not end it.
+  explicit ResultDecoder(const Limits& limits, std::string end_token = {});
 
   void Feed(std::string_view bytes);
   // To be called at the end of the channel. False when it ended inside a frame, as happens when the program
@@ -76,6 +77,7 @@ class ResultDecoder {
   void Break(std::string sentence);
 
   Limits limits_;
+  std::string end_token_;
   FrameReader reader_;
   std::size_t display_bytes_left_;
   std::string seen_;  // the types of frames that came and may come only once

@@ -41,6 +41,7 @@ class Watch {
         stdin_(input.stdin_bytes, input.stdin_fd),
         cancel_fd_(input.cancel_fd),
         until_gone_(input.until_gone),
+        step_(input.step),
         // POLLHUP and POLLERR are always told.
         cancel_events_(static_cast<short>(input.cancel_on_hang_up ? POLLRDHUP : POLLIN)) {}
 
@@ -173,7 +174,7 @@ class Watch {
       return false;
     }
     observer_.OnResultBytes(piece);
-    if (!told_exit_ && !killed_for_) TakeExit();
+    if (!told_exit_ && (!killed_for_ || step_)) TakeExit();
     // The program has something to tell, perhaps that it failed: look before it cleans up behind itself.
     if (!told_exit_ && MonotonicUs() - last_look_us_ > kLookUs) Look();
     return true;
@@ -185,7 +186,7 @@ class Watch {
     if (!told_exit_) return;
     // Now: counters are slow to read while the kernel takes apart what they count.
     at_exit_ = Look();
-    sandbox_.Kill();
+    if (!step_) sandbox_.Kill();
   }
 
   void TakeDenials() {
@@ -256,6 +257,7 @@ class Watch {
   Feeder stdin_;
   int cancel_fd_;
   bool until_gone_;
+  bool step_;
   short cancel_events_;
   std::optional<int> told_exit_;
   ResourceReading at_exit_;  // when it was told

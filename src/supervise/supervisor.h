@@ -35,6 +35,9 @@ struct RunInput {
   bool until_gone = false;  // a program that tells its end is still waited for until nothing of it lives
   bool cancel_on_hang_up =
       false;  // cancel_fd ends the run when its other end closes or stops sending instead
+  // A step of a session: its program tells the end of the step and lives on; also when it was to be killed,
+  // which its sandbox may have turned into an interrupt.
+  bool step = false;
 };
 
 // All that is known of a run from outside.

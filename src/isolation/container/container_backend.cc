@@ -36,6 +36,10 @@ class ContainerBackend : public Backend {
       auto sandbox = warm_->Launch(spec);
       if (!sandbox || *sandbox) return sandbox;
     }
+    if (!spec.session.empty()) {
+      return Fail(ErrorCode::kUnavailable,
+                  "a session needs a warm cell, and there is none yet: ask again in some seconds");
+    }
     if (auto made = MakeLockFolder(); !made) return std::unexpected(made.error());
     auto sandbox = LaunchContainer(spec, host);
     if (!sandbox) return std::unexpected(sandbox.error());

@@ -90,6 +90,14 @@ ResourceReading ContainerSandbox::Read() {
   return usage_.Read(parts_.cgroup ? &*parts_.cgroup : nullptr, reaped_ ? -1 : parts_.init, parts_.limits);
 }
 
+void ContainerSandbox::Interrupt() noexcept { PidfdSendSignal(parts_.program.get(), SIGINT); }
+
+void ContainerSandbox::BeginStep() {
+  usage_.last().tmp_full = false;
+  usage_.last().disk_over = false;
+  usage_.last().memory_over = false;
+}
+
 int ContainerSandbox::denial_fd() const { return parts_.listener ? parts_.listener->fd() : -1; }
 
 Sandbox::Refusals ContainerSandbox::TakeRefusals() {

@@ -21,7 +21,7 @@
 namespace casemate::container {
 
 // A live container. Filled by the launcher step by step; whatever is there when it is destroyed is undone.
-class ContainerSandbox : public Sandbox {
+class ContainerSandbox : public Sandbox, private SessionControl {
  public:
   struct Parts {
     Limits limits;
@@ -40,6 +40,7 @@ class ContainerSandbox : public Sandbox {
     std::vector<Timing> timings;
     std::int64_t started_at_us = 0;
     std::shared_ptr<CellSlot> slot;  // of a warm cell
+    UniqueFd program;                // pidfd of a session's interpreter
     // Of a warm cell: hung up once its zygote is dead, which takes all of its cells along.
     std::shared_ptr<const UniqueFd> zygote_control;
   };
@@ -69,8 +70,15 @@ class ContainerSandbox : public Sandbox {
   Refusals TakeRefusals() override;
   Expected<std::vector<OutputFile>> CollectFiles(const WantedFile& wanted, std::int64_t bytes_max) override;
   std::vector<Timing> StartTimings() const override { return parts_.timings; }
+  SessionControl* session() override { return parts_.program.valid() ? this : nullptr; }
 
  private:
+  void Interrupt() noexcept override;
+  int workspace_fd() const override { return parts_.workspace.get(); }
+  int user_namespace_fd() const override { return parts_.user_namespace.get(); }
+  bool change_ids() const override { return parts_.change_ids; }
+  void BeginStep() override;
+
   // Waits for init, once; keeps what the kernel says of its tree.
   void Reap();
   bool ZygoteIsDead() const;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <thread>
 
 #include "base/clock.h"
 #include "confine/file_stream.h"
@@ -17,6 +18,7 @@
 #include "confine/workspace_copy.h"
 #include "isolation/container/cell_agent.h"
 #include "isolation/container/launch_secrets.h"
+#include "isolation/container/session_program.h"
 #include "model/json_writer.h"
 #include "runtime/frame.h"
 
@@ -24,6 +26,8 @@ namespace casemate::container {
 namespace {
 
 constexpr std::int64_t kPatienceMs = 5'000;
+constexpr std::int64_t kSessionPatienceMs = 30'000;
+constexpr std::int64_t kSessionRetryMs = 20;
 
 // Variables that an interpreter and its libraries read once, when they start: a program that has one of its
 // own starts cold.
@@ -71,6 +75,8 @@ std::string Settings(const LaunchSpec& spec, const Host& host) {
   settings.Key("limits");
   settings.BeginArray();
   for (const ResourceLimit& limit : ProgramLimits(spec, host)) {
+    // Each step has CPU time of its own, which is watched from outside.
+    if (!spec.session.empty() && limit.resource == RLIMIT_CPU) continue;
     settings.BeginArray();
     settings.Int(static_cast<std::int64_t>(limit.resource));
     settings.Int(static_cast<std::int64_t>(limit.value.rlim_cur));
@@ -79,6 +85,7 @@ std::string Settings(const LaunchSpec& spec, const Host& host) {
   }
   settings.EndArray();
   settings.Field("code_name", CodeName(spec));
+  if (!spec.session.empty()) settings.Field("session", spec.session);
   if (spec.workspace) {
     settings.Key("writable");
     settings.BeginArray();
@@ -211,15 +218,30 @@ std::shared_ptr<ZygoteHost> WarmCells::PoolOf(const LaunchSpec& spec) {
   return found != pools_.end() ? found->second.host : nullptr;
 }
 
+// A session has no other way than a warm cell: it waits for the zygote.
+Expected<ZygoteHost::Taken> WarmCells::TakeForSession(const LaunchSpec& spec) {
+  const Deadline deadline = Deadline::After(kSessionPatienceMs);
+  for (;;) {
+    const std::shared_ptr<ZygoteHost> pool = PoolOf(spec);
+    auto taken = pool->Take(kPatienceMs, true);
+    if (taken || deadline.Passed() || !pool->status().error.empty()) return taken;
+    std::this_thread::sleep_for(std::chrono::milliseconds(kSessionRetryMs));
+  }
+}
+
 Expected<std::unique_ptr<Sandbox>> WarmCells::Launch(const LaunchSpec& spec) {
   const std::int64_t begin_us = MonotonicUs();
   const std::shared_ptr<ZygoteHost> pool = PoolOf(spec);
   if (!pool) return nullptr;
   if (const std::string why = WhyCold(spec, host_); !why.empty()) {
+    if (!spec.session.empty()) {
+      return Fail(ErrorCode::kUnavailable, fmt::format("a session needs a warm cell: {}", why));
+    }
     CountCold(spec, why);
     return nullptr;
   }
-  auto taken = pool->Take(kPatienceMs);
+  auto taken = spec.session.empty() ? pool->Take(kPatienceMs) : TakeForSession(spec);
+  if (!taken && !spec.session.empty()) return std::unexpected(taken.error());
   if (!taken) {
     CountCold(spec, taken.error().message);
     return nullptr;
@@ -232,6 +254,11 @@ Expected<std::unique_ptr<Sandbox>> WarmCells::Launch(const LaunchSpec& spec) {
     return std::unexpected(sent.error());
   if (!spec.stdin_pipe) cell->CloseChannel(Channel::kStdin);
   cell->set_request_prefix(Settings(spec, host_));
+  if (!spec.session.empty()) {
+    auto program = OpenProgram(parts.pidfd.get());
+    if (!program) return std::unexpected(program.error());
+    parts.program = *std::move(program);
+  }
   parts.started_at_us = MonotonicUs();
   const char* const step = taken->forked_on_demand ? "fork_on_demand" : "take_cell";
   parts.timings.insert(parts.timings.begin(), {Timing{step, taken_us - begin_us},

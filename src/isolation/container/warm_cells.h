@@ -21,13 +21,15 @@ class WarmCells {
   void Prepare(const EnvironmentView& environment, const std::vector<RootFile>& root_files);
 
   // A warm sandbox for `spec` with its own limits, files and variables; nullptr when this program cannot run
-  // warm, which is counted by its reason, and then a cold start is the way. An error is one of the request's.
+  // warm, which is counted by its reason, and then a cold start is the way. An error is one of the request's,
+  // or that a session cannot be.
   Expected<std::unique_ptr<Sandbox>> Launch(const LaunchSpec& spec);
 
   std::vector<PoolStatus> status() const;
 
  private:
   std::shared_ptr<ZygoteHost> PoolOf(const LaunchSpec& spec);
+  Expected<ZygoteHost::Taken> TakeForSession(const LaunchSpec& spec);
   void CountCold(const LaunchSpec& spec, const std::string& why);
 
   const Host& host_;

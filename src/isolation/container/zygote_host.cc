@@ -33,6 +33,7 @@
 #include "confine/syscalls.h"
 #include "isolation/container/cell_order.h"
 #include "isolation/container/launcher.h"
+#include "isolation/container/session_program.h"
 #include "isolation/container/zygote_start.h"
 
 namespace casemate::container {
@@ -80,16 +81,6 @@ bool IsReadable(int fd) {
   return poll(&entry, 1, 0) > 0;
 }
 
-// In the engine's own pid namespace (proc(5), fdinfo of a pidfd); -1 when it is gone.
-pid_t PidOf(int pidfd) {
-  constexpr std::string_view kName = "\nPid:";
-  const std::string text = ReadKernelFile(fmt::format("/proc/self/fdinfo/{}", pidfd));
-  const std::size_t at = text.find(kName);
-  return at == std::string::npos
-             ? -1
-             : static_cast<pid_t>(std::strtol(text.c_str() + at + kName.size(), nullptr, 10));
-}
-
 }  // namespace
 
 class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
@@ -120,7 +111,7 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
     return stale_;
   }
 
-  Expected<Taken> Take(std::int64_t patience_ms);
+  Expected<Taken> Take(std::int64_t patience_ms, bool session);
   Status status() const;
 
  private:
@@ -133,8 +124,9 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
   bool StockIsLow() const {
     return !takers_.empty() || static_cast<int>(stock_.size()) < std::max(1, options_.cells_max / 4);
   }
-  std::unique_ptr<ContainerSandbox> Dress(std::unique_ptr<Cell> cell);
-  void Bury(ContainerSandbox::Parts&& parts, std::shared_ptr<CellSlot> slot);
+  std::unique_ptr<ContainerSandbox> Dress(std::unique_ptr<Cell> cell, bool session);
+  void CountTaken(bool session);
+  void Bury(ContainerSandbox::Parts&& parts, std::shared_ptr<CellSlot> slot, bool session);
 
   // The keeper's.
   void Keep();
@@ -174,6 +166,7 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
   std::deque<Taker*> takers_;
   std::vector<Grave> graves_;
   Status status_;
+  int sessions_ = 0;  // of those that run
 
   std::optional<RunningZygote> zygote_;
   std::int64_t restart_at_us_ = 0;
@@ -189,7 +182,13 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
 
 // ---- Any thread. ----
 
-Expected<ZygoteHost::Taken> ZygoteHost::Impl::Take(std::int64_t patience_ms) {
+void ZygoteHost::Impl::CountTaken(bool session) {
+  ++status_.taken;
+  ++status_.running;
+  if (session) ++sessions_;
+}
+
+Expected<ZygoteHost::Taken> ZygoteHost::Impl::Take(std::int64_t patience_ms, bool session) {
   std::unique_lock lock(mutex_);
   if (stopping_ || stale_) return Fail(ErrorCode::kUnavailable, kBeingReplaced);
   asked_at_us_ = MonotonicUs();
@@ -201,12 +200,11 @@ Expected<ZygoteHost::Taken> ZygoteHost::Impl::Take(std::int64_t patience_ms) {
       graves_.push_back({std::move(cell->parts), std::move(cell->slot), false, false, MonotonicUs()});
       continue;
     }
-    ++status_.taken;
-    ++status_.running;
+    CountTaken(session);
     const bool low = StockIsLow();
     lock.unlock();
     if (low) Wake();
-    return Taken{Dress(std::move(cell)), false};
+    return Taken{Dress(std::move(cell), session), false};
   }
   Wake();
   // A start takes as long as its imports, and a cold run no longer than that.
@@ -221,25 +219,24 @@ Expected<ZygoteHost::Taken> ZygoteHost::Impl::Take(std::int64_t patience_ms) {
     return Fail(ErrorCode::kUnavailable, "no warm cell came free in time");
   }
   if (taker.error) return std::unexpected(*taker.error);
-  ++status_.taken;
-  ++status_.running;
+  CountTaken(session);
   lock.unlock();
-  return Taken{Dress(std::move(taker.cell)), true};
+  return Taken{Dress(std::move(taker.cell), session), true};
 }
 
-std::unique_ptr<ContainerSandbox> ZygoteHost::Impl::Dress(std::unique_ptr<Cell> cell) {
+std::unique_ptr<ContainerSandbox> ZygoteHost::Impl::Dress(std::unique_ptr<Cell> cell, bool session) {
   auto sandbox = std::make_unique<ContainerSandbox>();
   sandbox->parts() = std::move(cell->parts);
   sandbox->parts().slot = cell->slot;
-  sandbox->BecomeWarm([self = shared_from_this(), slot = cell->slot](ContainerSandbox::Parts&& parts) {
-    self->Bury(std::move(parts), slot);
-  });
+  sandbox->BecomeWarm([self = shared_from_this(), slot = cell->slot, session](
+                          ContainerSandbox::Parts&& parts) { self->Bury(std::move(parts), slot, session); });
   return sandbox;
 }
 
-void ZygoteHost::Impl::Bury(ContainerSandbox::Parts&& parts, std::shared_ptr<CellSlot> slot) {
+void ZygoteHost::Impl::Bury(ContainerSandbox::Parts&& parts, std::shared_ptr<CellSlot> slot, bool session) {
   const std::lock_guard lock(mutex_);
   --status_.running;
+  if (session) --sessions_;
   graves_.push_back({std::move(parts), std::move(slot), false, false, MonotonicUs()});
   if (StockIsLow() || stopping_) {
     Wake();
@@ -268,10 +265,10 @@ bool ZygoteHost::Impl::IsRunning() const {
 }
 
 // How many births to have now. A program that runs is not to feel them, so while one does they wait until the
-// stock is low.
+// stock is low; a session mostly waits itself.
 int ZygoteHost::Impl::Missing() const {
   const std::lock_guard lock(mutex_);
-  if (!StockIsLow() && (status_.running > 0 || !births_.empty())) return 0;
+  if (!StockIsLow() && (status_.running > sessions_ || !births_.empty())) return 0;
   const int wanted = memory_short_ ? 0 : options_.cells_max;
   return wanted + static_cast<int>(takers_.size()) - static_cast<int>(stock_.size() + births_.size());
 }
@@ -582,7 +579,9 @@ ZygoteHost::~ZygoteHost() {
 bool ZygoteHost::Retire() { return impl_->Stop(); }
 bool ZygoteHost::IsStale() const { return impl_->IsStale(); }
 
-Expected<ZygoteHost::Taken> ZygoteHost::Take(std::int64_t patience_ms) { return impl_->Take(patience_ms); }
+Expected<ZygoteHost::Taken> ZygoteHost::Take(std::int64_t patience_ms, bool session) {
+  return impl_->Take(patience_ms, session);
+}
 
 ZygoteHost::Status ZygoteHost::status() const { return impl_->status(); }
 

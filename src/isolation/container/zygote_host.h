@@ -46,8 +46,9 @@ class ZygoteHost {
     bool forked_on_demand = false;
   };
   // A waiting cell for one program, in the order of asking: at once when there is one in stock. Blocks for at
-  // most `patience_ms`; kUnavailable when there is none by then, and at once while there is no zygote.
-  Expected<Taken> Take(std::int64_t patience_ms);
+  // most `patience_ms`; kUnavailable when there is none by then, and at once while there is no zygote. That
+  // of a session may be kept for long, and keeps the zygote.
+  Expected<Taken> Take(std::int64_t patience_ms, bool session = false);
 
   // Ends the cells that wait; the zygote ends with the last cell that runs, since it would take it along.
   // Does not block. True when that is over.

@@ -18,6 +18,7 @@
 #include "surfaces/cli/run_command.h"
 #include "surfaces/cli/secrets_command.h"
 #include "surfaces/cli/serve_command.h"
+#include "surfaces/cli/session_command.h"
 #include "surfaces/cli/stream_writer.h"
 #include "surfaces/cli/summary.h"
 #include "surfaces/cli/top_command.h"
@@ -33,6 +34,8 @@ constexpr std::string_view kHelp =
     "  run -- COMMAND ARGS...  run any command\n"
     "  serve                   stay, and run programs for others; \"casemate serve --help\" lists its flags\n"
     "  mcp                     run programs for a client of the Model Context Protocol; \"casemate mcp "
+    "--help\"\n"
+    "  session COMMAND         a live interpreter whose state stays from step to step; \"casemate session "
     "--help\"\n"
     "  run --batch FILE        run many programs, one request object a line\n"
     "  check FILE...           say what is wrong with Python files, without running them; \"casemate check "
@@ -52,8 +55,8 @@ constexpr std::string_view kHelp =
     "Exit codes of run:\n";
 
 constexpr std::array kCommands =
-    std::to_array<std::string_view>({"redact", "run", "serve", "mcp", "check", "top", "bench", "secrets",
-                                     "explain", "doctor", "audit", "gc", "version", "help"});
+    std::to_array<std::string_view>({"redact", "run", "serve", "session", "mcp", "check", "top", "bench",
+                                     "secrets", "explain", "doctor", "audit", "gc", "version", "help"});
 
 std::string HelpText() {
   std::string text(kHelp);
@@ -129,6 +132,7 @@ int CliMain(const std::vector<std::string>& words, const CliServices& services, 
   if (command == "redact") return RedactCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "serve") return ServeCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "mcp") return McpCommandLine({words.begin() + 1, words.end()}, services, streams);
+  if (command == "session") return SessionCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "audit") return HandOver("casemate-audit", words, streams);
   if (command == "check") return CheckCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "top") return TopCommandLine({words.begin() + 1, words.end()}, streams);

@@ -89,6 +89,19 @@ class Exchange {
     return std::move(answer.body());
   }
 
+  Expected<HttpAnswer> Ask(std::string_view method, std::string_view target, std::string_view body) {
+    const Deadline none = Deadline::After(std::int64_t{365} * 24 * 3600 * 1000);
+    NewParser();
+    const std::string head =
+        fmt::format("{} {} HTTP/1.1\r\nHost: casemate\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    method, target, body.size());
+    if (!Send(head) || !Send(body)) return Silent(path_, "send: " + ErrnoName(errno));
+    while (!parser_->is_done()) {
+      if (!ReadSome(none)) return Silent(path_, fmt::format("no answer to {} {}", method, target));
+    }
+    return HttpAnswer{static_cast<int>(parser_->get().result_int()), std::move(parser_->get().body())};
+  }
+
  private:
   void NewParser() {
     parser_.emplace();
@@ -228,6 +241,13 @@ Expected<std::string> GetAt(const std::string& socket_path, std::string_view tar
   auto fd = Connect(socket_path);
   if (!fd) return std::unexpected(std::move(fd.error()));
   return Exchange(*std::move(fd), socket_path, nullptr, -1).Get(target);
+}
+
+Expected<HttpAnswer> AskAt(const std::string& socket_path, std::string_view method, std::string_view target,
+                           std::string_view body) {
+  auto fd = Connect(socket_path);
+  if (!fd) return std::unexpected(std::move(fd.error()));
+  return Exchange(*std::move(fd), socket_path, nullptr, -1).Ask(method, target, body);
 }
 
 }  // namespace casemate::http

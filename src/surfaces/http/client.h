@@ -27,4 +27,13 @@ Expected<ExecutionResult> RunAt(const std::string& socket_path, const ExecutionR
 // kUnavailable when it does not answer within two seconds or has no such thing.
 Expected<std::string> GetAt(const std::string& socket_path, std::string_view target);
 
+struct HttpAnswer {
+  int status = 0;
+  std::string body;
+};
+// One request, and whatever the engine that listens at `socket_path` answers. Blocks for as long as that
+// takes. kNotFound when nobody listens, kUnavailable when the answer does not come to its end.
+Expected<HttpAnswer> AskAt(const std::string& socket_path, std::string_view method, std::string_view target,
+                           std::string_view body);
+
 }  // namespace casemate::http

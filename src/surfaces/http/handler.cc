@@ -6,34 +6,14 @@
 #include <array>
 
 #include "base/clock.h"
-#include "model/event_json.h"
 #include "model/json_writer.h"
 #include "model/request_json.h"
 #include "model/result_json.h"
+#include "surfaces/http/event_lines.h"
+#include "surfaces/http/session_routes.h"
 
 namespace casemate::http {
 namespace {
-
-constexpr std::string_view kEventsType = "application/x-ndjson";
-
-// Prints a run's events as lines.
-class EventLines : public EventSink {
- public:
-  explicit EventLines(Reply& reply) : reply_(reply) {}
-  void OnEvent(const Event& event) override {
-    line_.clear();
-    AppendEventLine(line_, event);
-    // The last ones come together and go out together, when the stream ends.
-    const bool ending = std::holds_alternative<ResultEvent>(event) ||
-                        std::holds_alternative<ErrorEvent>(event) ||
-                        std::holds_alternative<FinishedEvent>(event);
-    reply_.Write(line_, !ending);
-  }
-
- private:
-  Reply& reply_;
-  std::string line_;
-};
 
 // Counts itself for as long as it lives.
 class Counted {
@@ -92,6 +72,12 @@ Handler::Handler(Engine& engine, std::string version, std::function<std::string(
 
 void Handler::Handle(const Request& request, Reply& reply) {
   const std::string_view path = request.target.substr(0, request.target.find('?'));
+  if (IsSessionPath(path)) {
+    const Counted counted(running_);
+    if (draining_)
+      return reply.Send(ProblemAnswer(503, "unavailable", "this engine is about to end; try again soon"));
+    return HandleSession(engine_.sessions(), request, reply);
+  }
   const bool run = path == "/v1/run";
   const bool metrics = metrics_ && path == "/metrics";
   if (!run && !metrics && path != "/v1/health") {

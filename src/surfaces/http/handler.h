@@ -47,6 +47,7 @@ class Reply {
 //                    request that has one, `rejected` and `unavailable` included. With
 //                    "Accept: application/x-ndjson" the answer is the run's events (model/event_json.h), a
 //                    line each, as they happen. A peer that hangs up cancels its run.
+//   /v1/sessions     session_routes.h
 //   GET /v1/health   what this engine is and does
 //   GET /metrics     the same for Prometheus, where metrics are kept
 //

@@ -19,6 +19,12 @@ std::string_view Reason(int status) {
   switch (status) {
     case 200:
       return "OK";
+    case 201:
+      return "Created";
+    case 202:
+      return "Accepted";
+    case 204:
+      return "No Content";
     case 400:
       return "Bad Request";
     case 404:
@@ -27,6 +33,8 @@ std::string_view Reason(int status) {
       return "Method Not Allowed";
     case 408:
       return "Request Timeout";
+    case 409:
+      return "Conflict";
     case 413:
       return "Content Too Large";
     case 431:
@@ -71,9 +79,12 @@ void ReplyWriter::SendAll(std::string_view head, std::string_view body) {
 }
 
 void ReplyWriter::Send(const Answer& answer) {
-  std::string head =
-      fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n", answer.status,
-                  Reason(answer.status), answer.content_type, answer.body.size());
+  std::string head = fmt::format("HTTP/1.1 {} {}\r\n", answer.status, Reason(answer.status));
+  // RFC 9110, 8.6: no length of what cannot be there.
+  if (answer.status != 204) {
+    head +=
+        fmt::format("Content-Type: {}\r\nContent-Length: {}\r\n", answer.content_type, answer.body.size());
+  }
   if (!answer.allow.empty()) head += fmt::format("Allow: {}\r\n", answer.allow);
   head += options_.keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
   SendAll(head, options_.head_only ? std::string_view() : answer.body);
