@@ -19,6 +19,7 @@
 #include "surfaces/cli/stream_writer.h"
 #include "surfaces/cli/summary.h"
 #include "surfaces/cli/top_command.h"
+#include "surfaces/cli/try_command.h"
 
 namespace casemate {
 namespace {
@@ -37,6 +38,9 @@ constexpr std::string_view kHelp =
     "  top                     what a resident engine does at this moment\n"
     "  audit COMMAND           what ran, who asked, what was refused; \"casemate audit --help\" lists its "
     "commands\n"
+    "  env COMMAND             packages and images that programs run with; \"casemate env --help\" lists its "
+    "commands\n"
+    "  try DIR                 run someone's program with its packages, and say what it touched\n"
     "  secrets get|check|run   secrets from where they are; \"casemate secrets --help\" lists the forms\n"
     "  redact [FILE]           take secrets out of any text; \"casemate redact --help\" lists its flags\n"
     "  doctor [--json]         what this host can enforce, and how to mend what it cannot\n"
@@ -46,8 +50,9 @@ constexpr std::string_view kHelp =
     "doctor and gc also take --python PATH and --state-dir DIR.\n\n"
     "Exit codes of run:\n";
 
-constexpr std::array<std::string_view, 12> kCommands = {
-    "redact", "run", "serve", "check", "top", "bench", "secrets", "doctor", "audit", "gc", "version", "help"};
+constexpr std::array<std::string_view, 14> kCommands = {"try",   "env", "redact",  "run",     "serve",
+                                                        "check", "top", "bench",   "secrets", "doctor",
+                                                        "audit", "gc",  "version", "help"};
 
 std::string HelpText() {
   std::string text(kHelp);
@@ -123,6 +128,8 @@ int CliMain(const std::vector<std::string>& words, const CliServices& services, 
   if (command == "redact") return RedactCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "serve") return ServeCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "audit") return HandOver("casemate-audit", words, streams);
+  if (command == "try") return TryCommandLine({words.begin() + 1, words.end()}, services, streams);
+  if (command == "env") return HandOver("casemate-env", words, streams);
   if (command == "check") return CheckCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "top") return TopCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "secrets") return SecretsCommandLine({words.begin() + 1, words.end()}, services, streams);
