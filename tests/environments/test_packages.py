@@ -3,6 +3,7 @@
 ones; what is refused, in whose words."""
 
 import concurrent.futures
+import io
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 import unittest
 
@@ -240,12 +242,10 @@ class RealIndex(EnvironmentCase):
 
 
 def source_package(name, setup):
-    import io
-    import tarfile
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for path, text in (("setup.py", f"{setup}\nfrom setuptools import setup\nsetup(name={name!r}, version='1.0')\n"),
-                           ("PKG-INFO", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")):
+        script = f"{setup}\nfrom setuptools import setup\nsetup(name={name!r}, version='1.0')\n"
+        for path, text in (("setup.py", script), ("PKG-INFO", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")):
             member = tarfile.TarInfo(f"{name}-1.0/{path}")
             member.size = len(text)
             archive.addfile(member, io.BytesIO(text.encode()))

@@ -27,7 +27,7 @@ constexpr std::string_view kHelp =
     "Usage: casemate try [FLAGS] DIR [ARGS...]\n\n"
     "Tries someone's program without giving it this machine: runs DIR/run.py in a sandbox that has\n\n"
     "  the packages of DIR/requirements.txt, installed without running any of their code\n"
-    "  a copy of DIR, which is thrown away; -o OUT keeps the files that it has changed\n"
+    "  a copy of DIR, which is thrown away; --output-dir OUT keeps the files that it has changed\n"
     "  the variables of DIR/.env, and none of yours\n"
     "  no network, no terminal; -i hands it your stdin\n\n"
     "and says at the end what it touched: files, hosts, denials. FLAGS are those of casemate run, such as\n"
