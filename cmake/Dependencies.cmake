@@ -35,6 +35,8 @@ casemate_dependency(sodium HEADERS sodium/crypto_sign_ed25519.h ARCHIVES libsodi
 casemate_dependency(sqlite3 HEADERS sqlite3.h ARCHIVES libsqlite3.a)
 # Loaded by the helper that asks for remote secrets, never by casemate itself.
 casemate_dependency(curl HEADERS curl/curl.h ARCHIVES libcurl.so)
+# Loaded by the program that builds environments, never by casemate itself.
+casemate_dependency(archive HEADERS archive.h ARCHIVES libarchive.so)
 if(CASEMATE_BUILD_TESTS OR CASEMATE_BUILD_BENCH)
   find_package(GTest REQUIRED)
 endif()

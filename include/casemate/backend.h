@@ -26,6 +26,18 @@ struct EnvironmentView {
   std::vector<std::string> sys_path;                          // of the interpreter, in order
   std::string python_prefix;   // its sys.prefix: a venv's own, which `python -S` does not find by itself
   std::string python_version;  // "3.11.2"
+
+  // Of an environment that was built; of the host's own they are empty.
+  std::string id;                         // 64 hexadecimal digits: the hash of all that went in
+  std::string base_python;                // the host's interpreter that a virtual environment stands on
+  std::vector<std::string> hidden_paths;  // folders in read_only_paths that are seen empty, where a tier can
+  std::string empty_folder;               // what they are covered with, a folder of the host
+  std::vector<std::string> preload;       // modules that its warm cells import besides the engine's own
+  // A root of its own (an image): each a path of the host and where it is seen. Then read_only_paths is empty
+  // but for what must lie where it lies, and only a tier that places roots can show it.
+  std::vector<std::pair<std::string, std::string>> placed_paths;
+  std::map<std::string, std::string> variables;  // that its programs expect, such as an image's PATH
+  std::shared_ptr<const void> lease;             // while it lives, nobody removes the environment
 };
 
 // A file of ours in the sandbox's read-only root (the harness, the program's own source).
@@ -160,6 +172,8 @@ class Backend {
   // Answers every clause of `policy` for this host: what holds it, or a refusal (kUnavailable) that names
   // the clause and the remedy.
   virtual Expected<EnforcementReport> Admit(const Policy& policy) = 0;
+  // Whether it can give a program another root than the host's (EnvironmentView::placed_paths).
+  virtual bool PlacesRoots() const { return false; }
   // Keeps cells of this environment warm from now on, where the tier can; `root_files` are the harness's.
   virtual void KeepWarm(const EnvironmentView& /*environment*/, const std::vector<RootFile>& /*root_files*/) {
   }

@@ -80,6 +80,7 @@ ScratchPlan PlanScratch(const Limits& limits, bool own_workspace, bool code) {
 std::map<std::string, std::string> ProgramEnvironment(const LaunchSpec& spec) {
   std::map<std::string, std::string> env{
       {"PATH", SearchPath(spec.environment)}, {"HOME", "/tmp"}, {"LANG", "C.UTF-8"}, {"TMPDIR", "/tmp"}};
+  for (const auto& [name, value] : spec.environment.variables) env[name] = value;
   for (const auto& [name, value] : spec.env) env[name] = value;
   return env;
 }

@@ -101,6 +101,13 @@ class RootBuilder {
     return true;
   }
 
+  // Covers a folder inside of what is bound.
+  void Cover(const std::string& empty, std::string_view inside) {
+    const std::string target(inside.substr(1));
+    if (!bound_.insert(target).second) return;
+    plan_.binds.push_back({empty, target, kSealed | MOUNT_ATTR_NOEXEC, false, false, UniqueFd()});
+  }
+
   // The root's own size: what is in it, rounded up to pages, and a little for folders.
   std::string Options() const {
     const std::size_t size = bytes_ + 4096 * (plan_.root_entries.size() + 16);
@@ -162,8 +169,20 @@ Expected<void> PlanEnvironment(const EnvironmentView& environment, RootBuilder& 
     }
     root.Bind(path, path, kSealed, S_ISDIR(info.st_mode));
   }
+  for (const auto& [source, inside] : environment.placed_paths) {
+    struct stat info {};
+    if (stat(source.c_str(), &info) != 0) {
+      return Fail(ErrorCode::kNotFound, fmt::format("{} of the environment is gone; build it again", source));
+    }
+    root.Bind(source, inside, kSealed, S_ISDIR(info.st_mode));
+  }
   for (const auto& [path, target] : environment.symlinks) root.Symlink(path.substr(1), target);
   return {};
+}
+
+bool HasOwn(const EnvironmentView& environment, std::string_view folder) {
+  return std::ranges::any_of(environment.placed_paths,
+                             [folder](const auto& placed) { return placed.second == folder; });
 }
 
 bool IsBelow(std::string_view path, std::string_view folder) {
@@ -195,7 +214,9 @@ Expected<void> PlanRoot(const LaunchSpec& spec, ConfinementPlan& plan) {
   RootBuilder root(plan);
   for (const char* folder : kFolders) root.Folder(folder);
   if (auto done = PlanEnvironment(spec.environment, root); !done) return done;
-  PlanEtc(root);
+  for (const std::string& path : spec.environment.hidden_paths)
+    root.Cover(spec.environment.empty_folder, path);
+  if (!HasOwn(spec.environment, "/etc")) PlanEtc(root);
   PlanDev(root);
   for (const RootFile& file : spec.root_files) root.File(file.path.substr(1), file.bytes);
   if (spec.workspace && spec.workspace->mode != WorkspaceMode::kCopy) {

@@ -82,6 +82,7 @@ class FlowEngine : public Engine {
 
     auto environment = environments_.Find(request.environment, request.command.empty());
     if (!environment) return std::unexpected(environment.error());
+    result.environment = (*environment)->name;
     watch.Mark("environment");
 
     auto admitted = ChooseTier(parts_.backends, request, checked->policy);
@@ -147,7 +148,7 @@ class FlowEngine : public Engine {
                                             const LaunchSpec& spec, ExecutionResult& result) const {
     std::vector<PassedOver> failed;
     for (Backend* next = &backend;;) {
-      auto sandbox = next->Launch(spec);
+      auto sandbox = LaunchIn(*next, spec);
       if (sandbox || !MayTryWeaker(request, sandbox.error())) return sandbox;
       failed.push_back({next->tier(), sandbox.error().ToString()});
       auto admitted = ChooseTier(parts_.backends, request, spec.policy, failed);
@@ -155,6 +156,14 @@ class FlowEngine : public Engine {
       result.isolation = std::move(admitted->report);
       next = admitted->backend;
     }
+  }
+
+  static Expected<std::unique_ptr<Sandbox>> LaunchIn(Backend& backend, const LaunchSpec& spec) {
+    if (spec.environment.placed_paths.empty() || backend.PlacesRoots()) return backend.Launch(spec);
+    return Fail(
+        ErrorCode::kUnavailable,
+        fmt::format("the tier {} cannot show a program the root of an image; use --isolation container",
+                    TierName(backend.tier())));
   }
 
   static Expected<void> Collect(const ExecutionRequest& request, Sandbox& sandbox, const Limits& limits,

@@ -20,6 +20,7 @@ std::string HashPolicy(const Policy& policy) {
 }
 
 std::string HashEnvironment(const EnvironmentView& view) {
+  if (!view.id.empty()) return view.id;
   std::string text =
       fmt::format("{}\n{}\n{}\n{}\n", view.name, view.python, view.python_prefix, view.python_version);
   for (const std::string& path : view.read_only_paths) text += path + '\n';

@@ -129,6 +129,8 @@ std::string LastLine(std::string_view text) {
 
 }  // namespace
 
+std::string_view ProbeScript() { return kScript; }
+
 const std::vector<std::string>& SelectorVariables() {
   static const std::vector<std::string> variables = {
       "PATH",                 // a shim looks for the next python3 there

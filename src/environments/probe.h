@@ -25,6 +25,9 @@ struct ProbeReport {
 // than Casemate's harness can run on.
 Expected<ProbeReport> Probe(const std::string& interpreter, std::int64_t timeout_ms);
 
+// What it has the interpreter run, for one that must be asked in a sandbox.
+std::string_view ProbeScript();
+
 // Reads the probe's output; exposed for tests. `interpreter` is for the messages.
 Expected<ProbeReport> ParseProbeOutput(std::string_view output, const std::string& interpreter);
 

@@ -128,14 +128,17 @@ Expected<std::vector<RootFile>> AllFiles(const Bundle& bundle, const Environment
             "The environment \"{}\" has no Python 3.9 or later; install one or run a command instead.",
             environment.name));
   }
-  const auto key = Key(bundle, environment.python);
+  // An image's interpreter is none that this host could ask.
+  if (!environment.placed_paths.empty()) return Sources(bundle);
+  const std::string& python = environment.base_python.empty() ? environment.python : environment.base_python;
+  const auto key = Key(bundle, python);
   if (!key) return Sources(bundle);
   const std::string folder = state_dir + "/cache";
   const std::string path = fmt::format("{}/{}-{}.bin", folder, bundle.name, Sha256Hex(*key));
   if (auto kept = ReadKept(bundle, path)) return std::move(*kept);
   // Compiling takes longer than one run of the sources gains, so it is done only to be kept.
   if (!MakeFolders(folder, 0700) || access(folder.c_str(), W_OK) != 0) return Sources(bundle);
-  const auto blocks = Compile(bundle, environment.python);
+  const auto blocks = Compile(bundle, python);
   if (!blocks) return Sources(bundle);
   auto files = SplitBytecode(bundle, *blocks);
   if (!files) return Sources(bundle);

@@ -193,6 +193,10 @@ void WarmCells::Prepare(const EnvironmentView& environment, const std::vector<Ro
                         return file.path.contains("/zygote.");
                       }));
   options.preload = options_.preload;
+  for (const std::string& module : environment.preload) {
+    if (std::ranges::find(options.preload, module) == options.preload.end())
+      options.preload.push_back(module);
+  }
   options.cells_max = options_.cells_max;
   options.idle_expiry_ms = options_.idle_expiry_ms;
   std::string stamp = StampOf(environment);

@@ -22,6 +22,7 @@
 #include "surfaces/cli/stream_writer.h"
 #include "surfaces/cli/summary.h"
 #include "surfaces/cli/top_command.h"
+#include "surfaces/cli/try_command.h"
 
 namespace casemate {
 namespace {
@@ -44,6 +45,9 @@ constexpr std::string_view kHelp =
     "  top                     what a resident engine does at this moment\n"
     "  audit COMMAND           what ran, who asked, what was refused; \"casemate audit --help\" lists its "
     "commands\n"
+    "  env COMMAND             packages and images that programs run with; \"casemate env --help\" lists its "
+    "commands\n"
+    "  try DIR                 run someone's program with its packages, and say what it touched\n"
     "  secrets get|check|run   secrets from where they are; \"casemate secrets --help\" lists the forms\n"
     "  redact [FILE]           take secrets out of any text; \"casemate redact --help\" lists its flags\n"
     "  explain FILE|-c CODE    what a run would be under each tier; \"casemate explain --help\"\n"
@@ -54,9 +58,9 @@ constexpr std::string_view kHelp =
     "doctor and gc also take --python PATH and --state-dir DIR.\n\n"
     "Exit codes of run:\n";
 
-constexpr std::array kCommands =
-    std::to_array<std::string_view>({"redact", "run", "serve", "session", "mcp", "check", "top", "bench",
-                                     "secrets", "explain", "doctor", "audit", "gc", "version", "help"});
+constexpr std::array kCommands = std::to_array<std::string_view>(
+    {"redact", "run", "try", "env", "serve", "session", "mcp", "check", "top", "bench", "secrets", "explain",
+     "doctor", "audit", "gc", "version", "help"});
 
 std::string HelpText() {
   std::string text(kHelp);
@@ -134,6 +138,8 @@ int CliMain(const std::vector<std::string>& words, const CliServices& services, 
   if (command == "mcp") return McpCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "session") return SessionCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "audit") return HandOver("casemate-audit", words, streams);
+  if (command == "try") return TryCommandLine({words.begin() + 1, words.end()}, services, streams);
+  if (command == "env") return HandOver("casemate-env", words, streams);
   if (command == "check") return CheckCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "top") return TopCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "secrets") return SecretsCommandLine({words.begin() + 1, words.end()}, services, streams);

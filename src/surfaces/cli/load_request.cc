@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "base/file.h"
+#include "environments/reference.h"
 #include "surfaces/cli/env_file.h"
 
 namespace casemate {
@@ -85,6 +86,8 @@ Expected<ExecutionRequest> LoadRequest(const RunOptions& options, int stdin_fd) 
     if (!bytes) return std::unexpected(bytes.error());
     request.files.push_back({name, *std::move(bytes)});
   }
+  // A resident engine is somewhere else.
+  request.environment = AbsoluteEnvironment(request.environment);
   if (options.forward_stdin) request.stdin_fd = stdin_fd;
   // Without --json they have been shown as they came.
   request.keep_streams = options.json;

@@ -10,6 +10,7 @@
 #include "model/result_json.h"
 #include "surfaces/cli/batch_command.h"
 #include "surfaces/cli/exit_code.h"
+#include "surfaces/cli/forwarder.h"
 #include "surfaces/cli/load_request.h"
 #include "surfaces/cli/output_folder.h"
 #include "surfaces/cli/resident.h"
@@ -45,20 +46,6 @@ int Refuse(const Error& error, bool json, const CliStreams& streams, const Style
   const int failed = json ? WritePatiently(streams.out, EncodeResult(result) + "\n", -1) : 0;
   return ExitAfterWrite(ExitCodeOf(result, 0), failed, streams, style);
 }
-
-// Forwards the two streams; all else is in the result.
-class Forwarder : public EventSink {
- public:
-  Forwarder(StreamWriter& writer, const CliStreams& streams) : writer_(writer), streams_(streams) {}
-  void OnEvent(const Event& event) override {
-    if (const auto* text = std::get_if<StdoutEvent>(&event)) writer_.Append(streams_.out, text->text);
-    if (const auto* text = std::get_if<StderrEvent>(&event)) writer_.Append(streams_.err, text->text);
-  }
-
- private:
-  StreamWriter& writer_;
-  const CliStreams& streams_;
-};
 
 // By the resident engine where that can be, otherwise by one that is made for this run.
 Expected<ExecutionResult> Execute(const RunOptions& options, ExecutionRequest request,

@@ -378,7 +378,7 @@ constexpr std::array kFlags = {
               o.request.environment = v;
               return {};
             },
-            "the sandbox's programs and libraries (host)"},
+            "the sandbox's programs and libraries: host, requirements:FILE, ...; \"casemate env --help\" (host)"},
     RunFlag{"python", '\0', "PATH", "",
             [](RunOptions& o, std::string_view v) -> Applied {
               o.engine.python = v;

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Images as environments: layers, whiteouts, links and variables as a container would see them; the interpreter in
+them; folders as roots; what is not there says so."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from support_environments import EnvironmentCase  # noqa: E402
+from images import docker_archive, entry, layer, oci_layout  # noqa: E402
+
+# Any program that needs nothing else: what the host has to show a folder with.
+PROGRAM = "/usr/bin/busybox"
+
+
+def program_layer():
+    """A root that has a shell: busybox where the host has it, else nothing can run in it."""
+    data = pathlib.Path(PROGRAM).read_bytes()
+    links = [entry(f"bin/{name}", link="busybox", kind=tarfile.SYMTYPE) for name in ("sh", "cat", "ls", "env")]
+    return layer(entry("bin/busybox", data, mode=0o755), *links, entry("etc/motd", b"first\n"),
+                 entry("opt/old/gone", b"x"), entry("opt/old/kept", b"x"), entry("srv/all/a", b"x"),
+                 entry("lib", kind=tarfile.SYMTYPE, link="usr/lib"), entry("usr/lib", kind=tarfile.DIRTYPE, mode=0o755),
+                 entry("usr/hard", b"one file"), entry("usr/hard2", kind=tarfile.LNKTYPE, link="usr/hard"))
+
+
+SECOND = (entry("etc/motd", b"second\n"), entry("opt/old/.wh.gone"), entry("srv/all/b", b"x"),
+          entry("srv/all/.wh..wh..opq"), entry("lib/through", b"in usr/lib\n"))
+
+
+@unittest.skipUnless(os.path.exists(PROGRAM), "busybox is not installed here")
+class Images(EnvironmentCase):
+    def image(self, data, name="image.tar"):
+        path = self.place / name
+        path.write_bytes(data)
+        return f"image:{path}"
+
+    def check(self, name):
+        done = self.ok("--environment", name, "--", "sh", "-c",
+                       "cat /etc/motd /usr/lib/through /usr/hard2; ls /opt/old /srv/all; echo $GREETING; ls /")
+        self.assertEqual(done["stdout"].split()[:9], ["second", "in", "usr/lib", "one", "file/opt/old:", "kept",
+                                                      "/srv/all:", "b", "hello"], done["stdout"])
+        self.assertNotIn("home", done["stdout"].split(), "the host is seen")
+        return done
+
+    def test_docker_archives_and_oci_layouts(self):
+        layers = [program_layer(), layer(*SECOND)]
+        first = self.check(self.image(docker_archive(layers, ["GREETING=hello", "PATH=/bin"])))
+        second = self.check(self.image(oci_layout(layers, ["GREETING=hello", "PATH=/bin"]), "oci.tar"))
+        self.assertEqual(first["environment"].split("@")[1], second["environment"].split("@")[1])
+        self.assertEqual(self.command("verify").returncode, 0)
+
+    def test_code_needs_an_interpreter(self):
+        name = self.image(docker_archive([program_layer()]))
+        done = self.run_json("--environment", name, "-c", "pass")
+        self.assertEqual(done["status"], "unavailable", done.tell())
+        self.assertIn("no Python", done["error"]["message"])
+
+    def test_weaker_tiers_say_that_they_cannot(self):
+        name = self.image(docker_archive([program_layer()]))
+        done = self.run_json("--isolation", "process", "--environment", name, "--", "ls")
+        self.assertEqual(done["status"], "unavailable", done.tell())
+        self.assertIn("root of an image", done["error"]["message"])
+
+
+class PythonRoot(EnvironmentCase):
+    def test_a_folder_with_an_interpreter(self):
+        """The host's own Debian Python, copied as a root of its own."""
+        if not os.path.exists("/usr/bin/python3.11") or not os.path.isdir("/usr/lib/python3.11"):
+            self.skipTest("Debian's Python 3.11 is not here to be copied")
+        root = self.place / "root"
+        for folder in ("usr/bin", "usr/lib", "lib64", "etc"):
+            (root / folder).mkdir(parents=True)
+        shutil.copy("/usr/bin/python3.11", root / "usr/bin/python3.11")
+        os.symlink("python3.11", root / "usr/bin/python3")
+        ignore = shutil.ignore_patterns("test", "__pycache__", "idlelib", "config-*", "ensurepip")
+        shutil.copytree("/usr/lib/python3.11", root / "usr/lib/python3.11", ignore=ignore)
+        os.symlink("usr/lib", root / "lib")
+        for line in subprocess.run(["ldd", "/usr/bin/python3.11"], check=True, capture_output=True,
+                                   text=True).stdout.splitlines():
+            path = next((word for word in line.split() if word.startswith("/")), None)
+            if path:
+                folder = "lib64" if "ld-linux" in path else "usr/lib"
+                shutil.copy(os.path.realpath(path), root / folder / os.path.basename(path))
+        name = f"rootfs:{root}"
+        program = "import sys, os; result = [sys.version_info[1], os.path.exists('/usr/bin/env'), 2 + INPUT_DATA]"
+        done = self.ok("--environment", name, "--input", "40", "-c", program)
+        self.assertEqual(done["result"], [11, False, 42])
+
+
+class NotHere(EnvironmentCase):
+    def test_nix_and_docker_say_so(self):
+        if shutil.which("nix-store") is None:
+            self.assertIn("nix is not installed", self.refused("nix:/var/tmp"))
+        env = dict(self.env, DOCKER_HOST=f"unix://{self.place}/none.sock")
+        self.assertIn("docker", self.refused("docker:nothing", env=env).lower())
+
+    def test_names(self):
+        for name, said in (("nothing", "there is no environment"), ("image:/nowhere.tar", "not there"),
+                           ("sha256:xyz", "hash"), ("python=2.7", "no version"), ("requirements:", "colon"),
+                           ("sha256:" + "0" * 20, "environment")):
+            done = self.run_json("--environment", name, "-c", "pass")
+            self.assertIn(done["status"], ("rejected", "unavailable"), done.tell())
+            self.assertIn(said, done["error"]["message"])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
