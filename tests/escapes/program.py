@@ -15,7 +15,7 @@
   host_check      a check of the host afterwards, see HOST_CHECKS
   rests_on        a guarantee: where the run itself says that it is not enforced, a failure counts as `weak`
   filename        the program's name;  syntax: broken       it is not meant to compile
-  in_TIER         NAME=VALUE: that header's value in this tier (TIER: process, gvisor); an empty VALUE takes it away. With
+  in_TIER         NAME=VALUE: that header's value in this TIER (process, gvisor); an empty VALUE takes it away. With
                   why=…, the reason in a sentence, which each needs that sets anything else
 After every run, whatever the header says: one JSON object with all fields; no process is left; nothing of the host's
 canary, which is in a file, in the environment and behind every listener, is in the answer.
@@ -91,6 +91,10 @@ class Program:
         self.header.update(self.tiers.get(tier, {}))
         self.header = {name: value for name, value in self.header.items() if value not in ("", [""])}
         self.why = self.header.pop("why", "")
+        if tier == "gvisor":
+            # Its kernel answers refused calls by itself, and its process limit is told to the program alone.
+            told = [wanted for wanted in self.header.get("denial", []) if wanted.split()[0] == "limit"]
+            self.header["denial"] = told
         expectation = self.header.get("expect", "status=ok")
         self.contained = "contained" in expectation.split("|")
         self.statuses = {word.removeprefix("status=") for word in expectation.split("|")} - {"contained"}
