@@ -3,6 +3,7 @@
 itself killed at any instant. Each gives a clear error, and nothing is left. As test_recovery.py, which says what the
 variables mean."""
 
+import contextlib
 import os
 import pathlib
 import random
@@ -99,13 +100,11 @@ class Unplugged:
         full.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(full)], check=True)
         try:
-            with open(full / "filler", "wb") as filler:
-                try:
-                    while True:
-                        filler.write(b"x" * 4096)
-                        filler.flush()
-                except OSError:
-                    pass
+            filler = os.open(full / "filler", os.O_WRONLY | os.O_CREAT)
+            with contextlib.suppress(OSError):
+                while True:
+                    os.write(filler, b"x" * 4096)
+            os.close(filler)
             self.ok(*self.flags, "-c", "open('/tmp/x', 'w').write('x' * 10000)",
                     env={**self.env, "TMPDIR": str(full)})
         finally:

@@ -73,9 +73,11 @@ ResourceReading OciSandbox::Read() {
   // Of gVisor a sample would count the threads of its kernel.
   const pid_t tree = reaped_ || parts_.own_kernel ? -1 : parts_.guard;
   ResourceReading reading = usage_.Read(parts_.cgroup ? &*parts_.cgroup : nullptr, tree, parts_.limits);
-  reading.cpu_time_us = std::max<std::int64_t>(0, reading.cpu_time_us - parts_.cpu_before_us);
-  // Of them the guard is ours.
-  reading.processes_peak = std::max<std::int64_t>(0, reading.processes_peak - 1);
+  reading.cpu_time_us = std::max<std::int64_t>(0, reading.cpu_time_us - parts_.before.cpu_time_us);
+  // A peak that the runtime had with its own threads says nothing of the program; of a later one the guard is
+  // ours.
+  const bool told = reading.processes_peak > parts_.before.processes_peak;
+  reading.processes_peak = told ? reading.processes_peak - 1 : 0;
   if (parts_.own_kernel) {
     // The kernel's counters are of host threads, which are not the program's processes.
     reading.processes_peak = 0;
