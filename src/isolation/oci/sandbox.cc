@@ -57,9 +57,13 @@ ExitReport OciSandbox::Exit() {
   StartRecord record;
   if (read(parts_.records.get(), &record, sizeof(record)) != sizeof(record) ||
       record.what != StartRecord::kOver) {
-    // The container ended without its program: killed by us, for memory, or by somebody of the host.
+    // The container's init ended before its program. In gVisor the program itself can have killed it;
+    // elsewhere, and where the guard tells of a process that was killed, it was us, the kernel for memory, or
+    // somebody else.
+    int status = 0;
+    const bool killed_outside = read(parts_.ends.exit_status.get(), &status, sizeof(status)) > 0;
     report.signal = SIGKILL;
-    report.init_failed = !killed_;
+    report.init_failed = !killed_ && (killed_outside || !parts_.own_kernel);
   } else if (WIFEXITED(record.value)) {
     report.exit_code = WEXITSTATUS(record.value);
   } else {

@@ -3,6 +3,8 @@
 # uses: attempts
 # in_process: expect=status=error
 # in_process: why=that folder cannot even be listed here, so the program ends with the refusal
+# in_gvisor: expect=status=ok
+# in_gvisor: why=the devices are those of gVisor's own kernel
 import stat
 
 allowed = {"null", "zero", "full", "random", "urandom", "stdin", "stdout", "stderr", "fd", "shm", "tty", "pts", "ptmx",

@@ -3,6 +3,8 @@
 # uses: attempts
 # in_process: expect=status=error
 # in_process: why=that file is closed here, so the program ends with the refusal
+# in_gvisor: expect=status=ok
+# in_gvisor: why=gVisor's root is mounted without nosuid; no_new_privs and an empty bounding set hold
 import glob
 import stat
 import subprocess
