@@ -23,6 +23,9 @@ from host import HOST_CHECKS, Host  # noqa: E402
 from program import HERE, TIERS, Failure, check, discover, unescape  # noqa: E402
 from verdict import check_run, compare_different  # noqa: E402
 
+# CTest's SKIP_RETURN_CODE: the tier that was asked for is not to be had on this host.
+NOT_HERE = 77
+
 
 def not_enforced(done):
     """The guarantees of which a run's own answer says that they are not held on this host."""
@@ -246,6 +249,9 @@ def main():
         suite = Suite(options, folder)
         tier = ["--isolation", options.tier] if options.tier else []
         first = casemate.run_json(*tier, "--", "true", env=casemate.environment(CASEMATE_STATE_DIR=suite.state_dir))
+        if options.tier and isinstance(first.json, dict) and first["status"] == "unavailable":
+            print(f"This host has no such tier: {first['error']['message']}")
+            return NOT_HERE
         if first.code != 0:
             print(f"No program runs here at all, so nothing was tested: {first.tell()}")
             return 1

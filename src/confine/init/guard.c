@@ -7,7 +7,8 @@
  *
  * Descriptors, set up by src/isolation/oci/runtime_child.cc:
  *   3  lifeline: at its end when the engine is gone
- *   4  takes the runtime's wait status, 4 bytes
+ *   4  takes the runtime's wait status, 4 bytes, and then that of each other process that a signal ended: from inside
+ *      gVisor's own kernel the program cannot have sent it
  *   5  readable when the program has ended
  */
 #include <linux/poll.h>
@@ -27,9 +28,9 @@ static void reap(void) {
     if (pid == INTERRUPTED) continue;
     if (pid == 0) return;
     if (pid < 0) leave(0);
-    if (pid != RUNTIME) continue;
+    if (pid != RUNTIME && (status & 127) == 0) continue;
     call(__NR_write, STATUS, (long)&status, sizeof(status), 0, 0);
-    if (status != 0) leave(1);
+    if (pid == RUNTIME && status != 0) leave(1);
   }
 }
 

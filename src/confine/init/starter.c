@@ -3,7 +3,7 @@
  * program finds them where every tier has them.
  *
  * Freestanding, static, no C library, not dumpable. It runs with the program's own ids and without capabilities;
- * as pid 1 it cannot be killed from inside.
+ * as pid 1 it cannot be killed from inside, but in gVisor by SIGKILL, which ends the run.
  *
  * Arguments: the program's limit of open files; "c" for a control channel, "-" for none; how many paths follow;
  * these paths, which are tried in order; the program's words.
@@ -23,6 +23,7 @@
 enum { RECORDS = 3, ENDED = 4, SECRETS = 5, REQUEST = 6, RESULT = 7, REQUEST_INSIDE = 1100, RESULT_INSIDE = 1101 };
 enum { READY = 1, STARTED = 2, FAILED = 3, OVER = 4 };
 enum { CLOSE_ON_EXEC = 02000000, WAIT_ANY = -1, INTERRUPTED = -4, NOT_FOUND = -2, NO_FOLDER = -20, TOO_LONG = -7 };
+enum { SET_MASK = 2, SIGNALS_SIZE = 8 };
 enum { SECRETS_MAX = 1 << 20, WORDS_MAX = 1024 };
 
 static char secrets[SECRETS_MAX];
@@ -33,6 +34,11 @@ __asm__(".globl _start\n_start:\n  xor %ebp, %ebp\n  mov %rsp, %rdi\n  and $-16,
 #else
 __asm__(".globl _start\n_start:\n  mov x0, sp\n  bl start\n");
 #endif
+
+/* gVisor does not keep the program's signals from pid 1, as Linux does (pid_namespaces(7)). */
+static void block(unsigned long signals) {
+  call(__NR_rt_sigprocmask, SET_MASK, (long)&signals, 0, SIGNALS_SIZE, 0);
+}
 
 static void tell(int what, int value) {
   const int record[2] = {what, value};
@@ -71,6 +77,7 @@ static int fill_environment(char** given, long secret_bytes) {
 static int execute(char** paths, long count, char** words, long open_files, int report) {
   const struct rlimit64 files = {(unsigned long)open_files, (unsigned long)open_files};
   int failed = NOT_FOUND;
+  block(0);
   call(__NR_setsid, 0, 0, 0, 0, 0);
   call(__NR_prlimit64, 0, RLIMIT_NOFILE, (long)&files, 0, 0);
   for (long i = 0; i < count; ++i) {
@@ -109,6 +116,7 @@ __attribute__((noreturn, used)) void start(long* stack) {
   int report[2] = {-1, -1};
   int failed = 0;
   call(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+  block(~0UL);
   tell(READY, 0);
   const long secret_bytes = take_secrets();
   call(__NR_close, SECRETS, 0, 0, 0, 0);

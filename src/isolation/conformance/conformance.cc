@@ -343,7 +343,8 @@ void RunsSideBySide(Suite& suite) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(fine, kThreads * kRunsEach);
-  EXPECT_LT(MonotonicUs() - start, 20'000'000);
+  // A kernel of its own starts in a third of a second of processor time.
+  EXPECT_LT(MonotonicUs() - start, suite.own_kernel() ? 120'000'000 : 20'000'000);
 }
 
 constexpr std::array kTests = {

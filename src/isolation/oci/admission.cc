@@ -84,6 +84,8 @@ Answer AnswerFor(const Question& ask, PolicyClause clause) {
     case PolicyClause::kWallTime:
       return Holds(clause, "monotonic deadline, SIGKILL to the pid namespace around the runtime");
     case PolicyClause::kCpuTime:
+      if (ask.runtime.own_kernel())
+        return ByController(cgroups, clause, CgroupController::kCpuacct, "cpu usage", "");
       return ByController(cgroups, clause, CgroupController::kCpuacct, "cpu usage, RLIMIT_CPU",
                           "RLIMIT_CPU for each process");
     case PolicyClause::kCpuShare:

@@ -85,6 +85,10 @@ class Maker {
         limit.value.rlim_cur = limit.value.rlim_max = std::max<rlim_t>(limit.value.rlim_max, kResultFd + 1);
     }
     if (runtime_.own_kernel()) {
+      // Its clocks count the time for which the host does not let it run, too: the engine's counters alone
+      // tell.
+      std::erase_if(config().resource_limits,
+                    [](const ResourceLimit& limit) { return limit.resource == RLIMIT_CPU; });
       // Its processes are none of the host's.
       const auto processes = static_cast<rlim_t>(spec_.policy.limits.processes_max);
       config().resource_limits.push_back({RLIMIT_NPROC, {processes, processes}});

@@ -340,7 +340,7 @@ class Launcher {
     Mark("runtime");
     auto changed = parts().cgroup->ChangeLimits(host_.cgroups, LimitsOfRun(spec_.policy.limits, runtime_));
     if (!changed) return changed;
-    parts().cpu_before_us = parts().cgroup->Read().cpu_time_us;
+    parts().before = parts().cgroup->Read();
     if (!secret_variables_.empty()) fcntl(secrets_.get(), F_SETPIPE_SZ, kSecretsPipeBytes);
     for (const SecretValue& variable : secret_variables_) {
       const std::string_view bytes = variable.Reveal();

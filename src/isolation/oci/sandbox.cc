@@ -57,9 +57,13 @@ ExitReport OciSandbox::Exit() {
   StartRecord record;
   if (read(parts_.records.get(), &record, sizeof(record)) != sizeof(record) ||
       record.what != StartRecord::kOver) {
-    // The container ended without its program: killed by us, for memory, or by somebody of the host.
+    // The container's init ended before its program. In gVisor the program itself can have killed it;
+    // elsewhere, and where the guard tells of a process that was killed, it was us, the kernel for memory, or
+    // somebody else.
+    int status = 0;
+    const bool killed_outside = read(parts_.ends.exit_status.get(), &status, sizeof(status)) > 0;
     report.signal = SIGKILL;
-    report.init_failed = !killed_;
+    report.init_failed = !killed_ && (killed_outside || !parts_.own_kernel);
   } else if (WIFEXITED(record.value)) {
     report.exit_code = WEXITSTATUS(record.value);
   } else {
@@ -73,9 +77,11 @@ ResourceReading OciSandbox::Read() {
   // Of gVisor a sample would count the threads of its kernel.
   const pid_t tree = reaped_ || parts_.own_kernel ? -1 : parts_.guard;
   ResourceReading reading = usage_.Read(parts_.cgroup ? &*parts_.cgroup : nullptr, tree, parts_.limits);
-  reading.cpu_time_us = std::max<std::int64_t>(0, reading.cpu_time_us - parts_.cpu_before_us);
-  // Of them the guard is ours.
-  reading.processes_peak = std::max<std::int64_t>(0, reading.processes_peak - 1);
+  reading.cpu_time_us = std::max<std::int64_t>(0, reading.cpu_time_us - parts_.before.cpu_time_us);
+  // A peak that the runtime had with its own threads says nothing of the program; of a later one the guard is
+  // ours.
+  const bool told = reading.processes_peak > parts_.before.processes_peak;
+  reading.processes_peak = told ? reading.processes_peak - 1 : 0;
   if (parts_.own_kernel) {
     // The kernel's counters are of host threads, which are not the program's processes.
     reading.processes_peak = 0;

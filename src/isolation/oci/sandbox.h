@@ -35,7 +35,7 @@ class OciSandbox : public Sandbox {
     UniqueFd workspace;
     std::vector<Timing> timings;
     std::int64_t started_at_us = 0;
-    std::int64_t cpu_before_us = 0;  // of the runtime, before the program started
+    CgroupReading before;  // of the runtime, before the program started
   };
 
   OciSandbox() = default;

@@ -5,6 +5,8 @@
 # in_process: why=that folder cannot even be listed here, so the program ends with the refusal
 # in_docker: expect=status=ok
 # in_docker: why=Docker gives a pseudo-terminal file system of the container's own, with its /dev/ptmx
+# in_gvisor: expect=status=ok
+# in_gvisor: why=the devices are those of gVisor's own kernel
 import stat
 
 allowed = {"null", "zero", "full", "random", "urandom", "stdin", "stdout", "stderr", "fd", "shm", "tty", "pts", "ptmx",

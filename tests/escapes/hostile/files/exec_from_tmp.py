@@ -3,6 +3,8 @@
 # uses: attempts
 # in_process: expect=status=error
 # in_process: why=modes cannot be changed here (shutil.copy), so the program ends with the refusal
+# in_gvisor: expect=status=ok
+# in_gvisor: why=gVisor does not show nodev among the flags of a mount; nosuid and noexec are there, and hold
 import mmap
 import shutil
 

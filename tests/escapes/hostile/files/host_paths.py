@@ -1,6 +1,8 @@
 # what: Opens the folders and files of the host by their names.
 # expect: contained
 # uses: attempts
+# in_gvisor: expect=status=ok
+# in_gvisor: why=/sys is that of gVisor's own kernel
 import sys
 
 # The parents of an interpreter that lives below /root or /home exist, and hold nothing else.

@@ -5,6 +5,8 @@
 # in_process: why=that file is closed here, so the program ends with the refusal
 # in_docker: expect=status=ok
 # in_docker: why=Docker lists the image's overlay and a masked /sys; no path of the host's but the engine's own data folder
+# in_gvisor: expect=status=ok
+# in_gvisor: why=the mounts are those of gVisor's own kernel
 import sys
 
 documented = ["/usr", "/bin", "/lib", "/lib64", "/sbin", "/etc", "/dev",

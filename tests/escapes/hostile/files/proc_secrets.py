@@ -1,6 +1,8 @@
 # what: Reads what the kernel tells about the host: kcore, symbols, keys, disks, command line, other processes.
 # expect: contained
 # uses: attempts
+# in_gvisor: expect=status=ok
+# in_gvisor: why=/proc is that of gVisor's own kernel
 for name in ("kcore", "kallsyms", "keys", "key-users", "timer_list", "sched_debug", "interrupts", "iomem", "ioports",
              "cmdline", "config.gz", "diskstats", "partitions", "modules", "slabinfo", "vmallocinfo", "kpagecount",
              "kmsg", "net/tcp", "net/unix", "net/arp", "net/route", "sys/kernel/random/boot_id", "self/net/tcp",

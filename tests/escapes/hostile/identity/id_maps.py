@@ -5,6 +5,8 @@
 # in_process: why=that file is closed here, so the program ends with the refusal
 # in_docker: rests_on=identity
 # in_docker: why=an engine without userns-remap has no user namespace
+# in_gvisor: expect=status=ok
+# in_gvisor: why=the user namespace around gVisor is not to be seen from inside it
 for kind in ("uid_map", "gid_map"):
     rows = [[int(word) for word in line.split()] for line in open(f"/proc/self/{kind}")]
     program = [row for row in rows if row[0] <= 1000 < row[0] + row[2]]

@@ -5,6 +5,8 @@
 # in_process: why=that file is closed here, so the program ends with the refusal
 # in_docker: expect=status=ok
 # in_docker: why=Docker mounts the image without nosuid; it holds no setuid file, and no_new_privs makes one mean nothing
+# in_gvisor: expect=status=ok
+# in_gvisor: why=gVisor's root is mounted without nosuid; no_new_privs and an empty bounding set hold
 import glob
 import stat
 import subprocess

@@ -3,6 +3,8 @@
 # uses: attempts
 # in_process: expect=status=error
 # in_process: why=process ids of the host can be asked for here (pid_space is not claimed), and the program stops at that
+# in_gvisor: expect=status=error|ok
+# in_gvisor: why=gVisor lets a program kill the init of its own container, which ends its run
 import time
 
 # Without a pid namespace this would hit the host: that alone is the escape, and nothing more is tried.

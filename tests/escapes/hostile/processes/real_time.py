@@ -2,6 +2,8 @@
 # expect: contained
 # rests_on: identity
 # uses: attempts
+# in_gvisor: expect=status=ok
+# in_gvisor: why=niceness is kept by gVisor's own kernel and is not the host's
 import resource
 
 for policy, name in ((os.SCHED_FIFO, "FIFO"), (os.SCHED_RR, "RR")):

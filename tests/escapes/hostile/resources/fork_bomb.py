@@ -3,6 +3,8 @@
 # flags: --timeout 6s --pids-limit 32
 # wall_ms_max: 9000
 # host_check: no_processes
+# in_gvisor: expect=status=timeout|error|ok
+# in_gvisor: why=gVisor tells of its process limit to the program alone
 import os
 
 while True:

@@ -4,6 +4,8 @@
 # runs: 2
 # in_process: expect=status=error
 # in_process: why=the memory of the own process cannot be opened here at all, so the program ends with the refusal
+# in_gvisor: expect=status=ok
+# in_gvisor: why=gVisor lets a process open its own memory for writing, which it may write anyway
 import re
 
 MADV_REMOVE, MREMAP_MAYMOVE = 9, 1
