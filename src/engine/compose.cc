@@ -42,7 +42,7 @@ EngineParts ComposeParts(const EngineOptions& options) {
   parts.environment.state_dir = parts.state_dir;
   parts.backends.push_back(container::MakeContainerBackend(FindLockFolder(), options.warm));
   // As strong, and a hundred times slower to start: taken where the container tier cannot be, or by name.
-  parts.backends.push_back(docker::MakeDockerBackend());
+  parts.backends.push_back(docker::MakeDockerBackend(options.warm.enabled));
   parts.backends.push_back(process::MakeProcessBackend(FindLockFolder()));
   return parts;
 }

@@ -2,13 +2,11 @@
 
 #include <array>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "isolation/docker/api.h"
 #include "isolation/docker/carrier.h"
-#include "isolation/docker/counters.h"
+#include "isolation/docker/container.h"
 
 namespace casemate::docker {
 
@@ -17,11 +15,8 @@ namespace casemate::docker {
 class DockerSandbox : public Sandbox {
  public:
   struct Parts {
-    std::shared_ptr<const Api> api;
     Limits limits;
-    std::string id;  // the container's; "" before it is made
-    UniqueFd pidfd;  // of its first process, where that is one of this host's
-    std::optional<Counters> counters;
+    Container container;
     std::array<UniqueFd, 5> channels;  // by Channel
     std::vector<Timing> timings;
     std::int64_t started_at_us = 0;
@@ -56,7 +51,6 @@ class DockerSandbox : public Sandbox {
 
  private:
   void AskEngine();
-  void Remove() const;
 
   Parts parts_;
   ResourceReading last_;

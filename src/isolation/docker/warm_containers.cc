@@ -1,0 +1,93 @@
+#include "isolation/docker/warm_containers.h"
+
+#include <chrono>
+#include <utility>
+
+#include "base/clock.h"
+
+namespace casemate::docker {
+namespace {
+
+constexpr std::int64_t kIdleUs = 600'000'000;
+constexpr std::int64_t kAfterFailureUs = 10'000'000;
+constexpr std::chrono::seconds kLook(1);
+
+}  // namespace
+
+WarmContainers::~WarmContainers() {
+  {
+    const std::lock_guard lock(mutex_);
+    ends_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+std::optional<Container> WarmContainers::Take(const std::string& key, const std::shared_ptr<const Api>& api,
+                                              ContainerOrder order) {
+  std::deque<Container> dead;  // removed without the lock
+  const std::lock_guard lock(mutex_);
+  asked_at_us_ = MonotonicUs();
+  if (key != key_ || api != api_) {
+    dead.swap(ready_);
+    key_ = key;
+    api_ = api;
+    order_ = std::move(order);
+  }
+  std::optional<Container> taken;
+  while (!ready_.empty() && !taken) {
+    if (ready_.front().Alive()) {
+      taken = std::move(ready_.front());
+    } else {
+      dead.push_back(std::move(ready_.front()));
+    }
+    ready_.pop_front();
+  }
+  ++(taken ? counts_.taken : counts_.cold);
+  if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
+  changed_.notify_all();
+  return taken;
+}
+
+WarmContainers::Counts WarmContainers::counts() {
+  const std::lock_guard lock(mutex_);
+  Counts counts = counts_;
+  counts.ready = ready_.size();
+  return counts;
+}
+
+void WarmContainers::DropAll(std::unique_lock<std::mutex>& lock) {
+  std::deque<Container> dropped;
+  dropped.swap(ready_);
+  lock.unlock();
+  dropped.clear();
+  lock.lock();
+}
+
+void WarmContainers::Run() {
+  std::unique_lock lock(mutex_);
+  while (!ends_) {
+    const std::int64_t now = MonotonicUs();
+    if (now - asked_at_us_ > kIdleUs && !ready_.empty()) DropAll(lock);
+    const bool wanted = now - asked_at_us_ <= kIdleUs && ready_.size() < kReadyMax &&
+                        (failed_at_us_ == 0 || now - failed_at_us_ > kAfterFailureUs);
+    if (!wanted) {
+      changed_.wait_for(lock, kLook);
+      continue;
+    }
+    const std::string key = key_;
+    const std::shared_ptr<const Api> api = api_;
+    ContainerOrder order = order_;
+    order.name += "-" + std::to_string(made_++);
+    lock.unlock();
+    std::vector<Timing> timings;
+    auto made = MakeContainer(api, order, timings);
+    lock.lock();
+    // An error is the next run's own to tell.
+    failed_at_us_ = made ? 0 : MonotonicUs();
+    if (made && key == key_ && api == api_) ready_.push_back(*std::move(made));
+  }
+  DropAll(lock);
+}
+
+}  // namespace casemate::docker

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "isolation/docker/container.h"
+
+namespace casemate::docker {
+
+// Containers that are started before they are asked for, each for one run. Keeps those that the latest runs
+// would have taken; none before the first, and none after ten idle minutes. Thread-safe.
+class WarmContainers {
+ public:
+  ~WarmContainers();
+
+  // One that was made from exactly `key`, if there is one; either way, more of them are made from now on, by
+  // `order`.
+  std::optional<Container> Take(const std::string& key, const std::shared_ptr<const Api>& api,
+                                ContainerOrder order);
+
+  struct Counts {
+    std::int64_t taken = 0;
+    std::int64_t cold = 0;
+    std::size_t ready = 0;
+  };
+  Counts counts();
+
+ private:
+  static constexpr std::size_t kReadyMax = 4;
+
+  void Run();
+  void DropAll(std::unique_lock<std::mutex>& lock);
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::string key_;
+  std::shared_ptr<const Api> api_;
+  ContainerOrder order_;
+  std::deque<Container> ready_;
+  Counts counts_;
+  std::int64_t asked_at_us_ = 0;
+  std::int64_t failed_at_us_ = 0;
+  std::uint64_t made_ = 0;
+  bool ends_ = false;
+  std::thread thread_;  // with the first demand
+};
+
+}  // namespace casemate::docker
