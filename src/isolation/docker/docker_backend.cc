@@ -127,6 +127,10 @@ class DockerBackend : public Backend {
     return Begin(spec, *std::move(container), std::move(timings));
   }
 
+  std::vector<PoolStatus> Pools() const override {
+    return warm_ ? warm_->status() : std::vector<PoolStatus>();
+  }
+
  private:
   // A container that waits: one that is ready, or a new one.
   Expected<Container> Prepare(std::shared_ptr<const Api> api, const LaunchSpec& spec, const HostFacts& host,

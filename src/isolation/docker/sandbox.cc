@@ -1,12 +1,15 @@
 #include "isolation/docker/sandbox.h"
 
-#include <poll.h>
+#include <fmt/format.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <ctime>
+
+#include "isolation/docker/image.h"
 
 namespace casemate::docker {
 namespace {
@@ -81,13 +84,12 @@ void DockerSandbox::AskEngine() {
   }
   const ExitReport report = parts_.carrier->Exit();
   if (report.signal != SIGKILL && report.exit_code != 128 + SIGKILL) return;
-  // The event may be on its way still.
-  for (int look = 0; look < 10 && last_.memory_kills == 0; ++look) {
-    const auto state = parts_.container.api->Call("GET", base + "/json");
-    if (!state || !state->ok()) return;
-    if (JsonAt(state->body, {"State", "OOMKilled"}) == "true") last_.memory_kills = 1;
-    poll(nullptr, 0, 20);
-  }
+  // The engine marks a container only when it has ended; what it was told of a living one is among its
+  // events. Until the next second, since the event may be on its way still.
+  const std::string filters = fmt::format(R"({{"container":["{}"],"event":["oom"]}})", parts_.container.id);
+  const auto events = parts_.container.api->Call(
+      "GET", fmt::format("/events?since=1&until={}&filters={}", std::time(nullptr) + 1, UrlEncode(filters)));
+  if (events && events->ok() && !events->body.empty()) last_.memory_kills = 1;
 }
 
 }  // namespace casemate::docker

@@ -43,17 +43,22 @@ std::optional<Container> WarmContainers::Take(const std::string& key, const std:
     }
     ready_.pop_front();
   }
-  ++(taken ? counts_.taken : counts_.cold);
+  ++(taken ? taken_ : cold_);
   if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
   changed_.notify_all();
   return taken;
 }
 
-WarmContainers::Counts WarmContainers::counts() {
+std::vector<PoolStatus> WarmContainers::status() const {
   const std::lock_guard lock(mutex_);
-  Counts counts = counts_;
-  counts.ready = ready_.size();
-  return counts;
+  if (key_.empty()) return {};
+  PoolStatus status;
+  status.environment = order_.environment.name + " (docker)";
+  status.cells_ready = static_cast<int>(ready_.size());
+  status.cells_max = static_cast<int>(kReadyMax);
+  status.taken = taken_;
+  if (cold_ > 0) status.cold["no container was ready for such a run"] = cold_;
+  return {status};
 }
 
 void WarmContainers::DropAll(std::unique_lock<std::mutex>& lock) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "isolation/docker/container.h"
 
@@ -24,12 +25,8 @@ class WarmContainers {
   std::optional<Container> Take(const std::string& key, const std::shared_ptr<const Api>& api,
                                 ContainerOrder order);
 
-  struct Counts {
-    std::int64_t taken = 0;
-    std::int64_t cold = 0;
-    std::size_t ready = 0;
-  };
-  Counts counts();
+  // Nothing before the first demand.
+  std::vector<PoolStatus> status() const;
 
  private:
   static constexpr std::size_t kReadyMax = 4;
@@ -37,13 +34,14 @@ class WarmContainers {
   void Run();
   void DropAll(std::unique_lock<std::mutex>& lock);
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::string key_;
   std::shared_ptr<const Api> api_;
   ContainerOrder order_;
   std::deque<Container> ready_;
-  Counts counts_;
+  std::int64_t taken_ = 0;
+  std::int64_t cold_ = 0;
   std::int64_t asked_at_us_ = 0;
   std::int64_t failed_at_us_ = 0;
   std::uint64_t made_ = 0;
