@@ -21,6 +21,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <cstdlib>
 #include <mutex>
 #include <utility>
 
@@ -101,6 +102,10 @@ class DockerBackend : public Backend {
  public:
   DockerBackend(std::string runtime, bool warm) {
     host_.runtime = std::move(runtime);
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing sets variables
+    if (const char* wanted = std::getenv("CASEMATE_DOCKER_RUNTIME");
+        host_.runtime.empty() && wanted != nullptr)
+      host_.runtime = wanted;
     if (warm) warm_ = std::make_unique<WarmContainers>();
   }
 
