@@ -129,7 +129,7 @@ class DockerBackend : public Backend {
     std::vector<Timing> timings;
     auto container = Prepare(std::move(api), spec, host, timings);
     if (!container) return std::unexpected(std::move(container.error()));
-    return Begin(spec, *std::move(container), std::move(timings));
+    return Begin(spec, *std::move(container), std::move(timings), warm_.get());
   }
 
   std::vector<PoolStatus> Pools() const override {
@@ -159,12 +159,15 @@ class DockerBackend : public Backend {
   }
 
   static Expected<std::unique_ptr<Sandbox>> Begin(const LaunchSpec& spec, Container container,
-                                                  std::vector<Timing> timings) {
+                                                  std::vector<Timing> timings, WarmContainers* warm) {
     const std::int64_t begin = MonotonicUs();
     auto sandbox = std::make_unique<DockerSandbox>();
     DockerSandbox::Parts& parts = sandbox->parts();
     parts.container = std::move(container);
     parts.limits = spec.policy.limits;
+    if (warm != nullptr) {
+      parts.discard = [warm](Container used) { warm->Discard(std::move(used)); };
+    }
     auto order = LaunchOrder(spec);
     if (!order) return std::unexpected(order.error());
     auto ends = MakePipes(spec, parts);
@@ -200,7 +203,9 @@ class DockerBackend : public Backend {
     if (!info->ok())
       return Fail(ErrorCode::kUnavailable, "the Docker Engine is not ready: " + info->message());
     if (auto taken = TakeInfo(info->body, api->place().local()); !taken) return taken;
-    api_ = std::move(api);
+    // The same object as long as it is the same engine: what is ready was made by it.
+    if (!api_ || api_->place().Text() != api->place().Text() || api_->version() != api->version())
+      api_ = std::move(api);
     asked_at_us_ = now;
     return {};
   }

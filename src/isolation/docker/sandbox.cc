@@ -1,6 +1,7 @@
 #include "isolation/docker/sandbox.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <charconv>
 #include <csignal>
 #include <ctime>
+#include <utility>
 
 #include "isolation/docker/image.h"
 
@@ -15,6 +17,7 @@ namespace casemate::docker {
 namespace {
 
 constexpr std::int64_t kKillTimeoutMs = 5000;
+constexpr int kGoneMs = 2000;
 constexpr int kNotFound = 404;
 constexpr int kConflict = 409;
 
@@ -27,6 +30,10 @@ DockerSandbox::~DockerSandbox() {
     parts_.carrier->Stop();
     parts_.carrier->Close();
   }
+  if (!parts_.discard || !parts_.container.pidfd.valid()) return;
+  HardKill();
+  pollfd gone{parts_.container.pidfd.get(), POLLIN, 0};
+  if (poll(&gone, 1, kGoneMs) > 0) parts_.discard(std::move(parts_.container));
 }
 
 bool DockerSandbox::HardKill() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,6 +18,8 @@ class DockerSandbox : public Sandbox {
   struct Parts {
     Limits limits;
     Container container;
+    // Takes the container to be removed while nobody waits, once nothing runs in it; may be empty.
+    std::function<void(Container)> discard;
     std::array<UniqueFd, 5> channels;  // by Channel
     std::vector<Timing> timings;
     std::int64_t started_at_us = 0;

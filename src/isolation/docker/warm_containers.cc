@@ -61,9 +61,17 @@ std::vector<PoolStatus> WarmContainers::status() const {
   return {status};
 }
 
-void WarmContainers::DropAll(std::unique_lock<std::mutex>& lock) {
+void WarmContainers::Discard(Container container) {
+  {
+    const std::lock_guard lock(mutex_);
+    discarded_.push_back(std::move(container));
+  }
+  changed_.notify_all();
+}
+
+void WarmContainers::Drop(std::deque<Container>& containers, std::unique_lock<std::mutex>& lock) {
   std::deque<Container> dropped;
-  dropped.swap(ready_);
+  dropped.swap(containers);
   lock.unlock();
   dropped.clear();
   lock.lock();
@@ -73,7 +81,8 @@ void WarmContainers::Run() {
   std::unique_lock lock(mutex_);
   while (!ends_) {
     const std::int64_t now = MonotonicUs();
-    if (now - asked_at_us_ > kIdleUs && !ready_.empty()) DropAll(lock);
+    if (now - asked_at_us_ > kIdleUs && !ready_.empty()) Drop(ready_, lock);
+    if (!discarded_.empty()) Drop(discarded_, lock);
     const bool wanted = now - asked_at_us_ <= kIdleUs && ready_.size() < kReadyMax &&
                         (failed_at_us_ == 0 || now - failed_at_us_ > kAfterFailureUs);
     if (!wanted) {
@@ -92,7 +101,8 @@ void WarmContainers::Run() {
     failed_at_us_ = made ? 0 : MonotonicUs();
     if (made && key == key_ && api == api_) ready_.push_back(*std::move(made));
   }
-  DropAll(lock);
+  Drop(ready_, lock);
+  Drop(discarded_, lock);
 }
 
 }  // namespace casemate::docker

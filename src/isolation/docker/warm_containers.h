@@ -25,6 +25,9 @@ class WarmContainers {
   std::optional<Container> Take(const std::string& key, const std::shared_ptr<const Api>& api,
                                 ContainerOrder order);
 
+  // Removes it while nobody waits.
+  void Discard(Container container);
+
   // Nothing before the first demand.
   std::vector<PoolStatus> status() const;
 
@@ -32,7 +35,7 @@ class WarmContainers {
   static constexpr std::size_t kReadyMax = 4;
 
   void Run();
-  void DropAll(std::unique_lock<std::mutex>& lock);
+  static void Drop(std::deque<Container>& containers, std::unique_lock<std::mutex>& lock);
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -40,6 +43,7 @@ class WarmContainers {
   std::shared_ptr<const Api> api_;
   ContainerOrder order_;
   std::deque<Container> ready_;
+  std::deque<Container> discarded_;
   std::int64_t taken_ = 0;
   std::int64_t cold_ = 0;
   std::int64_t asked_at_us_ = 0;
