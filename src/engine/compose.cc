@@ -50,7 +50,7 @@ EngineParts ComposeParts(const EngineOptions& options) {
     parts.backends.push_back(oci::MakeOciBackend(kind, FindLockFolder()));
   }
   // As strong, and a hundred times slower to start: taken where the container tier cannot be, or by name.
-  parts.backends.push_back(docker::MakeDockerBackend());
+  parts.backends.push_back(docker::MakeDockerBackend(options.warm.enabled));
   parts.backends.push_back(process::MakeProcessBackend(FindLockFolder()));
   return parts;
 }

@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import tarfile
 import time
@@ -46,7 +47,7 @@ class Engine:
         self.folder = pathlib.Path(folder)
         self.host = f"unix://{self.folder}/docker.sock"
         self.client = "/usr/bin/docker" if os.path.exists("/usr/bin/docker") else shutil.which("docker")
-        self.daemon = self.dockerd = self.log = None
+        self.daemon = self.dockerd = self.log = self.certificates = self.tls_host = None
 
     def __enter__(self):
         dockerd = shutil.which("dockerd") or shutil.which("dockerd", path="/usr/sbin:/sbin")
@@ -55,12 +56,33 @@ class Engine:
         if not dockerd or not self.client:
             raise Unavailable("docker.io is not installed")
         self.dockerd = dockerd
+        self.make_certificates()
         self.start()
         made = self.docker("import", "-", IMAGE, given=image_archive())
         if made.returncode != 0:
             self.__exit__()
             raise Unavailable(f"docker import: {made.stderr.decode(errors='replace').strip()}")
         return self
+
+    def make_certificates(self):
+        """An authority, a server and a client, for one day."""
+        self.certificates = self.folder / "certificates"
+        self.certificates.mkdir()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.tls_host = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+        extensions = "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n"
+        (self.certificates / "extensions").write_text(extensions)
+        own = ["-days", "1", "-keyout", "ca-key.pem", "-out", "ca.pem", "-subj", "/CN=authority"]
+        self.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", *own)
+        for name, key in (("server", "server-key.pem"), ("cert", "key.pem")):
+            asked = ["-keyout", key, "-out", f"{name}.csr", "-subj", f"/CN={name}"]
+            self.openssl("req", "-newkey", "rsa:2048", "-nodes", *asked)
+            signed = ["-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial", "-extfile", "extensions"]
+            self.openssl("x509", "-req", "-days", "1", "-in", f"{name}.csr", *signed, "-out", f"{name}.pem")
+
+    def openssl(self, *arguments):
+        subprocess.run(["openssl", *arguments], cwd=self.certificates, capture_output=True, check=True)
 
     def start(self):
         """Also again, after the daemon was killed."""
@@ -70,6 +92,9 @@ class Engine:
         self.log = open(self.folder / "log", "ab")
         arguments = ["--data-root", self.folder / "data", "--exec-root", self.folder / "exec"]
         arguments += ["--pidfile", self.folder / "pid", "-H", self.host, "--bridge=none", "--iptables=false"]
+        keys = [("ca", "cacert"), ("server", "cert"), ("server-key", "key")]
+        arguments += ["-H", self.tls_host, "--tlsverify"]
+        arguments += [f"--tls{flag}={self.certificates}/{name}.pem" for name, flag in keys]
         self.daemon = subprocess.Popen([self.dockerd, *map(str, arguments)], stdout=self.log, stderr=self.log)
         end = time.monotonic() + 60
         while self.docker("info").returncode != 0:

@@ -63,6 +63,12 @@ ClauseAnswer Identity(const EngineFacts& engine) {
 }
 
 ClauseAnswer Syscalls(const EngineFacts& engine) {
+  if (!engine.runtime.empty() && engine.runtime != "runc" && engine.runtime != "crun") {
+    return Lacks(PolicyClause::kSyscalls,
+                 fmt::format("the runtime {} serves system calls by a kernel of its own and takes no list",
+                             engine.runtime),
+                 "the host's kernel sees that one's own calls alone", "leave CASEMATE_DOCKER_RUNTIME unset");
+  }
   if (engine.filters_calls)
     return Holds(PolicyClause::kSyscalls,
                  "seccomp allowlist given to the Docker Engine; refusals are not told");

@@ -39,16 +39,16 @@ std::size_t Number(std::string_view text) {
 }  // namespace
 
 Carrier::Carrier(Api::Stream stream, Ends ends, std::string order, HardKill hard_kill)
-    : stream_(std::move(stream.fd)),
-      outgoing_(std::move(order)),
+    : outgoing_(std::move(order)),
       inlets_{{{std::move(ends.stdin_end), Wire::kStdin}, {std::move(ends.request_end), Wire::kRequest}}},
       outlets_{{{std::move(ends.stdout_end), {}},
                 {std::move(ends.stderr_end), {}},
                 {std::move(ends.result_end), {}}}},
       hard_kill_(std::move(hard_kill)),
+      early_(std::move(stream.early)),
+      stream_(std::move(stream.fd)),
       stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      exit_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      early_(std::move(stream.early)) {}
+      exit_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 Carrier::~Carrier() {
   Stop();

@@ -100,34 +100,34 @@ class Carrier {
   Expected<WireFrame> NextFrame(const Deadline& deadline);
   bool Flushed() const;
 
-  UniqueFd stream_;
   WireReader reader_;
   std::vector<WireFrame> frames_;  // of Collect() alone
   std::string outgoing_;
   std::array<Inlet, 2> inlets_;
   std::array<Outlet, 3> outlets_;
   HardKill hard_kill_;
+  std::string early_;
+  UniqueFd stream_;
   UniqueFd stop_event_;
   UniqueFd exit_event_;
   std::atomic<int> pidfd_ = -1;
-  std::string early_;
-  bool stopping_ = false;
   std::int64_t stop_until_us_ = 0;
-  int hard_kills_ = 0;
   std::int64_t dead_at_us_ = 0;
-  bool done_ = false;
+  std::atomic<std::int64_t> tmp_bytes_ = 0;
+  std::atomic<std::int64_t> tmp_files_ = 0;
 
   std::mutex mutex_;
   std::condition_variable start_told_;
+  NotStarted reason_;  // under the mutex, as the next two
   bool told_ = false;
   bool started_ = false;
-  NotStarted reason_;
 
-  std::atomic<bool> lost_ = false;
+  bool stopping_ = false;
+  bool done_ = false;
+  int hard_kills_ = 0;
   std::optional<int> wait_status_;
+  std::atomic<bool> lost_ = false;
   std::atomic<bool> asked_to_stop_ = false;
-  std::atomic<std::int64_t> tmp_bytes_ = 0;
-  std::atomic<std::int64_t> tmp_files_ = 0;
   std::atomic<bool> tmp_full_ = false;
   std::thread thread_;
 };

@@ -24,7 +24,7 @@ constexpr int kOomScoreAdj = 500;
 constexpr std::int64_t kAttendantFiles = 2048;
 // Room for folders and rounding beside what is put below /casemate.
 constexpr std::int64_t kOwnSlackBytes = 256 * kKiB;
-constexpr std::int64_t kOwnFiles = 256;
+constexpr std::int64_t kOwnFiles = 4096;
 // The smallest that runc can start in.
 constexpr std::int64_t kMemoryBytesMin = 6 * kMiB;
 
@@ -84,11 +84,13 @@ std::map<std::string, std::string> TmpfsOf(const LaunchSpec& spec) {
   for (const RootFile& file : spec.root_files) own += static_cast<std::int64_t>(file.bytes.size()) + 4096;
   for (const ResolvedSecret& secret : spec.secrets)
     own += static_cast<std::int64_t>(secret.value->size()) + 4096;
+  // In steps: what is ready for one program fits the next.
+  own = (own + kMiB - 1) / kMiB * kMiB;
   std::map<std::string, std::string> all{
       {"/tmp", size + ",noexec,mode=1777"},
       {"/dev/shm", size + ",noexec,mode=1777"},
-      {"/casemate", fmt::format("size={},nr_inodes={},nosuid,nodev,noexec,mode=0755,uid=1000,gid=1000", own,
-                                kOwnFiles + static_cast<std::int64_t>(spec.root_files.size()))}};
+      {"/casemate",
+       fmt::format("size={},nr_inodes={},nosuid,nodev,noexec,mode=0755,uid=1000,gid=1000", own, kOwnFiles)}};
   const bool own_workspace = !spec.workspace || spec.workspace->mode == WorkspaceMode::kCopy;
   if (own_workspace) all["/workspace"] = size + ",exec,mode=0755,uid=1000,gid=1000";
   return all;
@@ -192,7 +194,7 @@ std::string_view SeccompProfile() {
 }
 
 Expected<std::string> ContainerConfig(const LaunchSpec& spec, const HostFacts& host, const std::string& image,
-                                      const std::string& owner) {
+                                      const std::string& owner, const std::string& run) {
   if (!host.local && !BindsOf(spec).empty()) {
     return Fail(
         ErrorCode::kUnavailable,
@@ -214,7 +216,7 @@ Expected<std::string> ContainerConfig(const LaunchSpec& spec, const HostFacts& h
   json.Field("StopSignal", "SIGKILL");
   json.Key("Labels");
   json.BeginObject();
-  json.Field(kRunLabel, spec.id);
+  json.Field(kRunLabel, run);
   json.Field(kOwnerLabel, owner);
   json.EndObject();
   WriteHostConfig(spec, host, json);

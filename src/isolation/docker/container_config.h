@@ -20,9 +20,10 @@ inline constexpr const char* kOwnerLabel =
     "casemate.owner";  // BOOT-ID PID START-TIME of the process that made it
 
 // The body of POST /containers/create: everything closed and bounded that the engine can close and bound.
-// kUnavailable for a host folder that an engine elsewhere cannot see.
+// `run` is the label alone: runs with the same text otherwise can take each other's container before it has
+// begun. kUnavailable for a host folder that an engine elsewhere cannot see.
 Expected<std::string> ContainerConfig(const LaunchSpec& spec, const HostFacts& host, const std::string& image,
-                                      const std::string& owner);
+                                      const std::string& owner, const std::string& run);
 
 // The same as words of `docker run`, for a person; the seccomp profile is named as the file `seccomp_file`.
 std::vector<std::string> DockerRunWords(const LaunchSpec& spec, const HostFacts& host,

@@ -1,5 +1,7 @@
 // Theory of operation: a launch.
 //
+// In an engine that stays the first three steps are done beforehand (warm_containers.h).
+//
 //   engine                                        Docker Engine
 //   POST /containers/create --------------------> 404: build our image from the host's files, and again
 //   POST /containers/ID/attach -----------------> the stream, before there is anything to lose
@@ -15,11 +17,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
+#include <cstdlib>
 #include <mutex>
 #include <utility>
 
@@ -31,12 +33,12 @@
 #include "isolation/docker/launch_order.h"
 #include "isolation/docker/owner.h"
 #include "isolation/docker/sandbox.h"
+#include "isolation/docker/warm_containers.h"
 
 namespace casemate::docker {
 namespace {
 
 constexpr std::int64_t kStartTimeoutMs = 60'000;
-constexpr int kNotFound = 404;
 
 struct PipePair {
   UniqueFd read_end;
@@ -52,155 +54,60 @@ Expected<PipePair> MakePipe() {
   return PipePair{UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
-class Launcher {
- public:
-  Launcher(std::shared_ptr<const Api> api, const LaunchSpec& spec, HostFacts host)
-      : api_(std::move(api)), spec_(spec), host_(std::move(host)), mark_us_(MonotonicUs()) {}
-
-  Expected<std::unique_ptr<Sandbox>> Run() {
-    sandbox_->parts().api = api_;
-    sandbox_->parts().limits = spec_.policy.limits;
-    for (auto step :
-         {&Launcher::Create, &Launcher::Attach, &Launcher::Start, &Launcher::Find, &Launcher::Await}) {
-      if (auto done = (this->*step)(); !done) return std::unexpected(done.error());
-    }
-    return std::move(sandbox_);
-  }
-
- private:
-  DockerSandbox::Parts& parts() { return sandbox_->parts(); }
-
-  void Mark(std::string_view step) {
-    const std::int64_t now = MonotonicUs();
-    parts().timings.push_back({std::string(step), now - mark_us_});
-    mark_us_ = now;
-  }
-
-  std::unexpected<Error> Refused(std::string_view what, const Reply& reply) const {
-    return Fail(ErrorCode::kUnavailable,
-                fmt::format("the Docker Engine cannot {}: {}", what, reply.message()),
-                fmt::format("status {}", reply.status));
-  }
-
-  Expected<void> Create() {
-    const std::string image = ImageName(spec_.environment);
-    const auto config = ContainerConfig(spec_, host_, image, OwnerOfThis());
-    if (!config) return std::unexpected(config.error());
-    const std::string target = "/containers/create?name=casemate-" + UniqueName(spec_.id);
-    auto reply = api_->Call("POST", target, *config);
-    if (reply && reply->status == kNotFound) {
-      static std::mutex one_build;
-      const std::lock_guard lock(one_build);
-      reply = api_->Call("POST", target, *config);
-      if (reply && reply->status == kNotFound) {
-        if (auto built = BuildImage(*api_, spec_.environment, image); !built) return built;
-        Mark("docker.image");
-        reply = api_->Call("POST", target, *config);
-      }
-    }
-    if (!reply) return std::unexpected(std::move(reply.error()));
-    if (!reply->ok()) return Refused("make a container", *reply);
-    parts().id = JsonAt(reply->body, {"Id"});
-    Mark("docker.create");
+Expected<Carrier::Ends> MakePipes(const LaunchSpec& spec, DockerSandbox::Parts& parts) {
+  Carrier::Ends ends;
+  const auto join = [&parts](Channel channel, bool program_reads, UniqueFd& inner) -> Expected<void> {
+    auto pipe = MakePipe();
+    if (!pipe) return std::unexpected(pipe.error());
+    inner = std::move(program_reads ? pipe->read_end : pipe->write_end);
+    parts.channels[static_cast<std::size_t>(channel)] =
+        std::move(program_reads ? pipe->write_end : pipe->read_end);
     return {};
-  }
+  };
+  Expected<void> done = join(Channel::kStdout, false, ends.stdout_end);
+  if (done) done = join(Channel::kStderr, false, ends.stderr_end);
+  if (done && spec.stdin_pipe) done = join(Channel::kStdin, true, ends.stdin_end);
+  if (done && spec.control_channel) done = join(Channel::kRequest, true, ends.request_end);
+  if (done && spec.control_channel) done = join(Channel::kResult, false, ends.result_end);
+  if (!done) return std::unexpected(done.error());
+  return ends;
+}
 
-  Expected<void> Attach() {
-    auto order = LaunchOrder(spec_);
-    if (!order) return std::unexpected(order.error());
-    Carrier::Ends ends;
-    const auto join = [this](Channel channel, bool program_reads, UniqueFd& inner) -> Expected<void> {
-      auto pipe = MakePipe();
-      if (!pipe) return std::unexpected(pipe.error());
-      inner = std::move(program_reads ? pipe->read_end : pipe->write_end);
-      parts().channels[static_cast<std::size_t>(channel)] =
-          std::move(program_reads ? pipe->write_end : pipe->read_end);
-      return {};
-    };
-    Expected<void> done = join(Channel::kStdout, false, ends.stdout_end);
-    if (done) done = join(Channel::kStderr, false, ends.stderr_end);
-    if (done && spec_.stdin_pipe) done = join(Channel::kStdin, true, ends.stdin_end);
-    if (done && spec_.control_channel) done = join(Channel::kRequest, true, ends.request_end);
-    if (done && spec_.control_channel) done = join(Channel::kResult, false, ends.result_end);
-    if (!done) return done;
-    auto stream = api_->Hijack("/containers/" + parts().id + "/attach?stream=1&stdin=1&stdout=1&stderr=1");
-    if (!stream) return std::unexpected(std::move(stream.error()));
-    parts().carrier = std::make_unique<Carrier>(*std::move(stream), std::move(ends), *std::move(order),
-                                                [sandbox = sandbox_.get()] { return sandbox->HardKill(); });
-    Mark("docker.attach");
-    return {};
+std::unexpected<Error> NotStarted(const Carrier::NotStarted& trouble, const std::string& command) {
+  if (trouble.what == "execute it" && trouble.err == ENOENT) {
+    return Fail(
+        ErrorCode::kNotFound,
+        fmt::format("there is no command {} in the image; it has the interpreter, its packages and the "
+                    "commands of profiles/docker/image.toml",
+                    command));
   }
-
-  Expected<void> Start() {
-    const auto reply = api_->Call("POST", "/containers/" + parts().id + "/start", {}, kStartTimeoutMs);
-    if (!reply) return std::unexpected(reply.error());
-    if (!reply->ok()) return Refused("start the container", *reply);
-    Mark("docker.start");
-    return {};
+  if (trouble.what == "execute it" && trouble.err == EACCES) {
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("{} cannot be executed in the sandbox; is it an executable file?", command));
   }
-
-  // Its first process, seen from this host.
-  Expected<void> Find() {
-    if (host_.local) {
-      const auto reply = api_->Call("GET", "/containers/" + parts().id + "/json");
-      if (!reply) return std::unexpected(reply.error());
-      pid_t pid = 0;
-      const std::string text = JsonAt(reply->body, {"State", "Pid"});
-      std::from_chars(text.data(), text.data() + text.size(), pid);
-      if (pid > 0) {
-        UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-        parts().counters = Counters::Open(pid, parts().id);
-        // Only a process whose cgroup has the container's name is the one that is meant.
-        if (parts().counters) parts().pidfd = std::move(pidfd);
-      }
-    }
-    parts().carrier->Watch(parts().pidfd.get());
-    parts().carrier->Start();
-    Mark("docker.find");
-    return {};
+  if (trouble.err == ENOSPC)
+    return Fail(ErrorCode::kInvalidRequest, "the input files do not fit into the sandbox; raise --tmp-size");
+  if (trouble.err == 0) {
+    return Fail(
+        ErrorCode::kUnavailable,
+        "the container ended before its program began: raise --memory, or look at the Docker Engine's log",
+        trouble.what);
   }
-
-  Expected<void> Await() {
-    const auto trouble = parts().carrier->WaitStarted(Deadline::After(kStartTimeoutMs));
-    parts().started_at_us = MonotonicUs();
-    Mark("docker.program");
-    if (!trouble) return {};
-    const std::string& command = spec_.argv.front();
-    if (trouble->what == "execute it" && trouble->err == ENOENT) {
-      return Fail(
-          ErrorCode::kNotFound,
-          fmt::format("there is no command {} in the image; it has the interpreter, its packages and the "
-                      "commands of profiles/docker/image.toml",
-                      command));
-    }
-    if (trouble->what == "execute it" && trouble->err == EACCES) {
-      return Fail(ErrorCode::kNotFound,
-                  fmt::format("{} cannot be executed in the sandbox; is it an executable file?", command));
-    }
-    if (trouble->err == ENOSPC)
-      return Fail(ErrorCode::kInvalidRequest,
-                  "the input files do not fit into the sandbox; raise --tmp-size");
-    if (trouble->err == 0) {
-      return Fail(
-          ErrorCode::kUnavailable,
-          "the container ended before its program began: raise --memory, or look at the Docker Engine's log",
-          trouble->what);
-    }
-    return FailErrno(ErrorCode::kUnavailable,
-                     fmt::format("the container could not {}; run `casemate doctor`", trouble->what),
-                     "attendant", trouble->err);
-  }
-
-  std::shared_ptr<const Api> api_;
-  const LaunchSpec& spec_;
-  HostFacts host_;
-  std::int64_t mark_us_;
-  std::unique_ptr<DockerSandbox> sandbox_ = std::make_unique<DockerSandbox>();
-};
+  return FailErrno(ErrorCode::kUnavailable,
+                   fmt::format("the container could not {}; run `casemate doctor`", trouble.what),
+                   "attendant", trouble.err);
+}
 
 class DockerBackend : public Backend {
  public:
-  explicit DockerBackend(std::string runtime) { host_.runtime = std::move(runtime); }
+  DockerBackend(std::string runtime, bool warm) {
+    host_.runtime = std::move(runtime);
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing sets variables
+    if (const char* wanted = std::getenv("CASEMATE_DOCKER_RUNTIME");
+        host_.runtime.empty() && wanted != nullptr)
+      host_.runtime = wanted;
+    if (warm) warm_ = std::make_unique<WarmContainers>();
+  }
 
   Tier tier() const override { return Tier::kDocker; }
 
@@ -219,10 +126,65 @@ class DockerBackend : public Backend {
       api = api_;
       host = host_;
     }
-    return Launcher(std::move(api), spec, std::move(host)).Run();
+    std::vector<Timing> timings;
+    auto container = Prepare(std::move(api), spec, host, timings);
+    if (!container) return std::unexpected(std::move(container.error()));
+    return Begin(spec, *std::move(container), std::move(timings), warm_.get());
+  }
+
+  std::vector<PoolStatus> Pools() const override {
+    return warm_ ? warm_->status() : std::vector<PoolStatus>();
   }
 
  private:
+  // A container that waits: one that is ready, or a new one.
+  Expected<Container> Prepare(std::shared_ptr<const Api> api, const LaunchSpec& spec, const HostFacts& host,
+                              std::vector<Timing>& timings) {
+    const std::int64_t begin = MonotonicUs();
+    const std::string image = ImageName(spec.environment);
+    const std::string owner = OwnerOfThis();
+    auto config = ContainerConfig(spec, host, image, owner, spec.id);
+    if (!config) return std::unexpected(config.error());
+    if (warm_) {
+      const auto key = ContainerConfig(spec, host, image, owner, "warm");
+      auto ready = warm_->Take(*key, api, {"casemate-" + UniqueName("warm"), *key, image, spec.environment});
+      if (ready) {
+        timings.push_back({"docker.take", MonotonicUs() - begin});
+        return *std::move(ready);
+      }
+    }
+    return MakeContainer(std::move(api),
+                         {"casemate-" + UniqueName(spec.id), *std::move(config), image, spec.environment},
+                         timings);
+  }
+
+  static Expected<std::unique_ptr<Sandbox>> Begin(const LaunchSpec& spec, Container container,
+                                                  std::vector<Timing> timings, WarmContainers* warm) {
+    const std::int64_t begin = MonotonicUs();
+    auto sandbox = std::make_unique<DockerSandbox>();
+    DockerSandbox::Parts& parts = sandbox->parts();
+    parts.container = std::move(container);
+    parts.limits = spec.policy.limits;
+    if (warm != nullptr) {
+      parts.discard = [warm](Container used) { warm->Discard(std::move(used)); };
+    }
+    auto order = LaunchOrder(spec);
+    if (!order) return std::unexpected(order.error());
+    auto ends = MakePipes(spec, parts);
+    if (!ends) return std::unexpected(ends.error());
+    parts.carrier =
+        std::make_unique<Carrier>(std::move(parts.container.stream), *std::move(ends), *std::move(order),
+                                  [self = sandbox.get()] { return self->HardKill(); });
+    parts.carrier->Watch(parts.container.pidfd.get());
+    parts.carrier->Start();
+    const auto trouble = parts.carrier->WaitStarted(Deadline::After(kStartTimeoutMs));
+    parts.started_at_us = MonotonicUs();
+    parts.timings = std::move(timings);
+    parts.timings.push_back({"docker.program", parts.started_at_us - begin});
+    if (trouble) return NotStarted(*trouble, spec.argv.front());
+    return sandbox;
+  }
+
   static constexpr std::int64_t kAskAgainUs = 10'000'000;
 
   // What the engine is and can do; again after a while, since it may have been restarted as another.
@@ -241,7 +203,9 @@ class DockerBackend : public Backend {
     if (!info->ok())
       return Fail(ErrorCode::kUnavailable, "the Docker Engine is not ready: " + info->message());
     if (auto taken = TakeInfo(info->body, api->place().local()); !taken) return taken;
-    api_ = std::move(api);
+    // The same object as long as it is the same engine: what is ready was made by it.
+    if (!api_ || api_->place().Text() != api->place().Text() || api_->version() != api->version())
+      api_ = std::move(api);
     asked_at_us_ = now;
     return {};
   }
@@ -276,12 +240,13 @@ class DockerBackend : public Backend {
   std::int64_t asked_at_us_ = 0;
   HostFacts host_;
   EngineFacts engine_;
+  std::unique_ptr<WarmContainers> warm_;  // of an engine that stays
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> MakeDockerBackend(std::string runtime) {
-  return std::make_unique<DockerBackend>(std::move(runtime));
+std::unique_ptr<Backend> MakeDockerBackend(bool warm, std::string runtime) {
+  return std::make_unique<DockerBackend>(std::move(runtime), warm);
 }
 
 }  // namespace casemate::docker

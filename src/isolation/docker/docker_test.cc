@@ -77,7 +77,8 @@ TEST(ContainerConfigTest, ClosesAllThatDockerCanClose) {
   spec.policy.limits.memory_bytes = 64 * kMiB;
   spec.policy.limits.cpus = 100;
   spec.policy.limits.processes_max = 7;
-  const auto config = ContainerConfig(spec, {.cpus = 2, .runtime = "runsc", .local = true}, "image", "owner");
+  const auto config =
+      ContainerConfig(spec, {.cpus = 2, .runtime = "runsc", .local = true}, "image", "owner", "run-1");
   ASSERT_TRUE(config);
   const auto at = [&config](std::string_view key) { return JsonAt(*config, {"HostConfig", key}); };
   EXPECT_EQ(at("Memory"), "67108864");
@@ -104,8 +105,8 @@ TEST(ContainerConfigTest, ClosesAllThatDockerCanClose) {
 TEST(ContainerConfigTest, RefusesFoldersThatAnEngineElsewhereCannotSee) {
   LaunchSpec spec;
   spec.workspace = Workspace{"/srv", WorkspaceMode::kReadOnly};
-  EXPECT_TRUE(ContainerConfig(spec, {.local = true}, "i", "o"));
-  const auto refused = ContainerConfig(spec, {.local = false}, "i", "o");
+  EXPECT_TRUE(ContainerConfig(spec, {.local = true}, "i", "o", "r"));
+  const auto refused = ContainerConfig(spec, {.local = false}, "i", "o", "r");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
 }

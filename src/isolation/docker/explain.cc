@@ -30,7 +30,7 @@ std::vector<Document> ExplainRun(const LaunchSpec& spec) {
   for (const std::string& word : DockerRunWords(spec, host, image, kProfileName))
     line += (line.empty() ? "" : " ") + Quote(word);
   std::vector<Document> documents{{"docker run", line + "\n"}};
-  if (const auto config = ContainerConfig(spec, host, image, "")) {
+  if (const auto config = ContainerConfig(spec, host, image, "", spec.id)) {
     documents.push_back({"POST /containers/create", *config + "\n"});
   }
   documents.push_back({kProfileName, std::string(SeccompProfile()) + "\n"});

@@ -1,5 +1,6 @@
 #include "isolation/docker/sandbox.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -7,14 +8,16 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <ctime>
+#include <utility>
 
-#include "base/clock.h"
+#include "isolation/docker/image.h"
 
 namespace casemate::docker {
 namespace {
 
 constexpr std::int64_t kKillTimeoutMs = 5000;
-constexpr std::int64_t kRemoveTimeoutMs = 10'000;
+constexpr int kGoneMs = 2000;
 constexpr int kNotFound = 404;
 constexpr int kConflict = 409;
 
@@ -27,30 +30,21 @@ DockerSandbox::~DockerSandbox() {
     parts_.carrier->Stop();
     parts_.carrier->Close();
   }
-  if (!parts_.id.empty()) Remove();
+  if (!parts_.discard || !parts_.container.pidfd.valid()) return;
+  HardKill();
+  pollfd gone{parts_.container.pidfd.get(), POLLIN, 0};
+  if (poll(&gone, 1, kGoneMs) > 0) parts_.discard(std::move(parts_.container));
 }
 
 bool DockerSandbox::HardKill() {
-  if (parts_.pidfd.valid()) {
-    const long killed = syscall(SYS_pidfd_send_signal, parts_.pidfd.get(), SIGKILL, nullptr, 0);
+  if (parts_.container.pidfd.valid()) {
+    const long killed = syscall(SYS_pidfd_send_signal, parts_.container.pidfd.get(), SIGKILL, nullptr, 0);
     if (killed == 0 || errno == ESRCH) return true;
   }
-  if (parts_.id.empty()) return true;
-  const auto reply =
-      parts_.api->Call("POST", "/containers/" + parts_.id + "/kill?signal=KILL", {}, kKillTimeoutMs);
+  if (parts_.container.id.empty()) return true;
+  const auto reply = parts_.container.api->Call(
+      "POST", "/containers/" + parts_.container.id + "/kill?signal=KILL", {}, kKillTimeoutMs);
   return reply && (reply->ok() || reply->status == kNotFound || reply->status == kConflict);
-}
-
-// Waits until the engine has it no more: its record, its file system and its cgroup.
-void DockerSandbox::Remove() const {
-  const Deadline deadline = Deadline::After(kRemoveTimeoutMs);
-  const std::string target = "/containers/" + parts_.id + "?force=1&v=1";
-  for (;;) {
-    const auto reply = parts_.api->Call("DELETE", target, {}, deadline.RemainingMs() + 1);
-    // 409: it is being removed already.
-    if (!reply || reply->ok() || reply->status == kNotFound || deadline.Passed()) return;
-    poll(nullptr, 0, 5);
-  }
 }
 
 // Repeated by the supervisor until the sandbox is gone; once is enough.
@@ -68,7 +62,7 @@ ExitReport DockerSandbox::Exit() {
 }
 
 ResourceReading DockerSandbox::Read() {
-  if (parts_.counters) parts_.counters->Read(last_);
+  if (parts_.container.counters) parts_.container.counters->Read(last_);
   last_.tmp_bytes = parts_.carrier->tmp_bytes();
   last_.tmp_files = parts_.carrier->tmp_files();
   last_.tmp_full = last_.tmp_full || parts_.carrier->tmp_full();
@@ -78,15 +72,15 @@ ResourceReading DockerSandbox::Read() {
 // What a host elsewhere counts, once, while the container is still there.
 void DockerSandbox::AskEngine() {
   Read();
-  if (parts_.counters || asked_) return;
+  if (parts_.container.counters || asked_) return;
   asked_ = true;
   const auto number = [](const std::string& text) {
     std::int64_t value = 0;
     std::from_chars(text.data(), text.data() + text.size(), value);
     return value;
   };
-  const std::string base = "/containers/" + parts_.id;
-  if (const auto stats = parts_.api->Call("GET", base + "/stats?stream=false&one-shot=true");
+  const std::string base = "/containers/" + parts_.container.id;
+  if (const auto stats = parts_.container.api->Call("GET", base + "/stats?stream=false&one-shot=true");
       stats && stats->ok()) {
     constexpr std::int64_t kNanosecondsPerMicrosecond = 1000;
     last_.cpu_time_us =
@@ -97,13 +91,12 @@ void DockerSandbox::AskEngine() {
   }
   const ExitReport report = parts_.carrier->Exit();
   if (report.signal != SIGKILL && report.exit_code != 128 + SIGKILL) return;
-  // The event may be on its way still.
-  for (int look = 0; look < 10 && last_.memory_kills == 0; ++look) {
-    const auto state = parts_.api->Call("GET", base + "/json");
-    if (!state || !state->ok()) return;
-    if (JsonAt(state->body, {"State", "OOMKilled"}) == "true") last_.memory_kills = 1;
-    poll(nullptr, 0, 20);
-  }
+  // The engine marks a container only when it has ended; what it was told of a living one is among its
+  // events. Until the next second, since the event may be on its way still.
+  const std::string filters = fmt::format(R"({{"container":["{}"],"event":["oom"]}})", parts_.container.id);
+  const auto events = parts_.container.api->Call(
+      "GET", fmt::format("/events?since=1&until={}&filters={}", std::time(nullptr) + 1, UrlEncode(filters)));
+  if (events && events->ok() && !events->body.empty()) last_.memory_kills = 1;
 }
 
 }  // namespace casemate::docker

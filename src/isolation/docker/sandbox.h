@@ -1,14 +1,13 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "isolation/docker/api.h"
 #include "isolation/docker/carrier.h"
-#include "isolation/docker/counters.h"
+#include "isolation/docker/container.h"
 
 namespace casemate::docker {
 
@@ -17,11 +16,10 @@ namespace casemate::docker {
 class DockerSandbox : public Sandbox {
  public:
   struct Parts {
-    std::shared_ptr<const Api> api;
     Limits limits;
-    std::string id;  // the container's; "" before it is made
-    UniqueFd pidfd;  // of its first process, where that is one of this host's
-    std::optional<Counters> counters;
+    Container container;
+    // Takes the container to be removed while nobody waits, once nothing runs in it; may be empty.
+    std::function<void(Container)> discard;
     std::array<UniqueFd, 5> channels;  // by Channel
     std::vector<Timing> timings;
     std::int64_t started_at_us = 0;
@@ -56,7 +54,6 @@ class DockerSandbox : public Sandbox {
 
  private:
   void AskEngine();
-  void Remove() const;
 
   Parts parts_;
   ResourceReading last_;
