@@ -81,7 +81,7 @@ class SessionCell : public LiveSession {
   void Perform(const ExecutionRequest& step, Scrubber& scrubber, RunRecorder& recorder, const Ask& ask,
                ExecutionResult& result);
   bool IsGone() const;
-  void NoteEnd(const ExecutionResult& result);
+  void NoteEnd(const ExecutionResult& step);
   void DiscardResultBytes() const;
 
   EngineParts& parts_;
