@@ -9,6 +9,7 @@
 #include "model/event_json.h"
 #include "model/request_json.h"
 #include "model/result_json.h"
+#include "model/session_json.h"
 
 namespace {
 
@@ -61,6 +62,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   CheckRequest(text);
   CheckResult(text);
+  const auto session = casemate::DecodeSessionOptions(text);
+  Require(session || session.error().code == casemate::ErrorCode::kInvalidRequest);
   Echo echo;
   casemate::ExecutionResult finished;
   (void)casemate::ReadEventLine(text, &echo, finished);

@@ -84,6 +84,11 @@ def _attempt(state, steps, own):
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename in own:
         trace = trace.tb_next
+    last = trace
+    while last is not None and last.tb_next is not None:
+        if last.tb_next.tb_frame.f_code.co_filename == own[-1]:  # the handler of an interrupt
+            last.tb_next = None
+        last = last.tb_next
     return error.with_traceback(trace)
 
 

@@ -139,6 +139,7 @@ class SessionTest(unittest.TestCase):
         self.interrupt()
         answer = self.answer()
         self.assertEqual((json.loads(answer["E"])["type"], answer["code"]), ("KeyboardInterrupt", 130))
+        self.assertNotIn("session.py", json.loads(answer["E"])["traceback"])
         self.assertEqual(self.value("x"), 1)
 
     def test_an_interrupt_that_overtakes_its_step_is_not_lost(self):

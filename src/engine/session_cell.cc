@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 #include <utility>
 
 #include "confine/workspace_files.h"
@@ -80,7 +81,7 @@ class SessionCell : public LiveSession {
   void Perform(const ExecutionRequest& step, Scrubber& scrubber, RunRecorder& recorder, const Ask& ask,
                ExecutionResult& result);
   bool IsGone() const;
-  void NoteEnd(const ExecutionResult& result);
+  void NoteEnd(const ExecutionResult& step);
   void DiscardResultBytes() const;
 
   EngineParts& parts_;
@@ -134,6 +135,12 @@ Expected<void> SessionCell::Launch(EnvironmentSource& environments) {
   auto admitted = ChooseTier(parts_.backends, base_, checked->policy);
   if (!admitted) return std::unexpected(admitted.error());
   whole_.isolation = std::move(admitted->report);
+  // RLIMIT_CPU would add up over all steps.
+  for (Enforced& enforced : whole_.isolation.enforced) {
+    constexpr std::string_view kPerProcess = ", RLIMIT_CPU";
+    if (enforced.mechanism.ends_with(kPerProcess))
+      enforced.mechanism.resize(enforced.mechanism.size() - kPerProcess.size());
+  }
   if (!base_.secrets.empty()) {
     auto resolved = ResolveSecrets(base_, *parts_.secrets);
     if (!resolved) return std::unexpected(resolved.error());

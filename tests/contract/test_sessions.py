@@ -86,9 +86,11 @@ class Steps(WithEngine):
     def test_keep_state_and_have_results_of_their_own(self):
         session = self.open(env={"WORD": "a b"}, name="mine")
         self.assertEqual((session.info["state"], session.info["name"]), ("idle", "mine"))
-        session.run("import os, sys\nx = 1\ndef f(): return x\nfile = open('notes', 'w+')\nos.mkdir('d'); os.chdir('d')")
+        session.run("import os, sys\nx = 1\ndef f(): return x\nfile = open('notes', 'w+')\n"
+                    "os.mkdir('d'); os.chdir('d')")
         first = session.run("print('out'); print('err', file=sys.stderr)\nx += 1\nf()")
-        self.assertEqual((first["status"], first["result"], first["stdout"], first["stderr"]), ("ok", 2, "out\n", "err\n"))
+        self.assertEqual([first[name] for name in ("status", "result", "stdout", "stderr")],
+                         ["ok", 2, "out\n", "err\n"])
         self.assertEqual((first["session"]["id"], first["session"]["step"]), (session.id, 2))
         second = session.run("file.write('kept'); file.seek(0)\n[file.read(), os.getcwd(), os.environ['WORD']]")
         self.assertEqual(second["result"], ["kept", "/workspace/d", "a b"])
@@ -105,7 +107,8 @@ class Steps(WithEngine):
         status, body = self.engine.ask("POST", f"/v1/sessions/{session.id}/run", json.dumps({"code": "print(1)\n2"}),
                                        {"Accept": "application/x-ndjson"})
         events = [json.loads(line) for line in body.splitlines()]
-        self.assertEqual((status, [event["event"] for event in events]), (200, ["started", "stdout", "result", "finished"]))
+        self.assertEqual((status, [event["event"] for event in events]),
+                         (200, ["started", "stdout", "result", "finished"]))
         self.assertEqual(events[-1]["result"]["session"]["state"], "idle")
 
     def test_sessions_see_nothing_of_each_other(self):
@@ -187,7 +190,8 @@ class Survives(WithEngine):
     def test_an_error_and_an_exit(self):
         session = self.start()
         failed = session.run("1/0")
-        self.assertEqual((failed["status"], failed["error"]["type"], failed["exit_code"]), ("error", "ZeroDivisionError", 1))
+        self.assertEqual((failed["status"], failed["error"]["type"], failed["exit_code"]),
+                         ("error", "ZeroDivisionError", 1))
         self.assertEqual(session.run("import sys; sys.exit(3)")["exit_code"], 3)
         self.goes_on(session)
 
@@ -228,7 +232,8 @@ class Survives(WithEngine):
     def test_a_caller_that_hangs_up(self):
         session = self.start()
         connection = UnixConnection(self.engine.path)
-        connection.request("POST", f"/v1/sessions/{session.id}/run", json.dumps({"code": "import time\ntime.sleep(60)"}))
+        connection.request("POST", f"/v1/sessions/{session.id}/run",
+                           json.dumps({"code": "import time\ntime.sleep(60)"}))
         self.assertFalse(casemate.settle(lambda: session.state() != "running", 20))
         connection.close()
         self.assertFalse(casemate.settle(lambda: session.state() != "idle", 20))
@@ -288,19 +293,30 @@ class EngineRestart(Case):
 class Hostile(WithEngine):
     def test_a_forged_end_does_not_move_the_limits(self):
         session = self.open(limits={"wall_time_ms": 1500})
-        forged = session.run(
-            "import gc, os, sys\n"
-            "token = [o.encode() for o in gc.get_objects() if 0] or None\n"
-            "def frame(k, p=b''): return k + len(p).to_bytes(4, 'little') + p\n"
-            "f = sys._getframe()\n"
-            "while f.f_back: f = f.f_back\n"
-            "names = {k: v for g in [f] for k, v in g.f_locals.items()}\n"
-            "try:\n"
-            "    os.write(1101, frame(b'R', b'1') + frame(b'Z') + frame(b'Q', b'\\0' + b'0' * 32))\n"
-            "except OSError: pass\n"
-            "while True: pass")
-        self.assertIn(forged["status"], ("timeout", "result_invalid"))
-        self.assertGreaterEqual(forged["usage"]["wall_ms"], 1400)
+        blind = session.run("import os\n"
+                            "def frame(k, p=b''): return k + len(p).to_bytes(4, 'little') + p\n"
+                            "os.write(1101, frame(b'R', b'1') + frame(b'Z') + frame(b'Q', b'\\0' + b'0' * 32))\n"
+                            "while True: pass")
+        # After a frame that no harness sends nothing more is read there, so its end cannot be told either.
+        self.assertEqual((blind["status"], blind["session"]["state"]), ("timeout", "ended"))
+        self.assertGreaterEqual(blind["usage"]["wall_ms"], 1400)
+        # One who reads the token out of the harness gets its step called over, and nothing else: what goes on
+        # is counted, and a later step has its own clock.
+        session = self.open(limits={"wall_time_ms": 1500, "cpu_time_ms": 1000})
+        told = session.run("import os, sys\n"
+                           "frame = sys._getframe()\n"
+                           "while 'token' not in frame.f_locals: frame = frame.f_back\n"
+                           "token = frame.f_locals['token']\n"
+                           "def frame(k, p=b''): return k + len(p).to_bytes(4, 'little') + p\n"
+                           "os.write(1101, frame(b'S') + frame(b'R', b'1') + frame(b'Z') + "
+                           "frame(b'Q', b'\\0' + token))\n"
+                           "while True: pass")
+        self.assertEqual((told["status"], told["result"]), ("ok", 1))
+        late = session.ask("POST", "/run", {"code": "1"})
+        if late[0] == 200:
+            self.assertNotEqual(late[1]["status"], "ok")
+            self.assertLess(late[1]["usage"]["wall_ms"], 20000)
+        self.assertFalse(casemate.settle(lambda: session.state() != "ended", 40))
 
     def test_what_a_thread_leaves_behind_is_bounded(self):
         session = self.open(limits={"wall_time_ms": 2000})
@@ -322,7 +338,8 @@ class Hostile(WithEngine):
             session = self.open()
             result = session.run(code)
             self.assertIn(result["status"], ("error", "ok", "result_invalid"), code)
-            casemate.settle(lambda: session.ask("POST", "/run", {"code": "1", "limits": {"wall_time_ms": 1000}})[0] != 409, 20)
+            step = {"code": "1", "limits": {"wall_time_ms": 1000}}
+            casemate.settle(lambda: session.ask("POST", "/run", step)[0] != 409, 20)  # noqa: B023
             self.assertEqual(session.state(), "ended", code)
 
     def test_replaced_builtins_do_not_forge_the_outside(self):
@@ -338,22 +355,56 @@ class Hostile(WithEngine):
 
     def test_what_runs_between_steps_is_counted(self):
         session = self.open(limits={"cpu_time_ms": 500})
-        session.run("import threading\nthreading.Thread(target=lambda: [None for _ in iter(int, 1)], daemon=True).start()")
+        session.run("import threading\n"
+                    "threading.Thread(target=lambda: [None for _ in iter(int, 1)], daemon=True).start()")
         self.assertFalse(casemate.settle(lambda: session.state() != "ended", 40))
 
     def test_children_die_with_their_session(self):
         session = self.open()
         marker = f"sleep-{time.time_ns()}"
-        session.run(f"import subprocess\nsubprocess.Popen(['python3', '-c', 'import time; time.sleep(600)', '{marker}'])")
+        session.run("import subprocess\n"
+                    f"subprocess.Popen(['python3', '-c', 'import time; time.sleep(600)', '{marker}'])")
         session.ask("DELETE")
         self.assertFalse(casemate.settle(lambda: casemate.marked(marker), 10))
+
+
+class Refusals(WithEngine):
+    def test_what_cannot_be_says_why(self):
+        session = self.open()
+        for path in ("fork", "checkpoints", "rewind", "hibernate"):
+            status, problem = session.ask("POST", f"/{path}", {})
+            self.assertEqual((status, problem["code"]), (501, "unavailable"))
+            self.assertIn(path.rstrip("s"), problem["detail"])
+
+    def test_the_command_line(self):
+        env = {**self.env, "CASEMATE_SOCKET": self.engine.path}
+
+        def session(*words, stdin=b""):
+            return casemate.run(["session", *words], env=env, stdin=stdin)
+        opened = session("open", '{"name": "cli"}').stdout.decode().strip()
+        self.assertEqual(session("run", opened, "-c", "x = 20\nprint('a')").stdout, b"a\n")
+        self.assertEqual(session("run", opened, "-", stdin=b"x + 1").stdout, b"21\n")
+        failed = session("run", opened, "-c", "1/0")
+        self.assertEqual((failed.code, b"ZeroDivisionError" in failed.stderr), (1, True))
+        self.assertEqual(session("put", opened, "d/f", "-", stdin=b"\0x").code, 0)
+        self.assertEqual(session("get", opened, "d/f").stdout, b"\0x")
+        self.assertIn(b'"f"', session("ls", opened, "d").stdout)
+        self.assertEqual(session("mv", opened, "d/f", "g").code, 0)
+        self.assertEqual(session("rm", opened, "d/f").code, 126)
+        self.assertIn(b'"cli"', session("list").stdout)
+        self.assertEqual(session("close", opened).code, 0)
+        gone = session("run", opened, "-c", "1")
+        self.assertEqual((gone.code, b"no such session" in gone.stderr), (126, True))
+        for words in (("open", "{"), ("run", opened), ("nothing",), ("put", opened, "x"), ("show", "../../x")):
+            self.assertEqual(session(*words).code, 126, words)
 
 
 class Files(WithEngine):
     def test_go_in_and_out(self):
         session = self.open(files={"first": "1"})
         self.assertEqual(session.file("PUT", "a/b/data é.bin", b"\0\xff" * 100000)[0], 204)
-        self.assertEqual(session.value("[len(open('a/b/data é.bin', 'rb').read()), open('first').read()]"), [200000, "1"])
+        self.assertEqual(session.value("[len(open('a/b/data é.bin', 'rb').read()), open('first').read()]"),
+                         [200000, "1"])
         session.run("open('a/out', 'w').write('made inside')")
         self.assertEqual(session.file("GET", "a/out"), (200, b"made inside"))
         listed = json.loads(session.file("GET", "a", query="?list")[1])["entries"]
@@ -364,13 +415,15 @@ class Files(WithEngine):
         self.assertEqual(session.file("GET", "b2")[1], b"made inside")
         self.assertEqual(session.file("DELETE", "b2")[0], 204)
         self.assertEqual(session.file("DELETE", "a")[0], 400)  # not empty
-        self.assertEqual({e["name"] for e in json.loads(session.file("GET", "", query="?list")[1])["entries"]}, {"a", "first"})
+        listed = json.loads(session.file("GET", "", query="?list")[1])["entries"]
+        self.assertEqual({e["name"] for e in listed}, {"a", "first"})
         self.assertEqual(session.value("open('a/b/data é.bin', 'ab').write(b'x')"), 1)  # the program owns it
 
     def test_paths_do_not_lead_out(self):
         session = self.open()
         session.run("import os\nos.symlink('/etc', 'e'); os.symlink('/etc/passwd', 'p'); os.symlink('..', 'up')\n"
-                    "os.symlink('../../proc/self/root', 'r'); os.mkfifo('fifo'); os.mkdir('d'); os.symlink('/tmp', 'd/t')\n"
+                    "os.symlink('../../proc/self/root', 'r'); os.mkfifo('fifo')\n"
+                    "os.mkdir('d'); os.symlink('/tmp', 'd/t')\n"
                     "os.symlink('inner', 'good'); open('inner', 'w').write('in')")
         for path in ("e/passwd", "p", "up/etc/passwd", "r/etc/passwd", "d/t/x", "fifo", "../etc/passwd", "/etc/passwd",
                      "a/../../etc/passwd", "a//b", ".", "..", "d/..", "x\0y"):
@@ -387,8 +440,8 @@ class Files(WithEngine):
 
     def test_a_race_does_not_lead_out(self):
         session = self.open()
-        session.run("import os, threading\nos.mkdir('a'); open('a/passwd', 'w').write('inside')\nos.symlink('/etc', 'b')\n"
-                    "import ctypes\nlibc = ctypes.CDLL(None)\n"
+        session.run("import os, threading\nos.mkdir('a'); open('a/passwd', 'w').write('inside')\n"
+                    "os.symlink('/etc', 'b')\n"
                     "def swap():\n"
                     "    while True:\n"
                     "        os.rename('a', 'c'); os.rename('b', 'a'); os.rename('a', 'b'); os.rename('c', 'a')\n"

@@ -39,6 +39,8 @@ std::string_view Reason(int status) {
       return "Content Too Large";
     case 431:
       return "Request Header Fields Too Large";
+    case 501:
+      return "Not Implemented";
     case 503:
       return "Service Unavailable";
     default:

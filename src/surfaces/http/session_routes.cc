@@ -209,6 +209,19 @@ Answer UseFile(Sessions& sessions, const std::string& id, std::string_view path,
   return Nothing(204);
 }
 
+// What a session cannot; "" for anything else.
+std::string_view WhyNot(std::string_view what) {
+  if (what == "fork" || what == "checkpoints" || what == "rewind") {
+    return "there is no fork, checkpoint or rewind of a session: a copy would be in its origin's power, since the "
+           "origin's user owns the copy's namespaces; open a session for each branch and run its steps again";
+  }
+  if (what == "hibernate") {
+    return "a session cannot hibernate: its memory and its filter's listener cannot be put back from a disk; keep "
+           "what matters in files, and get them before the engine ends";
+  }
+  return "";
+}
+
 Answer UseSession(Sessions& sessions, const std::string& id, const Request& request) {
   if (request.method == "DELETE") return DoneAnswer(sessions.Close(id), 204);
   if (request.method != "GET") return WrongMethod("GET, DELETE");
@@ -257,6 +270,8 @@ void HandleSession(Sessions* sessions, const Request& request, Reply& reply) {
   if (what == "files" || what.starts_with("files/"))
     return reply.Send(
         UseFile(*sessions, id, what.substr(std::min<std::size_t>(6, what.size())), query, request));
+  if (const std::string_view reason = WhyNot(what); !reason.empty())
+    return reply.Send(ProblemAnswer(501, "unavailable", reason));
   if (what != "run" && what != "interrupt")
     return reply.Send(ProblemAnswer(404, "not_found", "a session has run, interrupt and files"));
   if (request.method != "POST") return reply.Send(WrongMethod("POST"));

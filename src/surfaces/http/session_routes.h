@@ -22,6 +22,8 @@ namespace casemate::http {
 //   POST   /v1/sessions/ID/files/PATH?move_to=OTHER  204
 //   DELETE /v1/sessions/ID/files/PATH     204
 //
+//   POST   /v1/sessions/ID/fork, /checkpoints, /rewind, /hibernate   501, with the reason
+//
 // Errors are problem details (RFC 9457, application/problem+json): 400, 404, 405, 409 for a session that is
 // busy or has ended, 503 where there can be none. A peer that hangs up interrupts its step. Thread-safe.
 bool IsSessionPath(std::string_view path);
