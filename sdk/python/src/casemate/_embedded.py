@@ -45,7 +45,8 @@ def find_binary() -> str:
     """The `casemate` program: $CASEMATE_BINARY, the one in this package, or the first in PATH."""
     named = os.environ.get("CASEMATE_BINARY")
     if named:
-        return named
+        # The engine is started in another folder.
+        return os.path.abspath(named)
     bundled = Path(__file__).with_name("_bin") / "casemate"
     if bundled.exists():
         return str(bundled)
@@ -53,7 +54,7 @@ def find_binary() -> str:
     if found is None:
         raise EngineStartError("there is no casemate program: install the wheel that carries it, set CASEMATE_BINARY, "
                                "or set CASEMATE_URL to a server")
-    return found
+    return os.path.abspath(found)
 
 
 class EmbeddedEngine:
