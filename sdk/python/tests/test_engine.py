@@ -175,7 +175,7 @@ class Life(Case):
 
     def test_a_server_that_is_named(self):
         self.sandbox.run("pass")
-        path = _embedded.shared(self.engine).endpoint().unix_path
+        path = _embedded.shared(self.engine).find().unix_path
         self.assertEqual(casemate.Sandbox(url=f"unix:{path}").run("result = 1").result, 1)
         os.environ["CASEMATE_URL"] = f"unix://{path}"
         self.addCleanup(os.environ.pop, "CASEMATE_URL")

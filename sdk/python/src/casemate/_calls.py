@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optio
 
 from . import _embedded
 from ._embedded import EngineOptions
-from ._endpoint import Endpoint, parse_url
+from ._endpoint import Fixed, Place, parse_url
 from ._request import dump_json, merge, request_object
 from .events import Denied, Displayed, Event, Finished, Stderr, Stdout
 from .errors import ConnectionLost
@@ -47,13 +47,12 @@ class Handlers:
 
 
 def locate(url: Optional[str], api_key: Optional[str], allow_plaintext_key: bool,
-           engine: EngineOptions) -> Callable[[], Endpoint]:
-    """Says where the engine is whenever it is asked: a server that was named, or the embedded one."""
+           engine: EngineOptions) -> Place:
+    """Where the engine is: a server that was named, or the embedded one."""
     url = url or os.environ.get("CASEMATE_URL")
     if not url:
-        return _embedded.shared(engine).endpoint
-    endpoint = parse_url(url, api_key or os.environ.get("CASEMATE_API_KEY"), allow_plaintext_key)
-    return lambda: endpoint
+        return _embedded.shared(engine)
+    return Fixed(parse_url(url, api_key or os.environ.get("CASEMATE_API_KEY"), allow_plaintext_key))
 
 
 def program(code: Optional[str], command: Optional[Sequence[str]]) -> Dict[str, Any]:

@@ -67,15 +67,22 @@ class EmbeddedEngine:
         self._folder = ""
         self._endpoint: Optional[Endpoint] = None
 
-    def endpoint(self) -> Endpoint:
+    def known(self) -> Optional[Endpoint]:
+        """Where it listens, if it does."""
+        process, endpoint = self._process, self._endpoint
+        return endpoint if process is not None and process.poll() is None else None
+
+    def find(self) -> Endpoint:
         """Where it listens; starts it when it is not there. Raises EngineStartError."""
+        endpoint = self.known()
+        if endpoint is not None:
+            return endpoint
         with self._lock:
-            if self._process is not None and self._process.poll() is None and self._endpoint is not None:
-                return self._endpoint
-            self._clean_up()
-            self._start()
-            assert self._endpoint is not None
-            return self._endpoint
+            endpoint = self.known()
+            if endpoint is None:
+                self._clean_up()
+                endpoint = self._start()
+            return endpoint
 
     @property
     def pid(self) -> Optional[int]:
@@ -97,7 +104,7 @@ class EmbeddedEngine:
         self._lock = threading.Lock()
         self._process, self._folder, self._endpoint = None, "", None
 
-    def _start(self) -> None:
+    def _start(self) -> Endpoint:
         self._folder = _private_folder()
         path = os.path.join(self._folder, "engine.sock")
         with tempfile.TemporaryFile() as log:
@@ -115,6 +122,7 @@ class EmbeddedEngine:
                 self._clean_up()
                 raise
         self._endpoint = parse_url(f"unix:{path}")
+        return self._endpoint
 
     def _flags(self) -> Sequence[str]:
         options = self._options
