@@ -87,8 +87,9 @@ class Steps(Case):
             self.sandbox.session(extra={"no_such_field": 1})
         with self.assertRaises(casemate.NotFound):
             self.sandbox.attach("s/../x?y")
-        with self.sandbox.session() as session, self.assertRaises(casemate.RequestRefused):
-            session.run("x", env={"A": "1"})
+        with self.sandbox.session() as session:
+            self.assertEqual(session.run("1", env={"A": "1"}).status, "rejected")
+            self.assertRaises(TypeError, session.run, "1", enf={})
 
 
 class Asynchronous(Case):

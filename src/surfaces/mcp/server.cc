@@ -81,7 +81,9 @@ std::string ProgressToken(const JsonText& params) {
 // answer has all of it.
 class Progress : public EventSink {
  public:
-  Progress(Outbox& outbox, std::string token) : outbox_(outbox), token_(std::move(token)) {}
+  // Nothing more is told once `cancelled`.
+  Progress(Outbox& outbox, std::string token, const std::atomic<bool>& cancelled)
+      : outbox_(outbox), token_(std::move(token)), cancelled_(cancelled) {}
   void OnEvent(const Event& event) override {
     if (const auto* out = std::get_if<StdoutEvent>(&event)) Tell(out->text);
     if (const auto* err = std::get_if<StderrEvent>(&event)) Tell(err->text);
@@ -89,6 +91,7 @@ class Progress : public EventSink {
 
  private:
   void Tell(std::string_view text) {
+    if (cancelled_) return;
     JsonWriter message;
     message.String(text.substr(0, kProgressBytesMax));
     outbox_.Offer(fmt::format(
@@ -98,6 +101,7 @@ class Progress : public EventSink {
 
   Outbox& outbox_;
   const std::string token_;
+  const std::atomic<bool>& cancelled_;
   int count_ = 0;
 };
 
@@ -218,11 +222,12 @@ void Server::Start(const Message& message, Work work) {
   call.cancel.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   try {
     call.thread = std::thread([this, &call, token = ProgressToken(*message.params), work = std::move(work)] {
-      Progress progress(outbox_, token);
+      Progress progress(outbox_, token, call.cancelled);
       const std::string answer = work(token.empty() ? nullptr : &progress, call.cancel.get());
+      // First: whoever has the answer may send the next request at once. Reap() waits for this thread's end.
+      call.done = true;
       // Who has cancelled a request expects no answer.
       if (!call.cancelled) outbox_.Send(ResponseText(call.id, answer));
-      call.done = true;
     });
   } catch (const std::system_error&) {
     outbox_.Send(ResponseText(
