@@ -37,7 +37,7 @@ async def main():
         seen["version"], seen["server"] = hello["protocolVersion"], hello["serverInfo"]["name"]
         await session.send_ping()
         tools = (await session.list_tools()).model_dump(by_alias=True, mode="json", exclude_none=True)["tools"]
-        seen["tools"] = {tool["name"]: tool["inputSchema"]["required"] for tool in tools}
+        seen["tools"] = {tool["name"]: tool["inputSchema"].get("required") for tool in tools}
         seen["picture"] = plain(await session.call_tool("run_python", {"code": PICTURE}))
         seen["error"] = plain(await session.call_tool("run_python", {"code": "1/0"}))
         seen["command"] = plain(await session.call_tool("run_command", {"command": ["echo", "hi"]}))

@@ -232,6 +232,51 @@ class Tools(Mcp):
         self.assertIn("too many", answer["result"]["content"][0]["text"])
 
 
+class Sessions(Mcp):
+    def start(self, **arguments):
+        return self.client.call("session_start", arguments)["structuredContent"]["session_id"]
+
+    def test_keep_state_until_they_end(self):
+        one = self.start(files={"data.txt": "given"}, memory_mb=200)
+        other = self.start()
+        step = self.client.call("session_run", {"session_id": one, "code": "x = open('data.txt').read()\nprint(x)"})
+        self.assertEqual((step["isError"], step["content"][0]["text"]), (False, "given\n"))
+        step = self.client.call("session_run", {"session_id": one, "code": "[x, INPUT_DATA]", "input": 1})
+        self.assertEqual(step["structuredContent"]["result"], ["given", 1])
+        self.assertEqual(step["structuredContent"]["session"]["id"], one)
+        step = self.client.call("session_run", {"session_id": other, "code": "x"})
+        self.assertTrue(step["isError"])
+        self.assertIn("NameError", step["content"][0]["text"])
+        step = self.client.call("session_run", {"session_id": one, "code": "import time; time.sleep(60)",
+                                                "timeout_seconds": 0.5})
+        self.assertIn("status: timeout", step["content"][0]["text"])
+        self.assertEqual(self.client.call("session_run", {"session_id": one, "code": "x"})["isError"], False)
+        self.assertEqual(self.client.call("session_end", {"session_id": one})["isError"], False)
+        for tool, more in (("session_run", {"code": "x"}), ("session_end", {})):
+            self.assertTrue(self.client.call(tool, {"session_id": one, **more})["isError"])
+
+    def test_what_ends_one_is_told(self):
+        session = self.start()
+        step = self.client.call("session_run", {"session_id": session, "code": "import os; os._exit(1)"})
+        self.assertIn("the session has ended: ", step["content"][0]["text"])
+
+    def test_a_step_is_cancelled(self):
+        session = self.start()
+        self.client.call("session_run", {"session_id": session, "code": "x = 1"})
+        self.client.send("tools/call", {"name": "session_run", "_meta": {"progressToken": 1}, "arguments": {
+            "session_id": session, "code": "import time; print('on', flush=True); time.sleep(60)"}}, "slow")
+        self.assertEqual(self.client.read()["params"]["message"], "on\n")
+        self.client.send("notifications/cancelled", {"requestId": "slow"})
+        answers = []
+
+        def goes_on():
+            answers.append(self.client.call("session_run", {"session_id": session, "code": "x"}))
+            return answers[-1]["isError"]
+
+        self.assertFalse(casemate.settle(goes_on, 20), answers)
+        self.assertEqual(answers[-1]["structuredContent"]["result"], 1)
+
+
 class Operator(Mcp):
     flags = ("--no-engine", "--memory", "100m", "--timeout", "2s", "--env", "WORD=w", "--file", "given=/dev/null")
 
@@ -261,7 +306,9 @@ class RealClient(Case):
         self.assertEqual(done.returncode, 0, done.stderr[-3000:])
         seen = json.loads(done.stdout)
         self.assertEqual((seen["version"], seen["server"]), ("2025-06-18", "casemate"))
-        self.assertEqual(seen["tools"], {"run_python": ["code"], "run_command": ["command"], "check_code": ["code"]})
+        self.assertEqual(seen["tools"], {
+            "run_python": ["code"], "run_command": ["command"], "check_code": ["code"], "session_start": None,
+            "session_run": ["session_id", "code"], "session_end": ["session_id"]})
         text, image = seen["picture"]["content"]
         self.assertEqual((text["type"], image["type"], image["mimeType"]), ("text", "image", "image/png"))
         self.assertTrue(text["text"].startswith("drawn\n"), text)

@@ -166,9 +166,16 @@ class Life(Case):
         with self.assertRaises(casemate.EngineStartError):
             casemate.Sandbox(engine=casemate.EngineOptions(pool_size=3)).run("pass")
 
+    def test_program_by_a_relative_path(self):
+        former = os.environ["CASEMATE_BINARY"]
+        os.environ["CASEMATE_BINARY"] = os.path.relpath(former)
+        self.addCleanup(os.environ.__setitem__, "CASEMATE_BINARY", former)
+        options = casemate.EngineOptions(pool_size=5)
+        self.assertEqual(casemate.Sandbox(engine=options).run("result = 1").result, 1)
+
     def test_a_server_that_is_named(self):
         self.sandbox.run("pass")
-        path = _embedded.shared(self.engine).endpoint().unix_path
+        path = _embedded.shared(self.engine).find().unix_path
         self.assertEqual(casemate.Sandbox(url=f"unix:{path}").run("result = 1").result, 1)
         os.environ["CASEMATE_URL"] = f"unix://{path}"
         self.addCleanup(os.environ.pop, "CASEMATE_URL")

@@ -3,6 +3,7 @@
 
 import asyncio
 import functools
+import inspect
 import json
 import math
 import re
@@ -222,7 +223,7 @@ class FunctionsInASandbox(Case):
             await aio.sleep(0)
             return n + 1
 
-        self.assertTrue(asyncio.iscoroutinefunction(later))
+        self.assertTrue(inspect.iscoroutinefunction(later))
         self.assertEqual(asyncio.run(later(1)), 2)
 
 

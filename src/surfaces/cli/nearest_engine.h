@@ -20,7 +20,12 @@ class NearestEngine : public Engine {
   ExecutionResult Execute(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
                           CancelWhen cancel_when) override;
 
+  // Those of our own: what is started through it ends with it.
+  Sessions* sessions() override;
+
  private:
+  const Expected<std::unique_ptr<Engine>>& Own();
+
   const RunOptions& options_;
   const CliServices& services_;
   std::once_flag once_;

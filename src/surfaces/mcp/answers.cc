@@ -70,6 +70,9 @@ std::string ReadableText(const ExecutionResult& result) {
   for (const Denial& denial : result.denials) {
     AppendPart(text, "refused: ", fmt::format("{} {}: {}", denial.kind, denial.what, denial.remedy));
   }
+  if (result.session && !result.session->ended_because.empty()) {
+    AppendPart(text, "the session has ended: ", result.session->ended_because);
+  }
   for (const OutputFile& file : result.files) {
     AppendPart(text, "file: ", fmt::format("{} ({} bytes)", file.name, file.size_bytes));
   }
@@ -126,6 +129,34 @@ std::string CheckAnswer(const CheckReport& report) {
   for (const Complexity& complexity : report.complexity) WriteComplexity(writer, complexity);
   writer.EndArray();
   writer.EndObject();
+  writer.Field("isError", false);
+  writer.EndObject();
+  return std::move(writer).Take();
+}
+
+std::string SessionAnswer(const SessionInfo& session) {
+  JsonWriter writer;
+  writer.BeginObject();
+  writer.Key("content");
+  writer.BeginArray();
+  WriteTextBlock(writer, fmt::format("session_id: {}", session.id));
+  writer.EndArray();
+  writer.Key("structuredContent");
+  writer.BeginObject();
+  writer.Field("session_id", session.id);
+  writer.EndObject();
+  writer.Field("isError", false);
+  writer.EndObject();
+  return std::move(writer).Take();
+}
+
+std::string EndAnswer() {
+  JsonWriter writer;
+  writer.BeginObject();
+  writer.Key("content");
+  writer.BeginArray();
+  WriteTextBlock(writer, "The session has ended.");
+  writer.EndArray();
   writer.Field("isError", false);
   writer.EndObject();
   return std::move(writer).Take();

@@ -27,9 +27,11 @@ namespace {
 // The newest first: what is offered to a client that asks for another one.
 constexpr std::array<std::string_view, 2> kVersions = {"2025-06-18", "2025-03-26"};
 constexpr std::string_view kInstructions =
-    "Each call runs in a fresh Linux sandbox without network, host files or memory of earlier calls. Give "
-    "the whole "
-    "program each time; print, or assign to the variable result, what you want to see.";
+    "run_python and run_command run in a fresh Linux sandbox without network, host files or memory of "
+    "earlier "
+    "calls: give the whole program each time. session_start, session_run and session_end keep one "
+    "interpreter. "
+    "Print, or assign to the variable result, what you want to see.";
 // Of what a program prints, in one progress notification.
 constexpr std::size_t kProgressBytesMax = 2048;
 
@@ -79,7 +81,9 @@ std::string ProgressToken(const JsonText& params) {
 // answer has all of it.
 class Progress : public EventSink {
  public:
-  Progress(Outbox& outbox, std::string token) : outbox_(outbox), token_(std::move(token)) {}
+  // Nothing more is told once `cancelled`.
+  Progress(Outbox& outbox, std::string token, const std::atomic<bool>& cancelled)
+      : outbox_(outbox), token_(std::move(token)), cancelled_(cancelled) {}
   void OnEvent(const Event& event) override {
     if (const auto* out = std::get_if<StdoutEvent>(&event)) Tell(out->text);
     if (const auto* err = std::get_if<StderrEvent>(&event)) Tell(err->text);
@@ -87,6 +91,7 @@ class Progress : public EventSink {
 
  private:
   void Tell(std::string_view text) {
+    if (cancelled_) return;
     JsonWriter message;
     message.String(text.substr(0, kProgressBytesMax));
     outbox_.Offer(fmt::format(
@@ -96,6 +101,7 @@ class Progress : public EventSink {
 
   Outbox& outbox_;
   const std::string token_;
+  const std::atomic<bool>& cancelled_;
   int count_ = 0;
 };
 
@@ -160,7 +166,8 @@ void Server::CallTool(const Message& message) {
   if (!name || tape.kind(*name) != JsonTape::Kind::kString)
     return refuse("tools/call needs the tool's \"name\"");
   const std::string tool = tape.String(*name);
-  if (tool != "run_python" && tool != "run_command" && tool != "check_code") {
+  const auto found = FindTool(tool);
+  if (!found) {
     return refuse(fmt::format("there is no tool \"{}\": tools/list has them", tool.substr(0, 100)));
   }
   const auto node = FindMember(tape, JsonTape::kRoot, "arguments");
@@ -168,17 +175,39 @@ void Server::CallTool(const Message& message) {
   const auto arguments = ParseJson(text, {text.size(), kJsonDepthCeiling});
   if (!arguments || !text.starts_with('{')) return refuse("\"arguments\" must be an object");
 
-  if (tool == "check_code") {
-    const auto code = CodeOf(*arguments);
-    return outbox_.Send(ResponseText(
-        message.id, code ? CheckAnswer(checker_.Check(*code)) : RefusalAnswer(code.error().message)));
+  auto read = ReadArguments(*found, *arguments, options_.base);
+  if (!read) return outbox_.Send(ResponseText(message.id, RefusalAnswer(read.error().message)));
+  if (*found == Tool::kCheckCode) {
+    return outbox_.Send(ResponseText(message.id, CheckAnswer(checker_.Check(*read->request.code))));
   }
-  auto request = RequestOf(tool, *arguments, options_.base);
-  if (!request) return outbox_.Send(ResponseText(message.id, RefusalAnswer(request.error().message)));
-  StartRun(message, *std::move(request));
+  Start(message, WorkOf(*found, *std::move(read)));
 }
 
-void Server::StartRun(const Message& message, ExecutionRequest request) {
+Server::Work Server::WorkOf(Tool tool, ToolArguments arguments) {
+  if (tool == Tool::kRunPython || tool == Tool::kRunCommand) {
+    return [this, arguments = std::move(arguments)](EventSink* sink, int cancel_fd) {
+      return RunAnswer(engine_.Execute(arguments.request, sink, cancel_fd));
+    };
+  }
+  return [this, tool, arguments = std::move(arguments)](EventSink* sink, int cancel_fd) {
+    Sessions* sessions = engine_.sessions();
+    if (sessions == nullptr) return RefusalAnswer("there are no sessions here: use run_python");
+    if (tool == Tool::kSessionStart) {
+      SessionOptions options;
+      options.base = arguments.request;
+      const auto opened = sessions->Open(options);
+      return opened ? SessionAnswer(*opened) : RefusalAnswer(opened.error().message);
+    }
+    if (tool == Tool::kSessionEnd) {
+      const auto closed = sessions->Close(arguments.session_id);
+      return closed ? EndAnswer() : RefusalAnswer(closed.error().message);
+    }
+    const auto result = sessions->Run(arguments.session_id, arguments.request, sink, cancel_fd, false);
+    return result ? RunAnswer(*result) : RefusalAnswer(result.error().message);
+  };
+}
+
+void Server::Start(const Message& message, Work work) {
   if (std::ranges::find(calls_, message.id, &Call::id) != calls_.end()) {
     return outbox_.Send(
         ErrorText({RpcCode::kInvalidRequest, "a request with this \"id\" is under way", message.id}));
@@ -192,15 +221,14 @@ void Server::StartRun(const Message& message, ExecutionRequest request) {
   call.id = message.id;
   call.cancel.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   try {
-    call.thread =
-        std::thread([this, &call, token = ProgressToken(*message.params), asked = std::move(request)] {
-          Progress progress(outbox_, token);
-          const ExecutionResult result =
-              engine_.Execute(asked, token.empty() ? nullptr : &progress, call.cancel.get());
-          // Who has cancelled a request expects no answer.
-          if (!call.cancelled) outbox_.Send(ResponseText(call.id, RunAnswer(result)));
-          call.done = true;
-        });
+    call.thread = std::thread([this, &call, token = ProgressToken(*message.params), work = std::move(work)] {
+      Progress progress(outbox_, token, call.cancelled);
+      const std::string answer = work(token.empty() ? nullptr : &progress, call.cancel.get());
+      // First: whoever has the answer may send the next request at once. Reap() waits for this thread's end.
+      call.done = true;
+      // Who has cancelled a request expects no answer.
+      if (!call.cancelled) outbox_.Send(ResponseText(call.id, answer));
+    });
   } catch (const std::system_error&) {
     outbox_.Send(ResponseText(
         call.id, RefusalAnswer("this host has no thread left for another program: try again soon")));

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <list>
 #include <mutex>
 #include <string>
@@ -13,6 +14,7 @@
 #include "policy/checks/code_checker.h"
 #include "surfaces/mcp/message.h"
 #include "surfaces/mcp/outbox.h"
+#include "surfaces/mcp/tools.h"
 
 namespace casemate::mcp {
 
@@ -22,7 +24,7 @@ struct ServerOptions {
 };
 
 // Serves one client by the Model Context Protocol (2025-06-18 and 2025-03-26) over two descriptors, a message
-// a line: its three tools run in `engine`, each call on a thread of its own. A notifications/cancelled ends a
+// a line: its tools run in `engine`, each call on a thread of its own. A notifications/cancelled ends a
 // call without an answer. A call with a progressToken tells what the program prints as it comes.
 class Server {
  public:
@@ -48,7 +50,10 @@ class Server {
   void HandleMessage(const Message& message);
   void HandleNotification(const Message& message);
   void CallTool(const Message& message);
-  void StartRun(const Message& message, ExecutionRequest request);
+  // Answers with what `work` returns, on a thread of its own.
+  using Work = std::function<std::string(EventSink* sink, int cancel_fd)>;
+  void Start(const Message& message, Work work);
+  Work WorkOf(Tool tool, ToolArguments arguments);
   void Reap();
   static void Cancel(Call& call);
 

@@ -65,7 +65,9 @@ class McpTest : public testing::Test {
 
 Expected<ExecutionRequest> Request(std::string_view tool, std::string_view arguments,
                                    const ExecutionRequest& base = {}) {
-  return RequestOf(tool, ParseJson(arguments).value(), base);
+  auto read = ReadArguments(FindTool(tool).value(), ParseJson(arguments).value(), base);
+  if (!read) return std::unexpected(std::move(read.error()));
+  return std::move(read->request);
 }
 
 TEST_F(McpTest, ToolsFitOnOneLine) {
@@ -132,6 +134,28 @@ TEST(McpArgumentsTest, TakeNothingElse) {
   EXPECT_THAT(Request("run_command", R"({"command":["a"],"input":1})").error().message,
               HasSubstr("\"input\""));
   EXPECT_THAT(Request("run_command", "{}").error().message, HasSubstr("needs the argument \"command\""));
+}
+
+TEST(McpArgumentsTest, AStepHasItsOwnAndNothingOfTheOperator) {
+  ExecutionRequest base;
+  base.env = {{"A", "1"}};
+  base.limits = {{"wall_time_ms", 2000}};
+  const auto step = ReadArguments(
+      Tool::kSessionRun, ParseJson(R"({"session_id":"s","code":"c","timeout_seconds":1})").value(), base);
+  ASSERT_TRUE(step);
+  EXPECT_EQ(step->session_id, "s");
+  EXPECT_TRUE(step->request.env.empty());
+  EXPECT_THAT(
+      Request("session_run", R"({"session_id":"s","code":"c","timeout_seconds":3})", base).error().message,
+      HasSubstr("at most 2 here"));
+  EXPECT_THAT(Request("session_run", R"({"session_id":"s"})").error().message, HasSubstr("\"code\""));
+  EXPECT_THAT(Request("session_start", R"({"code":"c"})").error().message, HasSubstr("has no argument"));
+  EXPECT_EQ(Request("session_start", "{}", base)->env, base.env);
+}
+
+TEST_F(McpTest, SaysWhereThereAreNoSessions) {
+  EXPECT_THAT(Answers({Call("session_end", R"({"session_id":"s"})")}),
+              HasSubstr("there are no sessions here"));
 }
 
 TEST(McpMessageTest, ReadsBatches) {

@@ -9,23 +9,27 @@
 
 from __future__ import annotations
 
-from ._calls import FileInfo, SessionInfo
 from ._embedded import EngineOptions, find_binary
 from ._embedded import stop_all as stop_engines
 from ._request import RunOptions
+from ._session_calls import FileInfo, SessionInfo
 from .async_sandbox import AsyncSandbox
+from .async_session import AsyncFiles, AsyncSession
 from .decorator import NotSandboxable, sandboxed
 from .errors import (CasemateError, ConnectionFailed, ConnectionLost, EngineFailed, EngineStartError, NotFound,
                      RequestRefused, RunError, TooBusy, Unauthorized)
 from .events import Denied, Displayed, Event, Failed, Finished, Started, Stderr, Stdout, Valued
 from .results import (Denial, Display, Enforced, Finding, Isolation, NotEnforced, OutputFile, PassedOver, ProgramError,
-                      Redaction, Result, Timing, Truncated, Usage)
+                      Redaction, Result, SessionStep, Timing, Truncated, Usage)
 from .sandbox import Sandbox
+from .session import Files, Session
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncFiles",
     "AsyncSandbox",
+    "AsyncSession",
     "CasemateError",
     "ConnectionFailed",
     "ConnectionLost",
@@ -40,6 +44,7 @@ __all__ = [
     "Event",
     "Failed",
     "FileInfo",
+    "Files",
     "Finding",
     "Finished",
     "Isolation",
@@ -55,7 +60,9 @@ __all__ = [
     "RunError",
     "RunOptions",
     "Sandbox",
+    "Session",
     "SessionInfo",
+    "SessionStep",
     "Started",
     "Stderr",
     "Stdout",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import AsyncIterator, Callable, Dict, List, Optional, Tuple, cast
+from typing import AsyncIterator, Dict, List, Optional, Tuple, cast
 
 from ._answers import raise_refusal
-from ._endpoint import Endpoint
+from ._endpoint import Endpoint, Place
 from ._http import LineSplitter, ResponseReader, encode_request
 from .errors import CasemateError, ConnectionFailed, ConnectionLost
 
@@ -81,10 +81,10 @@ class _Connection(asyncio.Protocol):
 
 
 class AsyncClient:
-    """Sends requests to the engine that `locate` names; for the tasks of one event loop at a time."""
+    """Sends requests to the engine at `place`; for the tasks of one event loop at a time."""
 
-    def __init__(self, locate: Callable[[], Endpoint]) -> None:
-        self._locate = locate
+    def __init__(self, place: Place) -> None:
+        self._place = place
         self._idle: List[Tuple[Endpoint, _Connection]] = []
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._pid = os.getpid()
@@ -135,7 +135,9 @@ class AsyncClient:
         if loop is not self._loop or self._pid != os.getpid():
             # Connections of a loop that has ended, or of the process that this one was forked from.
             self._idle, self._loop, self._pid = [], loop, os.getpid()
-        endpoint = self._locate()
+        # To start an engine takes longer than other tasks should wait.
+        known_now = self._place.known()
+        endpoint = known_now if known_now is not None else await loop.run_in_executor(None, self._place.find)
         while self._idle:
             known, connection = self._idle.pop()
             if known is endpoint and not connection.gone:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from typing import Callable, Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Tuple
 
 from ._answers import raise_refusal
-from ._endpoint import Endpoint
+from ._endpoint import Endpoint, Place
 from ._http import LineSplitter, ResponseReader, encode_request
 from .errors import ConnectionFailed, ConnectionLost
 
@@ -58,11 +58,11 @@ def _is_quiet(sock: socket.socket) -> bool:
 
 
 class Client:
-    """Sends requests to the engine that `locate` names; threads may share it."""
+    """Sends requests to the engine at `place`; threads may share it."""
 
-    def __init__(self, locate: Callable[[], Endpoint]) -> None:
+    def __init__(self, place: Place) -> None:
         self._idle: List[Tuple[Endpoint, socket.socket]] = []
-        self._locate = locate
+        self._place = place
         self._lock = threading.Lock()
         self._pid = os.getpid()
 
@@ -113,7 +113,7 @@ class Client:
             sock.close()
 
     def _take(self) -> Tuple[Endpoint, socket.socket]:
-        endpoint = self._locate()
+        endpoint = self._place.find()
         if self._pid != os.getpid():
             self._after_fork()
         while True:

@@ -45,7 +45,8 @@ def find_binary() -> str:
     """The `casemate` program: $CASEMATE_BINARY, the one in this package, or the first in PATH."""
     named = os.environ.get("CASEMATE_BINARY")
     if named:
-        return named
+        # The engine is started in another folder.
+        return os.path.abspath(named)
     bundled = Path(__file__).with_name("_bin") / "casemate"
     if bundled.exists():
         return str(bundled)
@@ -53,7 +54,7 @@ def find_binary() -> str:
     if found is None:
         raise EngineStartError("there is no casemate program: install the wheel that carries it, set CASEMATE_BINARY, "
                                "or set CASEMATE_URL to a server")
-    return found
+    return os.path.abspath(found)
 
 
 class EmbeddedEngine:
@@ -66,15 +67,22 @@ class EmbeddedEngine:
         self._folder = ""
         self._endpoint: Optional[Endpoint] = None
 
-    def endpoint(self) -> Endpoint:
+    def known(self) -> Optional[Endpoint]:
+        """Where it listens, if it does."""
+        process, endpoint = self._process, self._endpoint
+        return endpoint if process is not None and process.poll() is None else None
+
+    def find(self) -> Endpoint:
         """Where it listens; starts it when it is not there. Raises EngineStartError."""
+        endpoint = self.known()
+        if endpoint is not None:
+            return endpoint
         with self._lock:
-            if self._process is not None and self._process.poll() is None and self._endpoint is not None:
-                return self._endpoint
-            self._clean_up()
-            self._start()
-            assert self._endpoint is not None
-            return self._endpoint
+            endpoint = self.known()
+            if endpoint is None:
+                self._clean_up()
+                endpoint = self._start()
+            return endpoint
 
     @property
     def pid(self) -> Optional[int]:
@@ -96,7 +104,7 @@ class EmbeddedEngine:
         self._lock = threading.Lock()
         self._process, self._folder, self._endpoint = None, "", None
 
-    def _start(self) -> None:
+    def _start(self) -> Endpoint:
         self._folder = _private_folder()
         path = os.path.join(self._folder, "engine.sock")
         with tempfile.TemporaryFile() as log:
@@ -114,6 +122,7 @@ class EmbeddedEngine:
                 self._clean_up()
                 raise
         self._endpoint = parse_url(f"unix:{path}")
+        return self._endpoint
 
     def _flags(self) -> Sequence[str]:
         options = self._options

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ipaddress
 import ssl
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Optional, Protocol
 from urllib.parse import urlsplit
 
-__all__ = ["Endpoint", "parse_url"]
+__all__ = ["Endpoint", "Fixed", "Place", "parse_url"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,29 @@ class Endpoint:
     @property
     def name(self) -> str:
         return f"unix:{self.unix_path}" if self.unix_path else f"{self.host}:{self.port}"
+
+
+class Place(Protocol):
+    """Says where an engine is whenever it is asked."""
+
+    def known(self) -> Optional[Endpoint]:
+        """The endpoint, where that takes no time."""
+
+    def find(self) -> Endpoint:
+        """The same; may start an engine first."""
+
+
+class Fixed:
+    """A place that never changes."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def known(self) -> Optional[Endpoint]:
+        return self._endpoint
+
+    def find(self) -> Endpoint:
+        return self._endpoint
 
 
 def parse_url(url: str, api_key: Optional[str] = None, allow_plaintext_key: bool = False) -> Endpoint:

@@ -49,8 +49,10 @@ class RunOptions(TypedDict, total=False):
     require: str  # the weakest tier that will do
     redact: str
     redact_files: bool
+    network: Union[str, Mapping[str, Any]]  # none, allow:HOST[:PORTS],... or {"allow": [...]}
     environment: str
     language: str
+    runtime: str  # of the tier gvisor or another OCI one: its name
     code_name: str  # the file name that tracebacks show
     extra: Mapping[str, Any]  # further fields of the request object, as they are
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import inspect
-from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Deque, Iterable, Mapping, Optional, Sequence, Type
+from typing import (TYPE_CHECKING, Any, AsyncIterator, Callable, Deque, Iterable, List, Mapping, Optional, Sequence,
+                    Type)
 
 from ._aio import AsyncClient
-from ._answers import checked, json_of, read_result, result_of
-from ._calls import EVENTS, BatchItem, Handlers, batch_bodies, last_result, locate, run_body
+from ._answers import json_of, read_result, result_of
+from ._async_stream import events, told_run
+from ._calls import BatchItem, Handlers, batch_bodies, locate, run_body
 from ._embedded import EngineOptions
 from ._request import RunOptions, merge
-from .events import Event, EventReader
+from ._session_calls import SessionInfo, session_body, session_path
+from ._units import Duration
+from .async_session import AsyncSession
+from .events import Event
 from .results import Denial, Display, Result
 
 if TYPE_CHECKING:
@@ -71,6 +75,23 @@ class AsyncSandbox:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
+    async def session(self, *, name: Optional[str] = None, idle_timeout: Optional[Duration] = None,
+                      lifetime: Optional[Duration] = None, **options: Unpack[RunOptions]) -> AsyncSession:
+        """As `Sandbox.session`: `async with await sandbox.session() as session`."""
+        body = session_body(self._defaults, options, name, idle_timeout, lifetime)
+        return AsyncSession(self._client, SessionInfo.from_json(
+            json_of((await self._client.exchange("POST", "/v1/sessions", body))[1])))
+
+    async def sessions(self) -> List[SessionInfo]:
+        """As `Sandbox.sessions`."""
+        answer = json_of((await self._client.exchange("GET", "/v1/sessions"))[1])
+        return [SessionInfo.from_json(entry) for entry in answer.get("sessions", ())]
+
+    async def attach(self, session_id: str) -> AsyncSession:
+        """As `Sandbox.attach`."""
+        return AsyncSession(self._client, SessionInfo.from_json(
+            json_of((await self._client.exchange("GET", session_path(session_id)))[1])))
+
     async def health(self) -> Mapping[str, Any]:
         """What the engine says of itself."""
         return json_of((await self._client.exchange("GET", "/v1/health"))[1])
@@ -88,32 +109,3 @@ class AsyncSandbox:
 
     async def _result(self, body: bytes) -> Result:
         return read_result((await self._client.exchange("POST", "/v1/run", body))[1])
-
-
-async def events(client: AsyncClient, path: str, body: bytes) -> AsyncIterator[Event]:
-    """The events that `path` answers with."""
-    reader = EventReader()
-    event: Optional[Event] = None
-    lines = client.lines("POST", path, body, EVENTS)
-    try:
-        async for line in lines:
-            event = reader.read(line)
-            if event is not None:
-                yield event
-    finally:
-        await lines.aclose()  # type: ignore[attr-defined]
-    last_result(event)
-
-
-async def told_run(client: AsyncClient, path: str, body: bytes, handlers: Handlers) -> Result:
-    """A run whose events go to `handlers`."""
-    event: Optional[Event] = None
-    stream = events(client, path, body)
-    try:
-        async for event in stream:
-            for said in handlers.tell(event):
-                if inspect.isawaitable(said):
-                    await said
-    finally:
-        await stream.aclose()  # type: ignore[attr-defined]
-    return checked(last_result(event))

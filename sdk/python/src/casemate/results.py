@@ -27,6 +27,7 @@ __all__ = [
     "ProgramError",
     "Redaction",
     "Result",
+    "SessionStep",
     "Timing",
     "Truncated",
     "Usage",
@@ -185,6 +186,16 @@ class Isolation:
 
 
 @dataclass
+class SessionStep:
+    """The session that a step belongs to, after the step."""
+
+    id: str = ""
+    step: int = 0
+    state: str = ""  # idle, ended
+    ended_because: str = ""
+
+
+@dataclass
 class Result:
     """All that came back from one run. `status` is exactly one of:
 
@@ -213,6 +224,7 @@ class Result:
     policy: str = ""
     environment: str = ""
     code_sha256: str = ""
+    session: Optional[SessionStep] = None
     raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -230,6 +242,11 @@ class Result:
         """The result object that every surface of Casemate gives."""
         values = dataclasses.asdict(self)
         del values["raw"]
+        # What only a step of a session has.
+        if self.session is None:
+            del values["session"]
+        elif not self.session.ended_because:
+            del values["session"]["ended_because"]
         values["displays"] = [display["data"] for display in values["displays"]]
         return values
 
@@ -304,4 +321,5 @@ _NESTED: Dict[str, Callable[[Any], Any]] = {
     "usage": lambda data: _load(Usage, data),
     "timings": _each(Timing),
     "isolation": _isolation,
+    "session": lambda data: _load(SessionStep, data),
 }

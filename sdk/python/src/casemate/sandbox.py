@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
-from typing import TYPE_CHECKING, Any, Callable, Deque, Iterable, Iterator, Mapping, Optional, Sequence, Type
+from typing import TYPE_CHECKING, Any, Callable, Deque, Iterable, Iterator, List, Mapping, Optional, Sequence, Type
 
-from ._answers import json_of, read_result, result_of, checked
-from ._calls import EVENTS, BatchItem, Handlers, batch_bodies, last_result, locate, run_body
+from ._answers import json_of, read_result, result_of
+from ._calls import BatchItem, Handlers, batch_bodies, locate, run_body
 from ._client import Client
 from ._embedded import EngineOptions
 from ._request import RunOptions, merge
-from .events import Event, EventReader
+from ._session_calls import SessionInfo, session_body, session_path
+from ._stream import events, told_run
+from ._units import Duration
+from .events import Event
 from .results import Denial, Display, Result
+from .session import Session, known_sessions, open_session
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -84,6 +88,22 @@ class Sandbox:
                 for future in under_way:
                     future.cancel()
 
+    def session(self, *, name: Optional[str] = None, idle_timeout: Optional[Duration] = None,
+                lifetime: Optional[Duration] = None, **options: Unpack[RunOptions]) -> Session:
+        """Starts a session: an interpreter that keeps its state from step to step. `options` are those of `run` but for
+        what belongs to one program. It ends when it is closed, after `idle_timeout` without a step, after `lifetime`.
+        """
+        return open_session(self._client, session_body(self._defaults, options, name, idle_timeout, lifetime))
+
+    def sessions(self) -> List[SessionInfo]:
+        """The engine's sessions, as far as they are this caller's."""
+        return known_sessions(self._client)
+
+    def attach(self, session_id: str) -> Session:
+        """A session that is there already. Raises NotFound for one that is not."""
+        return Session(self._client, SessionInfo.from_json(
+            json_of(self._client.exchange("GET", session_path(session_id))[1])))
+
     def health(self) -> Mapping[str, Any]:
         """What the engine says of itself."""
         return json_of(self._client.exchange("GET", "/v1/health")[1])
@@ -101,27 +121,3 @@ class Sandbox:
 
     def _answer(self, body: bytes) -> bytes:
         return self._client.exchange("POST", "/v1/run", body)[1]
-
-
-def events(client: Client, path: str, body: bytes) -> Iterator[Event]:
-    """The events that `path` answers with."""
-    reader = EventReader()
-    event: Optional[Event] = None
-    for line in client.lines("POST", path, body, EVENTS):
-        event = reader.read(line)
-        if event is not None:
-            yield event
-    last_result(event)
-
-
-def told_run(client: Client, path: str, body: bytes, handlers: Handlers) -> Result:
-    """A run whose events go to `handlers`."""
-    event: Optional[Event] = None
-    stream = events(client, path, body)
-    try:
-        for event in stream:
-            handlers.tell(event)
-    finally:
-        # An exception of a callback must cancel the run now, not when the iterator is collected.
-        stream.close()  # type: ignore[attr-defined]
-    return checked(last_result(event))
