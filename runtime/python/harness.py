@@ -283,6 +283,8 @@ def _prepare(options, frames, part, send):
 
     sys.argv = list(options["argv"])
     sys.orig_argv = [sys.executable, *sys.argv]
+    if options.get("prefix"):  # of a virtual environment, which `python -S` does not look for
+        sys.prefix = sys.exec_prefix = options["prefix"]
     sys.path[:] = [frames.get(b"p", b"").decode() + "/workspace", *(options["sys_path"] or sys.path)]
     if "matplotlib.pyplot" in sys.modules:  # a warm cell's
         shower().take_over_show(sys.modules["matplotlib.pyplot"])

@@ -277,6 +277,8 @@ def _main():
     harness._compile_quickly = lambda source, filename: None  # this process compiles more than once
     import os
     options = eval(harness._read_request(_REQUEST)[b"o"], {"__builtins__": {}})
+    if options.get("prefix"):
+        sys.prefix = sys.exec_prefix = options["prefix"]
     sys.path[:] = options["sys_path"] or sys.path
     native = _load_native()
     variables = dict(os.environ)

@@ -33,6 +33,10 @@ std::string_view WithoutComment(std::string_view line) {
   return line;
 }
 
+bool IsPlain(std::string_view line) {
+  return std::ranges::all_of(line, [](char c) { return static_cast<unsigned char>(c) >= 0x20 || c == '\t'; });
+}
+
 // "requests" of "requests[socks]>=2".
 std::string_view NameOf(std::string_view line) {
   std::size_t end = 0;
@@ -96,9 +100,7 @@ class Parser {
       const std::string_view trimmed = Trim(WithoutComment(line));
       if (trimmed.empty()) continue;
       if (++lines_ > kLinesMax) return At(name, first, "is one line too many");
-      const bool plain = std::ranges::all_of(
-          trimmed, [](char c) { return static_cast<unsigned char>(c) >= 0x20 || c == '\t'; });
-      if (!plain) return At(name, first, "has a control character in it");
+      if (!IsPlain(trimmed)) return At(name, first, "has a control character in it");
       auto done = trimmed.starts_with('-') ? Option(trimmed, name, first, constraints, depth)
                                            : Requirement(trimmed, name, first, constraints);
       if (!done) return done;
@@ -219,6 +221,10 @@ Expected<Requirements> ParseRequirements(std::string_view text, const std::strin
 }
 
 Expected<Requirements> ParsePackageList(std::string_view list) {
+  // A line of its own could be an option.
+  if (!IsPlain(list)) {
+    return Fail(ErrorCode::kInvalidRequest, "the list of packages has a control character in it");
+  }
   const RequirementsReader none = [](const std::string&) { return Expected<std::string>(); };
   Parser parser(none);
   while (!list.empty()) {

@@ -97,7 +97,7 @@ TEST(RequirementsTest, EndsWhatIncludesItself) {
 TEST(RequirementsTest, SplitsAListAtItsItems) {
   EXPECT_THAT(ParsePackageList("numpy, pandas>=2,<3,x[a,b]==1,y")->lines,
               ElementsAre("numpy", "pandas>=2,<3", "x[a,b]==1", "y"));
-  for (const char* list : {"a,,b", "a,./b", ",a", "a @ http://x", "-e ."})
+  for (const char* list : {"a\n-e .", "a,,b", "a,./b", ",a", "a @ http://x", "-e ."})
     EXPECT_FALSE(ParsePackageList(list)) << list;
 }
 

@@ -33,6 +33,7 @@ std::string HarnessOptions(const std::string& code_name, const std::vector<std::
   options.BeginArray();
   for (const std::string& path : environment.sys_path) options.String(path);
   options.EndArray();
+  if (!environment.base_python.empty()) options.Field("prefix", environment.python_prefix);
   options.Field("result_bytes_max", limits.result_bytes_max);
   options.Field("result_depth_max", limits.result_depth_max);
   options.Field("displays_bytes_max", limits.displays_bytes_max);

@@ -39,6 +39,9 @@ class Index:
                 index.requests.append(self.path)
                 index.answer(self)
 
+            def do_HEAD(self):
+                index.answer(self)
+
             def log_message(self, *arguments):
                 pass
 
@@ -79,4 +82,5 @@ class Index:
         handler.send_header("Content-Type", kind)
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
-        handler.wfile.write(body)
+        if handler.command == "GET":
+            handler.wfile.write(body)

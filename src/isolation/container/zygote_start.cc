@@ -44,6 +44,7 @@ std::string Options(const EnvironmentView& environment, const std::vector<std::s
   options.BeginObject();
   WriteTexts(options, "preload", preload);
   WriteTexts(options, "sys_path", environment.sys_path);
+  if (!environment.base_python.empty()) options.Field("prefix", environment.python_prefix);
   WriteTexts(options, "writable", WritablePaths({}));
   options.Field("scratch", scratch.options);
   options.Field("proc", kProcOptions);

@@ -193,6 +193,8 @@ class EnvSession {
 
 int EnvMain(const std::vector<std::string>& words, const CliStreams& streams) {
   std::signal(SIGPIPE, SIG_IGN);
+  // What is built is read by programs with other user ids; what is private says so itself.
+  ::umask(022);
   const auto options = ParseEnvOptions(words);
   if (!options) return Tell(options.error(), streams);
   if (options->command == "help") {
