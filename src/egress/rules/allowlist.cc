@@ -79,11 +79,12 @@ Expected<Allowlist::Rule> Allowlist::ReadRule(const NetworkRule& given) {
   const std::string_view text = given.destination;
   Parts parts = Split(text);
   Rule rule;
+  const bool scheme = text.contains("://");
   const auto range = AddressRange::Parse(parts.host);
   const bool wild = parts.host.starts_with("*.");
   if (range) {
     rule.range = *range;
-  } else if (auto name = NormalHostName(wild ? parts.host.substr(2) : parts.host)) {
+  } else if (auto name = scheme ? std::nullopt : NormalHostName(wild ? parts.host.substr(2) : parts.host)) {
     if (wild && !name->contains('.')) {
       return Refuse(
           fmt::format("{} would allow a whole top-level domain; name the hosts, or a suffix with two "
@@ -92,7 +93,6 @@ Expected<Allowlist::Rule> Allowlist::ReadRule(const NetworkRule& given) {
     }
     rule.name = wild ? "." + *name : *std::move(name);
   } else {
-    const bool scheme = text.contains("://");
     return Refuse(fmt::format(
         "{} is no destination{}: write HOST[:PORT], where the host is a name (api.example.com), *.suffix, an "
         "address or a range (10.0.0.0/8, [2001:db8::/32]:443)",
