@@ -6,6 +6,7 @@ Every server is the tests' own, on the host's loopback, which only an allowlist 
 import json
 import os
 import pathlib
+import shutil
 import sys
 import time
 import unittest
@@ -129,6 +130,22 @@ result = [len(ask("GET", web + "/big?3000000")[1]),
           ask("HEAD", web + "/big?10"), json.loads(ask("GET", web + "/")[1])["path"]]
 result[2] = [result[2][0], len(result[2][1])]""")
         self.assertEqual(result, [3000000, 70000, [200, 0], "/"])
+
+    @unittest.skipUnless(shutil.which("curl") and shutil.which("git"), "needs curl and git on the host")
+    def test_common_clients_as_they_are(self):
+        result, done = self.result("""
+import subprocess
+def run(*words):
+    return subprocess.run(words, capture_output=True, text=True, timeout=15).returncode
+web, secure = INPUT_DATA["web"], INPUT_DATA["secure"]
+result = [run("curl", "-sf", web), run("curl", "-sfk", secure),
+          run("git", "-c", "http.sslVerify=false", "ls-remote", secure + "/repository"),
+          run("curl", "-sf", "http://other.example/")]""")
+        self.assertEqual(result[:2], [0, 0])
+        agents = {told["headers"].get("user-agent", "").split("/")[0] for told in self.secure.asked}
+        self.assertLessEqual({"curl", "git"}, agents)
+        self.assertEqual(result[3], 22)
+        self.assertEqual(list(self.denied(done)), ["other.example:80"])
 
     def test_socks_by_name_and_address(self):
         result, _ = self.result(RAW + """
