@@ -145,6 +145,10 @@ class Sandbox {
   };
   virtual Refusals TakeRefusals() = 0;
 
+  // The socket that listens on 127.0.0.1:kEgressPort in its own network namespace, made before the program
+  // ran; -1 where the policy has no network. Owned by the sandbox.
+  virtual int egress_fd() const { return -1; }
+
   // The regular files below /workspace for which `wanted` (their relative path) is true, once exit_fd() is
   // readable. At most `bytes_max` bytes in all: files beyond that come without their content and with
   // `truncated` set. Symbolic links, devices and pipes are never followed or opened.
@@ -174,6 +178,8 @@ class Backend {
   virtual Expected<EnforcementReport> Admit(const Policy& policy) = 0;
   // Whether it can give a program another root than the host's (EnvironmentView::placed_paths).
   virtual bool PlacesRoots() const { return false; }
+  // Whether its sandboxes can have an egress_fd(); a policy with a network is refused where not.
+  virtual bool CarriesNetwork() const { return false; }
   // Keeps cells of this environment warm from now on, where the tier can; `root_files` are the harness's.
   virtual void KeepWarm(const EnvironmentView& /*environment*/, const std::vector<RootFile>& /*root_files*/) {
   }

@@ -8,6 +8,7 @@
 
 #include "casemate/checks.h"
 #include "casemate/limits.h"
+#include "casemate/network.h"
 
 namespace casemate {
 
@@ -77,15 +78,12 @@ struct EnforcementReport {
   friend bool operator==(const EnforcementReport&, const EnforcementReport&) = default;
 };
 
-// Network access; closed unless opened by name. (An allowlist is a later clause of its own.)
-enum class NetworkMode { kNone };
-
 // A complete, validated policy: what PolicyResolver makes of a profile and a request's overrides.
 struct Policy {
   std::string name = "default";
   Limits limits;
-  NetworkMode network = NetworkMode::kNone;
-  ChecksPolicy checks;  // a look at the text before it runs; no boundary
+  NetworkPolicy network;  // closed unless opened by name
+  ChecksPolicy checks;    // a look at the text before it runs; no boundary
   // The run has a writable host folder: what it leaves there is bounded by nothing of ours.
   bool writes_host_folder = false;
   // The run sees a host folder, which may hold the socket files of listeners on the host.

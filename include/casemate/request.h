@@ -74,6 +74,7 @@ struct ExecutionRequest {
   std::string policy = "default";        // a profile's name
   std::map<std::string, double> limits;  // overrides, by the field names of Limits
   bool require_limits = false;
+  std::optional<NetworkPolicy> network;            // unset: what the profile says
   std::optional<ChecksMode> checks;                // unset: what the profile says
   std::vector<std::string> allowed_packages;       // added to the profile's
   std::map<std::string, std::int64_t> complexity;  // limits, before the profile's

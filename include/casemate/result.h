@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "casemate/checks.h"
+#include "casemate/network.h"
 #include "casemate/policy.h"
 #include "casemate/redaction.h"
 #include "casemate/status.h"
@@ -105,6 +106,7 @@ struct ExecutionResult {
   std::vector<OutputFile> files;
   std::optional<ProgramError> error;  // also Casemate's own refusal, with type "casemate.<code>"
   std::vector<Denial> denials;
+  std::vector<NetworkAttempt> network;    // what it asked the egress proxy for
   std::vector<Redaction> redactions;      // what was taken out, never the thing itself
   ChecksMode checks = ChecksMode::kOpen;  // how its text was looked at
   std::vector<Finding> findings;          // what that found; a run that was refused for it is kRejected

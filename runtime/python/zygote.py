@@ -234,7 +234,8 @@ def _live(harness, part, scan, native):
     frames = harness._read_request(_REQUEST, True)
     begin = time.perf_counter_ns()
     settings = scan(frames.pop(b"l"))
-    failed = native.seal(settings["limits"], settings.get("writable"), settings["code_name"], frames[b"c"])
+    failed = native.seal(settings["limits"], settings.get("writable"), int("connects" in settings),
+                         settings["code_name"], frames[b"c"])
     if failed:
         posix.write(2, f"casemate: the cell cannot be sealed: errno {-failed}\n".encode())
         native.leave(125)

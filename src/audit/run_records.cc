@@ -226,6 +226,17 @@ std::string EncodeOutcome(const RunOutcome& outcome) {
     writer.Field("count", redaction.count);
     writer.EndObject();
   });
+  WriteList(writer, "network", result.network, [&writer](const NetworkAttempt& attempt) {
+    writer.BeginObject();
+    writer.Field("destination", Cut(attempt.destination));
+    if (!attempt.address.empty()) writer.Field("address", Cut(attempt.address));
+    writer.Field("allowed", attempt.allowed);
+    if (!attempt.reason.empty()) writer.Field("reason", Cut(attempt.reason));
+    writer.Field("count", attempt.count);
+    writer.Field("bytes_sent", attempt.bytes_sent);
+    writer.Field("bytes_received", attempt.bytes_received);
+    writer.EndObject();
+  });
   WriteUsage(writer, result.usage);
   return std::move(writer).Take();
 }

@@ -37,6 +37,7 @@
 #include <cerrno>
 
 #include "base/descriptor_message.h"
+#include "confine/egress_socket.h"
 #include "confine/file_stream.h"
 #include "confine/launch_step.h"
 #include "confine/privileges.h"
@@ -63,6 +64,15 @@ int AwaitGo(int socket, CgroupEntrances& entrances) {
   return entrances.count == go.cgroups ? 0 : -EBADMSG;
 }
 
+// The engine gets the socket before anything of the program's is there.
+void OpenEgress(const ConfinementPlan& plan) {
+  const int listener = plan.egress_port != 0 ? ListenOnLoopback(plan.egress_port) : -1;
+  if (plan.egress_port != 0) Require(plan.socket, LaunchStep::kEgress, listener);
+  Require(plan.socket, LaunchStep::kWaitForIds,
+          Send(plan.socket, LaunchMessageKind::kReady, {}, &listener, listener >= 0 ? 1 : 0));
+  if (listener >= 0) close(listener);
+}
+
 void EnterNamespaces(ConfinementPlan& plan) {
   const int socket = plan.socket;
   Require(socket, LaunchStep::kParentDeathSignal, DieWithTheEngine(plan.lifeline));
@@ -71,7 +81,7 @@ void EnterNamespaces(ConfinementPlan& plan) {
   // While /proc/self is still the caller's own, which it is not once the process is not dumpable.
   OfferToOomKiller(plan.oom_score_adj);
   Require(socket, LaunchStep::kUnshareNetwork, ErrnoUnlessZero(unshare(CLONE_NEWNET | CLONE_NEWIPC)));
-  Require(socket, LaunchStep::kWaitForIds, Send(socket, LaunchMessageKind::kReady, {}, nullptr, 0));
+  OpenEgress(plan);
   CgroupEntrances entrances;
   Require(socket, LaunchStep::kWaitForIds, AwaitGo(socket, entrances));
   Require(socket, LaunchStep::kEnterCgroup, EnterCgroups({entrances.tasks.data(), entrances.count}));

@@ -177,9 +177,12 @@ int SealCell(const CellPlan& plan, const CellSeal& seal, CellHandles& handles) {
   // Again: the workspace of the host may have been mounted there since.
   if (chdir("/workspace") != 0) return -errno;
   int failed = 0;
-  if (seal.writable != nullptr) {
+  if (seal.writable != nullptr || seal.connects) {
     close(handles.landlock);
-    failed = RestrictWithLandlock({plan.landlock.abi, *seal.writable, {}});
+    failed = RestrictWithLandlock({plan.landlock.abi,
+                                   seal.writable != nullptr ? *seal.writable : plan.landlock.writable,
+                                   {},
+                                   seal.connects});
   } else if (plan.landlock.abi > 0) {
     failed = RestrictWith(handles.landlock, plan.landlock.abi);
   }

@@ -56,6 +56,7 @@ bool ForkCell(const CellPlan& plan, const CellOrder& order, CellHandles& handles
 struct CellSeal {
   std::span<const ResourceLimit> limits;
   const std::vector<std::string>* writable = nullptr;  // null: as the plan has it
+  bool connects = false;                               // as LandlockPlan has it
   const char* code_name = nullptr;
   std::string_view code;
 };

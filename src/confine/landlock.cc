@@ -124,7 +124,7 @@ int PrepareLandlock(const LandlockPlan& plan) {
   if (plan.abi < 1) return -ENOSYS;
   RulesetAttr attr{};
   attr.handled_access_fs = HandledFiles(plan.abi);
-  if (plan.abi >= 4) attr.handled_access_net = kAccessNetConnectTcp;
+  if (plan.abi >= 4 && !plan.connects) attr.handled_access_net = kAccessNetConnectTcp;
   // Without a network namespace a listener would be one of the host's.
   if (plan.abi >= 4 && !plan.grants.empty()) attr.handled_access_net |= kAccessNetBindTcp;
   if (plan.abi >= 6) attr.scoped = kScopeAbstractUnix | kScopeSignal;

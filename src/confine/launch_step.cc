@@ -50,6 +50,7 @@ constexpr std::array kNames = {
     StepName{LaunchStep::kListChildren,
              "list its children (is /proc mounted, with /proc/thread-self/children?)"},
     StepName{LaunchStep::kCountProcesses, "count the processes of its user"},
+    StepName{LaunchStep::kEgress, "open its way to the egress proxy"},
     StepName{LaunchStep::kSecrets, "put the secrets into /run/secrets"},
 };
 

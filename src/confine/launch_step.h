@@ -47,6 +47,7 @@ enum class LaunchStep : std::int32_t {
   kListChildren,
   kCountProcesses,
   kSecrets,
+  kEgress,
 };
 
 // What the step does, as it reads after "cannot": "mount the new root", ...
@@ -54,7 +55,7 @@ std::string_view LaunchStepName(LaunchStep step);
 
 // The messages on the launch socket (SOCK_SEQPACKET), child to parent; each is one packet of this size.
 enum class LaunchMessageKind : std::int32_t {
-  kReady,     // init waits for its ids and cgroups
+  kReady,     // init waits for its ids and cgroups; descriptor attached where the plan says so: egress_port's
   kMounted,   // descriptors attached: the scratch file system, /workspace; files may be sent now
   kListener,  // descriptor attached: the seccomp listener; the next step is exec
   kFailed,    // `step` and `err` say why; nothing follows

@@ -88,6 +88,8 @@ struct LandlockPlan {
     Access access = Access::kRead;
   };
   std::vector<Grant> grants;  // empty: "/" may be read
+  // TCP connections may be made: its network namespace says where to.
+  bool connects = false;
 };
 
 // A secret as a file /run/secrets/NAME, which the program alone may read.
@@ -98,6 +100,8 @@ struct SecretFile {
 
 struct ConfinementPlan {
   bool unshare_cgroup = true;
+  int egress_port =
+      0;  // a socket listens there on its own loopback, for the engine; 0: the loopback stays down
 
   IdPlan ids;
   std::string root_options;  // of the root tmpfs

@@ -22,8 +22,9 @@
 // answer, and another thread may have changed it in between; so an answer must never be the wall. Here it is
 // not, where the tables say so (connect_number): the wall is the empty network namespace, where every connect
 // to a network address fails and where the Unix sockets are the sandbox's own. Whichever address the kernel
-// finds, it may be tried. The same holds for an address that cannot be read: the kernel answers EFAULT
-// itself.
+// finds, it may be tried. A loopback that is up (LetLoopbackThrough) is as private: behind it are the sandbox
+// itself and the one socket that was made for it. The same holds for an address that cannot be read: the
+// kernel answers EFAULT itself.
 
 namespace casemate {
 namespace {
@@ -77,9 +78,14 @@ std::string DescribeSyscall(const seccomp_data& data, const SeccompTables& table
   return fmt::format("{} {}", name, DescribeArgument(family, value));
 }
 
-Denial DescribeConnect(const PeerAddress& peer) {
+Denial DescribeConnect(const PeerAddress& peer, bool proxied) {
   Denial denial{"network", "connect " + peer.text, 1, {}};
-  if (peer.port == 53) {
+  if (proxied) {
+    denial.remedy =
+        "The only way out is the proxy that HTTPS_PROXY names (HTTP, CONNECT and SOCKS5), which looks names "
+        "up by "
+        "itself; use a client that heeds it.";
+  } else if (peer.port == 53) {
     denial.remedy =
         "The network is closed, so host names cannot be looked up; pass the data in (--input, -v).";
   } else if (peer.loopback) {
@@ -163,13 +169,13 @@ void SeccompListener::AnswerConnect(const seccomp_notif& call, std::vector<Denia
   // Checked after reading: before it, the thread may have died and its id may be another's by now.
   if (!StillWaits(call.id)) return;
   const PeerAddress peer = ReadPeerAddress(bytes);
-  if (peer.reach != PeerAddress::Reach::kNetwork) {
+  if (peer.reach != PeerAddress::Reach::kNetwork || (peer.loopback && loopback_)) {
     ++continued_;
     return Continue(call.id);
   }
   ++refusals_;
   Send(call.id, ENETUNREACH);
-  Add(denials, DescribeConnect(peer));
+  Add(denials, DescribeConnect(peer, loopback_));
 }
 
 bool SeccompListener::StillWaits(std::uint64_t id) const {

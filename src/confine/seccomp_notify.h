@@ -40,6 +40,13 @@ class SeccompListener {
   // Readable when Take() has something to do; -1 once it is closed.
   int fd() const { return listener_.get(); }
 
+  // From now on a connect to the loopback is the program's own affair: its network namespace has one, and
+  // behind it nothing but this sandbox and the egress proxy.
+  void LetLoopbackThrough() {
+    loopback_ = true;
+    met_network_ = true;
+  }
+
   // Whether a socket of a network family may have been made: one was asked for, or the listener was closed
   // early.
   bool met_network() const { return met_network_; }
@@ -67,12 +74,14 @@ class SeccompListener {
   int refusals_ = 0;
   int continued_ = 0;
   bool met_network_ = false;
+  bool loopback_ = false;
 };
 
 // What a report says about a refused call: "mount", "ioctl TIOCSTI", "socket AF_PACKET", "system call 999".
 std::string DescribeSyscall(const seccomp_data& data, const SeccompTables& tables = ContainerSeccompTables());
 
 // The denial of a connect to a network address.
-Denial DescribeConnect(const PeerAddress& peer);
+// `proxied`: there is an egress proxy.
+Denial DescribeConnect(const PeerAddress& peer, bool proxied = false);
 
 }  // namespace casemate

@@ -12,6 +12,7 @@
 #include "engine/launch_request.h"
 #include "engine/recorder.h"
 #include "engine/run_frame.h"
+#include "engine/run_network.h"
 #include "engine/run_secrets.h"
 #include "engine/scrub.h"
 #include "engine/session_cell.h"
@@ -112,7 +113,15 @@ class FlowEngine : public Engine {
     auto noted = recorder.Begin(result, checked->policy, (*environment)->view);
     if (!noted) return std::unexpected(noted.error());
     watch.Mark("audit");
+    std::unique_ptr<RunNetwork> network;
+    if (checked->policy.network.open()) {
+      auto started = RunNetwork::Start(request, launch->spec);
+      if (!started) return std::unexpected(started.error());
+      network = *std::move(started);
+      watch.Mark("egress_proxy");
+    }
     auto sandbox = Launch(*admitted->backend, request, launch->spec, result);
+    if (sandbox && network) sandbox = network->Attach(*std::move(sandbox));
     if (!sandbox) return std::unexpected(sandbox.error());
     watch.Take((*sandbox)->StartTimings());
 
@@ -129,6 +138,7 @@ class FlowEngine : public Engine {
     relay.FinishStreams(checked->policy.limits, outcome);
     const std::size_t denials_told = outcome.denials.size();
     Assemble(request, launch->spec, std::move(outcome), relay.TakeReport(), result);
+    if (network) network->Finish(*scrubber, result);
     auto collected = Collect(request, **sandbox, checked->policy.limits, result);
     scrubber->Finish(request, denials_told, result);
     watch.Mark("redact");

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/utf8.h"
+#include "engine/run_network.h"
 #include "engine/run_secrets.h"
 #include "model/json.h"
 #include "model/schema.h"
@@ -195,6 +196,9 @@ Expected<CheckedRequest> CheckRequest(const ExecutionRequest& request) {
   auto policy = PolicyResolver().Resolve(request.policy, request.limits, request.require_limits);
   if (!policy) return std::unexpected(policy.error());
   CompleteChecks(request, policy->checks);
+  if (request.network) policy->network = *request.network;
+  if (auto allow = CheckBrokered(request.secrets, policy->network); !allow)
+    return std::unexpected(allow.error());
   policy->shares_host_folder =
       (request.workspace && request.workspace->mode != WorkspaceMode::kCopy) || !request.mounts.empty();
   policy->writes_host_folder =

@@ -8,9 +8,24 @@
 namespace casemate {
 namespace {
 
+std::string NetworkText(const NetworkPolicy& network) {
+  std::string text = fmt::format("{} {} {}", network.limits.connections_max, network.limits.bytes_max,
+                                 network.limits.bytes_per_second);
+  for (const NetworkRule& rule : network.allow) {
+    text += fmt::format("\nallow {}", rule.destination);
+    for (const std::string& method : rule.methods) text += " " + method;
+    for (const std::string& path : rule.paths) text += " " + path;
+  }
+  for (const auto& [name, addresses] : network.hosts) {
+    text += "\nhost " + name;
+    for (const std::string& address : addresses) text += " " + address;
+  }
+  return text;
+}
+
 // Of every field, so that two runs with the same hash were held to the same.
 std::string HashPolicy(const Policy& policy) {
-  std::string text = fmt::format("{}\n{}\n{}\n{}\n{}\n", policy.name, static_cast<int>(policy.network),
+  std::string text = fmt::format("{}\n{}\n{}\n{}\n{}\n", policy.name, NetworkText(policy.network),
                                  policy.writes_host_folder, policy.shares_host_folder, policy.require_limits);
   for (const LimitField& field : LimitTable()) {
     const auto value = GetLimit(policy.limits, field);

@@ -38,18 +38,11 @@ Expected<void> CheckOne(const SecretRequest& secret, const ExecutionRequest& req
     return Invalid(
         "the name of a secret is made of letters, digits and underscores, as in API_KEY=env:API_KEY");
   }
-  if (mode == SecretMode::kBrokered) {
-    return Fail(
-        ErrorCode::kUnavailable,
-        fmt::format("the secret {} is to be brokered, which needs the egress proxy, and there is none "
-                    "yet: give it as env or file",
-                    secret.name));
-  }
-  if (!secret.hosts.empty()) {
+  if (mode != SecretMode::kBrokered && !secret.hosts.empty()) {
     return Invalid(fmt::format(
         "the secret {} names hosts, which hold for brokered ones alone: leave them out", secret.name));
   }
-  if (mode != SecretMode::kVariable) return {};
+  if (mode == SecretMode::kFile) return {};
   if (std::ranges::find(kTaken, secret.name) != kTaken.end() || request.env.contains(secret.name)) {
     return Invalid(fmt::format(
         "{} is a variable of the run already: give the secret another name, or as a file", secret.name));
@@ -81,6 +74,14 @@ Expected<std::vector<ResolvedSecret>> ResolveSecrets(const ExecutionRequest& req
     return std::unexpected(std::move(error));
   }
   for (const ResolvedSecret& secret : *secrets) {
+    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; };
+    if (secret.mode == SecretMode::kBrokered &&
+        (secret.value->empty() || std::ranges::any_of(secret.value->Reveal(), is_control))) {
+      return Invalid(
+          fmt::format("the secret {} is empty or has a line break or another control character in it, which "
+                      "no header field can hold: give it as a file, {}:file",
+                      secret.name, secret.name));
+    }
     if (secret.mode == SecretMode::kVariable && secret.value->Reveal().find('\0') != std::string_view::npos) {
       return Invalid(
           fmt::format("the secret {} has a zero byte in it, which no variable can hold: give it as a "

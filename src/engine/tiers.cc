@@ -42,6 +42,15 @@ Error NoCandidate(const ExecutionRequest& request) {
           ""};
 }
 
+Expected<EnforcementReport> AdmitNetwork(Backend& backend, const Policy& policy) {
+  if (!policy.network.open() || backend.CarriesNetwork()) return backend.Admit(policy);
+  return Fail(
+      ErrorCode::kUnavailable,
+      fmt::format("the tier {} has no network namespace of its own from which an egress proxy could be "
+                  "reached: use --isolation container, or --network none",
+                  TierName(backend.tier())));
+}
+
 }  // namespace
 
 bool MayTryWeaker(const ExecutionRequest& request, const Error& reason) {
@@ -80,7 +89,7 @@ Expected<AdmittedTier> ChooseTier(const std::vector<std::unique_ptr<Backend>>& b
     const auto known = std::ranges::find(failed, tier, &PassedOver::tier);
     Expected<EnforcementReport> report =
         Fail(ErrorCode::kUnavailable, known == failed.end() ? "" : known->reason);
-    if (known == failed.end()) report = backend->Admit(policy);
+    if (known == failed.end()) report = AdmitNetwork(*backend, policy);
     if (report) {
       report->passed_over = std::move(passed_over);
       return AdmittedTier{backend.get(), *std::move(report)};

@@ -176,6 +176,47 @@ Done ReadLimits(const JsonField& field, ExecutionRequest& request) {
   });
 }
 
+Done ReadRule(const JsonField& field, NetworkRule& rule) {
+  if (field.kind() == JsonTape::Kind::kString) return Put(field.String(), rule.destination);
+  auto done = field.ForEachMember([&rule](const std::string& key, const JsonField& value) -> Done {
+    if (key == "to") return Put(value.String(), rule.destination);
+    if (key == "methods") return Put(value.Strings(), rule.methods);
+    if (key == "paths") return Put(value.Strings(), rule.paths);
+    return UnknownField(value, "to, methods and paths");
+  });
+  if (done && rule.destination.empty()) return Refuse(fmt::format("\"{}\" needs \"to\"", field.name()));
+  return done;
+}
+
+Done ReadNetworkLimits(const JsonField& field, NetworkLimits& limits) {
+  return field.ForEachMember([&limits](const std::string& key, const JsonField& value) -> Done {
+    if (key == "connections") return Put(value.Int(), limits.connections_max);
+    if (key == "bytes") return Put(value.Int(), limits.bytes_max);
+    if (key == "bytes_per_second") return Put(value.Int(), limits.bytes_per_second);
+    return UnknownField(value, "connections, bytes and bytes_per_second");
+  });
+}
+
+Done ReadNetwork(const JsonField& field, ExecutionRequest& request) {
+  if (field.kind() == JsonTape::Kind::kString) {
+    auto text = field.String();
+    if (!text) return std::unexpected(text.error());
+    return Put(ParseNetworkText(*text), request.network);
+  }
+  NetworkPolicy& network = request.network.emplace();
+  return field.ForEachMember([&network](const std::string& key, const JsonField& value) -> Done {
+    if (key == "limits") return ReadNetworkLimits(value, network.limits);
+    if (key == "allow") {
+      return value.ForEachElement(
+          [&network](const JsonField& rule) { return ReadRule(rule, network.allow.emplace_back()); });
+    }
+    if (key != "hosts") return UnknownField(value, "allow, hosts and limits");
+    return value.ForEachMember([&network](const std::string& name, const JsonField& addresses) {
+      return Put(addresses.Strings(), network.hosts[name]);
+    });
+  });
+}
+
 Done ReadTier(const JsonField& field, bool allow_auto, std::optional<Tier>& place) {
   const auto name = field.String();
   if (!name) return std::unexpected(name.error());
@@ -236,6 +277,7 @@ constexpr std::array kFields = {
     FieldReader{"policy", ReadText<&Request::policy>},
     FieldReader{"limits", ReadLimits},
     FieldReader{"require_limits", ReadBool<&Request::require_limits>},
+    FieldReader{"network", ReadNetwork},
     FieldReader{"redact", ReadText<&Request::redact>},
     FieldReader{"redact_files", ReadBool<&Request::redact_files>},
     FieldReader{"isolation", ReadIsolation},

@@ -29,8 +29,12 @@ namespace casemate {
 //   require_limits  true | false              isolation      tier | "auto"
 //   redact          "secrets" | "pii" | "internal" | "all" | "off"; redact_files   true | false
 //   require         tier
+//   network         "none" | "allow:HOST[:PORTS],..." (casemate/network.h), or {"allow": [destination, or
+//   {"to":
+//                   destination, "methods": [text], "paths": [text]}], "hosts": {name: [address]},
+//                   "limits": {"connections", "bytes", "bytes_per_second"}}
 //   secrets         {name: reference, or [reference], or {"from": reference or [reference],
-//                   "as": "env" | "file" | "brokered", "hosts": [text]}}
+//                   "as": "env" | "file" | "brokered", "hosts": ["HOST[:PORT][/HEADER]"]}}
 //   checks          "open" | "checked" | "restricted"
 //   allowed_packages  [text]                  complexity     {name: whole number}
 

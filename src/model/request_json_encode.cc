@@ -110,6 +110,37 @@ class RequestWriter {
     writer_.EndObject();
   }
 
+  void Network(const NetworkPolicy& network) {
+    writer_.Key("network");
+    writer_.BeginObject();
+    writer_.Key("allow");
+    writer_.BeginArray();
+    for (const NetworkRule& rule : network.allow) {
+      writer_.BeginObject();
+      Text("to", rule.destination);
+      Texts("methods", rule.methods);
+      Texts("paths", rule.paths);
+      writer_.EndObject();
+    }
+    writer_.EndArray();
+    writer_.Key("hosts");
+    writer_.BeginObject();
+    for (const auto& [name, addresses] : network.hosts) {
+      Key("network", name);
+      writer_.BeginArray();
+      for (const std::string& address : addresses) Value("network", address);
+      writer_.EndArray();
+    }
+    writer_.EndObject();
+    writer_.Key("limits");
+    writer_.BeginObject();
+    writer_.Field("connections", network.limits.connections_max);
+    writer_.Field("bytes", network.limits.bytes_max);
+    writer_.Field("bytes_per_second", network.limits.bytes_per_second);
+    writer_.EndObject();
+    writer_.EndObject();
+  }
+
   void Limits(const std::map<std::string, double>& limits) {
     if (limits.empty()) return;
     writer_.Key("limits");
@@ -194,6 +225,7 @@ Expected<std::string> EncodeRequest(const ExecutionRequest& request) {
   writer.Secrets(request.secrets);
   writer.Limits(request.limits);
   if (request.redact_files) writer.Flag("redact_files", true);
+  if (request.network) writer.Network(*request.network);
   if (request.require_limits) writer.Flag("require_limits", true);
   if (request.isolation) writer.Text("isolation", TierName(*request.isolation));
   if (!request.runtime.empty()) writer.Text("runtime", request.runtime);

@@ -33,6 +33,25 @@ void WriteFiles(JsonWriter& writer, const std::vector<OutputFile>& files) {
   writer.EndArray();
 }
 
+// Absent where there was none to ask for.
+void WriteNetwork(JsonWriter& writer, const std::vector<NetworkAttempt>& attempts) {
+  if (attempts.empty()) return;
+  writer.Key("network");
+  writer.BeginArray();
+  for (const NetworkAttempt& attempt : attempts) {
+    writer.BeginObject();
+    writer.Field("destination", attempt.destination);
+    writer.Field("address", attempt.address);
+    writer.Field("allowed", attempt.allowed);
+    writer.Field("reason", attempt.reason);
+    writer.Field("count", attempt.count);
+    writer.Field("bytes_sent", attempt.bytes_sent);
+    writer.Field("bytes_received", attempt.bytes_received);
+    writer.EndObject();
+  }
+  writer.EndArray();
+}
+
 void WriteDenials(JsonWriter& writer, const std::vector<Denial>& denials) {
   writer.BeginArray();
   for (const Denial& denial : denials) WriteDenial(writer, denial);
@@ -206,6 +225,7 @@ void WriteResult(JsonWriter& writer, const ExecutionResult& result) {
   }
   writer.Key("denials");
   WriteDenials(writer, result.denials);
+  WriteNetwork(writer, result.network);
   writer.Key("redactions");
   WriteRedactions(writer, result.redactions);
   writer.Field("checks", ChecksModeName(result.checks));

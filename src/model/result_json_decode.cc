@@ -92,6 +92,16 @@ constexpr std::array kDenialFields = {
     Reader<Denial>{"count", ReadInt<&Denial::count>},
     Reader<Denial>{"remedy", ReadText<&Denial::remedy>},
 };
+constexpr std::array kAttemptFields = {
+    Reader<NetworkAttempt>{"destination", ReadText<&NetworkAttempt::destination>},
+    Reader<NetworkAttempt>{"address", ReadText<&NetworkAttempt::address>},
+    Reader<NetworkAttempt>{"allowed", ReadBool<&NetworkAttempt::allowed>},
+    Reader<NetworkAttempt>{"reason", ReadText<&NetworkAttempt::reason>},
+    Reader<NetworkAttempt>{"count", ReadInt<&NetworkAttempt::count>},
+    Reader<NetworkAttempt>{"bytes_sent", ReadInt<&NetworkAttempt::bytes_sent>},
+    Reader<NetworkAttempt>{"bytes_received", ReadInt<&NetworkAttempt::bytes_received>},
+};
+Expected<NetworkAttempt> ReadAttempt(const JsonField& field) { return ReadNew(field, kAttemptFields); }
 constexpr std::array kRedactionFields = {
     Reader<Redaction>{"rule", ReadText<&Redaction::rule>},
     Reader<Redaction>{"where", ReadText<&Redaction::where>},
@@ -239,6 +249,8 @@ constexpr std::array kResultFields = {
                    [](const JsonField& f, Result& r) { return ReadList(f, ReadDisplay, r.displays); }},
     Reader<Result>{"files", [](const JsonField& f, Result& r) { return ReadList(f, ReadFile, r.files); }},
     Reader<Result>{"error", ReadErrorOrNull},
+    Reader<Result>{"network",
+                   [](const JsonField& f, Result& r) { return ReadList(f, ReadAttempt, r.network); }},
     Reader<Result>{"denials",
                    [](const JsonField& f, Result& r) { return ReadList(f, ReadDenial, r.denials); }},
     Reader<Result>{"redactions",

@@ -187,10 +187,11 @@ Expected<Policy> ParseProfile(std::string_view name, std::string_view toml_text)
       if (flag == nullptr) return report.Refuse(node.source(), "require_limits must be true or false.");
       policy.require_limits = flag->get();
     } else if (key == "network") {
-      const auto* mode = node.as_string();
-      if (mode == nullptr || mode->get() != "none") {
-        return report.Refuse(node.source(), "network must be \"none\"; no other mode exists.");
-      }
+      const auto* text = node.as_string();
+      if (text == nullptr) return report.Refuse(node.source(), "network must be a string; put it in quotes.");
+      auto network = ParseNetworkText(text->get());
+      if (!network) return report.Place(node.source(), network.error());
+      policy.network = *std::move(network);
     } else if (key == "limits") {
       auto limits = ReadLimits(report, node);
       if (!limits) return std::unexpected(std::move(limits.error()));

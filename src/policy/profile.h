@@ -12,7 +12,7 @@ namespace casemate {
 //
 //   description = "For grading small exercises."   # optional
 //   require_limits = true                          # optional
-//   network = "none"                               # optional
+//   network = "none"                               # optional; or "allow:HOST[:PORT],..."
 //   checks = "checked"                             # optional: open, checked or restricted
 //   allowed_packages = ["os.path"]                 # optional
 //   [complexity]                                   # optional; whole numbers

@@ -104,7 +104,7 @@ TEST(Profile, RefusalsSayWhereAndWhatInstead) {
       "Profile \"p\", line 2, column 17: processes_max is 1, but must be from 2 to 65536: the sandbox's init "
       "and the program are two.");
   EXPECT_THAT(Refusal("limits = 3"), HasSubstr("limits must be a table; write [limits]."));
-  EXPECT_THAT(Refusal("network = \"host\""), HasSubstr("network must be \"none\""));
+  EXPECT_THAT(Refusal("network = \"host\""), HasSubstr("allow:api.example.com"));
   EXPECT_THAT(Refusal("require_limits = 1"), HasSubstr("true or false"));
   EXPECT_THAT(Refusal("description = 1"), HasSubstr("put it in quotes"));
   EXPECT_THAT(Refusal("[limits]\nprocesses_max = \"8\""),

@@ -203,10 +203,13 @@ class Cold(Secrets):
                 if "=planted-value" not in reference and reference != "planted-value":
                     self.assertNotIn(b"planted-value", done.stdout + done.stderr)
 
-    def test_brokered_needs_a_proxy(self):
+    def test_brokered_needs_a_host_that_is_allowed(self):
         done = self.run_json("--no-engine", "--secret", "VAR:brokered=env:HOME", "-c", SHOW)
-        self.assertEqual((done.code, done["status"]), (126, "unavailable"))
-        self.assertIn("egress proxy", done["error"]["message"])
+        self.assertEqual((done.code, done["status"]), (126, "rejected"))
+        self.assertIn("names no host", done["error"]["message"])
+        done = self.run_json("--no-engine", "--secret", "VAR@api.example.com=env:HOME", "-c", SHOW)
+        self.assertEqual((done.code, done["status"]), (126, "rejected"))
+        self.assertIn("add api.example.com to --network allow:", done["error"]["message"])
 
     def test_tracked_files_are_told_of(self):
         path = self.write(".env", "KEY=planted-value\n")

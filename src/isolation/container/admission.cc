@@ -28,10 +28,14 @@ Answer Disk(const Policy& policy) {
 // unix(7): connecting needs write permission on the socket's file, and the program has its owner's; a
 // read-only mount does not stop it.
 Answer Network(const Policy& policy) {
-  if (!policy.shares_host_folder) return Holds(PolicyClause::kNetwork, "empty network namespace, seccomp");
+  const char* const base =
+      policy.network.open() ? "network namespace with a loopback alone, from which one socket leads to the "
+                              "egress proxy and its allowlist; seccomp"
+                            : "empty network namespace, seccomp";
+  if (!policy.shares_host_folder) return Holds(PolicyClause::kNetwork, base);
   return NotEnforced{std::string(PolicyClauseName(PolicyClause::kNetwork)),
                      "a program can connect to a unix socket whose file lies in the shared host folder",
-                     "empty network namespace, seccomp: no other address is reachable",
+                     fmt::format("{}: no other address is reachable", base),
                      "use the workspace mode `copy`, or share folders without sockets"};
 }
 

@@ -14,8 +14,10 @@
 #include <cerrno>
 #include <csignal>
 
+#include "base/descriptor_message.h"
 #include "base/errno.h"
 #include "base/unique_fd.h"
+#include "confine/egress_socket.h"
 #include "confine/file_stream.h"
 #include "confine/id_pool.h"
 #include "confine/privileges.h"
@@ -54,11 +56,21 @@ struct Task {
   std::vector<int> keep;  // ascending
 };
 
+void OpenEgress(const Task& task) {
+  const int listener = ListenOnLoopback(task.changes.egress_port);
+  if (listener < 0) _exit(std::min(-listener, kUnknown));
+  const std::byte byte{};
+  if (SendDescriptors(task.socket, {&byte, 1}, {&listener, 1}) != 0) _exit(kUnknown);
+  close(listener);
+}
+
 [[noreturn]] void RunAgent(const Task& task) {
   CloseAllBut(task.keep);
-  Require(setns(task.pidfd, CLONE_NEWUSER | CLONE_NEWNS));
+  Require(
+      setns(task.pidfd, CLONE_NEWUSER | CLONE_NEWNS | (task.changes.egress_port != 0 ? CLONE_NEWNET : 0)));
   Require(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
   if (getppid() != task.engine) _exit(kUnknown);
+  if (task.changes.egress_port != 0) OpenEgress(task);
   if (!task.changes.scratch_size.empty()) ResizeScratch(task.changes);
   for (const BindMount* bind : task.changes.binds) {
     Require(chdir("/"));
@@ -78,10 +90,19 @@ struct Task {
   _exit(received == 0 ? 0 : std::min(-received, kUnknown));
 }
 
+// Not valid when the agent has failed, which its exit tells.
+UniqueFd ReceiveEgress(int socket) {
+  std::array<std::byte, 1> byte{};
+  int listener = -1;
+  std::size_t count = 0;
+  if (ReceiveDescriptors(socket, byte, {&listener, 1}, count) != 1 || count != 1) return UniqueFd();
+  return UniqueFd(listener);
+}
+
 }  // namespace
 
-Expected<void> ChangeCell(int pidfd, int workspace, bool change_ids, const CellChanges& changes,
-                          const std::function<Expected<void>(int socket)>& send_files) {
+Expected<UniqueFd> ChangeCell(int pidfd, int workspace, bool change_ids, const CellChanges& changes,
+                              const std::function<Expected<void>(int socket)>& send_files) {
   std::array<int, 2> ends{};
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return FailErrno(ErrorCode::kInternal, "out of file descriptors; raise the limit with ulimit -n",
@@ -96,6 +117,8 @@ Expected<void> ChangeCell(int pidfd, int workspace, bool change_ids, const CellC
   if (agent < 0) return FailErrno(ErrorCode::kInternal, "cannot prepare the cell", "clone");
   if (agent == 0) RunAgent(task);
   theirs.reset();
+  UniqueFd egress;
+  if (changes.egress_port != 0) egress = ReceiveEgress(ours.get());
   Expected<void> sent;
   if (changes.expects_files) sent = send_files(ours.get());
   ours.reset();
@@ -108,7 +131,8 @@ Expected<void> ChangeCell(int pidfd, int workspace, bool change_ids, const CellC
                 "the input files do not fit into the sandbox; give it more with --tmp-size");
   }
   if (err != 0) return FailErrno(ErrorCode::kInternal, "cannot prepare the cell", "cell agent", err);
-  return sent;
+  if (!sent) return std::unexpected(sent.error());
+  return egress;
 }
 
 }  // namespace casemate::container

@@ -29,7 +29,7 @@ class ContainerBackend : public Backend {
   Tier tier() const override { return Tier::kContainer; }
 
   bool PlacesRoots() const override { return true; }
-
+  bool CarriesNetwork() const override { return true; }
   Expected<EnforcementReport> Admit(const Policy& policy) override { return AdmitOn(FindHost(), policy); }
 
   Expected<std::unique_ptr<Sandbox>> Launch(const LaunchSpec& spec) override {

@@ -67,6 +67,10 @@ Expected<std::unique_ptr<ConfinementPlan>> MakePlan(const LaunchSpec& spec, cons
   plan->landlock.abi = host.landlock_abi;
   plan->proc_options = kProcOptions;
   plan->host_name = kSandboxHostName;
+  if (spec.policy.network.open()) {
+    plan->egress_port = kEgressPort;
+    plan->landlock.connects = true;
+  }
   plan->working_dir = spec.working_dir;
   plan->expects_files =
       !spec.files.empty() || (spec.workspace && spec.workspace->mode == WorkspaceMode::kCopy);

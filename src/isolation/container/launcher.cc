@@ -282,6 +282,7 @@ class Launcher {
   Expected<void> Take(const LaunchMessage& message, std::array<UniqueFd, 2>& fds) {
     switch (message.kind) {
       case LaunchMessageKind::kReady:
+        parts().egress = std::move(fds[0]);
         return {};
       case LaunchMessageKind::kMounted:
         Mark("mounts", message.at_us);
@@ -292,6 +293,7 @@ class Launcher {
         Mark("drop_privileges", message.at_us);
         parts().started_at_us = message.at_us;
         if (fds[0].valid()) parts().listener.emplace(std::move(fds[0]));
+        if (parts().listener && parts().egress.valid()) parts().listener->LetLoopbackThrough();
         return {};
       case LaunchMessageKind::kCloned:
         break;  // of a cell alone

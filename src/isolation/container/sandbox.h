@@ -35,6 +35,7 @@ class ContainerSandbox : public Sandbox, private SessionControl {
     UniqueFd user_namespace;
     UniqueFd scratch;    // root of the scratch file system
     UniqueFd workspace;  // /workspace
+    UniqueFd egress;     // listens in its network namespace
     std::optional<SeccompListener> listener;
     std::array<UniqueFd, 5> channels;  // by Channel
     std::vector<Timing> timings;
@@ -68,6 +69,7 @@ class ContainerSandbox : public Sandbox, private SessionControl {
   ResourceReading Read() override;
   int denial_fd() const override;
   Refusals TakeRefusals() override;
+  int egress_fd() const override { return parts_.egress.get(); }
   Expected<std::vector<OutputFile>> CollectFiles(const WantedFile& wanted, std::int64_t bytes_max) override;
   std::vector<Timing> StartTimings() const override { return parts_.timings; }
   SessionControl* session() override { return parts_.program.valid() ? this : nullptr; }

@@ -86,6 +86,7 @@ std::string Settings(const LaunchSpec& spec, const Host& host) {
   settings.EndArray();
   settings.Field("code_name", CodeName(spec));
   if (!spec.session.empty()) settings.Field("session", spec.session);
+  if (spec.policy.network.open()) settings.Field("connects", true);
   if (spec.workspace) {
     settings.Key("writable");
     settings.BeginArray();
@@ -155,15 +156,19 @@ Expected<void> Adapt(const LaunchSpec& spec, const Host& host, ContainerSandbox:
   changes.expects_files =
       !spec.files.empty() || (spec.workspace && spec.workspace->mode == WorkspaceMode::kCopy);
   changes.secrets = SecretFiles(spec.secrets);
+  if (spec.policy.network.open()) changes.egress_port = kEgressPort;
   if (changes.scratch_size.empty() && changes.binds.empty() && changes.secrets.empty() &&
-      !changes.expects_files)
+      !changes.expects_files && changes.egress_port == 0)
     return {};
   auto changed = ChangeCell(parts.pidfd.get(), parts.workspace.get(), parts.change_ids, changes,
                             [&spec](int socket) { return SendFiles(spec, socket); });
-  if (changed && !plan.binds.empty()) {
+  if (!changed) return std::unexpected(changed.error());
+  if (!plan.binds.empty()) {
     parts.workspace.reset(openat(plan.binds.front().tree.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   }
-  return changed;
+  parts.egress = *std::move(changed);
+  if (parts.egress.valid()) parts.listener->LetLoopbackThrough();
+  return {};
 }
 
 // What a pool's zygote has read of the host: when any of it changes, so does this.

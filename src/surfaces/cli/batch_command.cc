@@ -83,6 +83,7 @@ ExecutionRequest WithDefaults(ExecutionRequest item, const ExecutionRequest& def
   if (!item.isolation) item.isolation = defaults.isolation;
   if (item.runtime.empty()) item.runtime = defaults.runtime;
   if (!item.require) item.require = defaults.require;
+  if (!item.network) item.network = defaults.network;
   item.require_limits = item.require_limits || defaults.require_limits;
   return item;
 }

@@ -9,7 +9,9 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "base/file.h"
 #include "casemate/batch.h"
+#include "model/request_json.h"
 #include "policy/limit_table.h"
 #include "policy/units.h"
 #include "policy/validate.h"
@@ -21,6 +23,8 @@ namespace casemate {
 namespace {
 
 using Applied = Expected<void>;
+
+constexpr std::size_t kNetworkBytesMax = std::size_t{1} << 20;
 
 std::unexpected<Error> Refuse(std::string message) {
   return Fail(ErrorCode::kInvalidRequest, std::move(message));
@@ -226,11 +230,24 @@ Applied SetLimitFlag(RunOptions& options, std::string_view value) {
   return SetLimitText(options, value.substr(0, equals), value.substr(equals + 1));
 }
 
-Applied CheckNetwork(RunOptions&, std::string_view value) {
-  if (value == "none") return {};
-  return Refuse(
-      "a program has no network, and \"none\" is the only choice: hand it what it needs with --input, "
-      "--file or --workspace");
+// A text, an object, or @FILE with an object.
+Applied SetNetwork(RunOptions& options, std::string_view value) {
+  std::string text(value);
+  if (value.starts_with('@')) {
+    auto read = ReadFile(text.substr(1), kNetworkBytesMax);
+    if (!read) return std::unexpected(read.error());
+    text = *std::move(read);
+  }
+  if (value.starts_with('@') || value.starts_with('{')) {
+    auto request = DecodeRequest(fmt::format("{{\"network\":{}}}", text));
+    if (!request) return std::unexpected(request.error());
+    options.request.network = std::move(request->network);
+    return {};
+  }
+  auto network = ParseNetworkText(value);
+  if (!network) return std::unexpected(network.error());
+  options.request.network = *std::move(network);
+  return {};
 }
 
 Applied CheckUser(RunOptions&, std::string_view value) {
@@ -293,9 +310,9 @@ constexpr std::array kFlags = {
               return {};
             },
             "variables, one NAME=VALUE a line"},
-    RunFlag{"secret", '\0', "NAME[:file]=REF", "",
+    RunFlag{"secret", '\0', "NAME[:file|@HOST]=REF", "",
             [](RunOptions& o, std::string_view v) { return AddSecret(v, o.request.secrets); },
-            "a secret from where it is (env:NAME, file:PATH; casemate secrets --help)"},
+            "a secret from where it is (env:NAME, file:PATH; casemate secrets --help); @HOST: the proxy has it"},
     RunFlag{"workspace", 'w', "DIR[:ro|copy|rw]", "", AddWorkspace, "a host folder as /workspace; ro if not said"},
     RunFlag{"volume", 'v', "HOST:INSIDE[:ro|rw]", "", AddVolume, "a host folder or file; ro if not said"},
     RunFlag{"file", '\0', "NAME=PATH|NAME=-", "", AddFile, "a file put into /workspace"},
@@ -369,7 +386,8 @@ constexpr std::array kFlags = {
               return {};
             },
             "take it out of collected files too"},
-    RunFlag{"network", '\0', "none", "", CheckNetwork, "always none"},
+    RunFlag{"network", '\0', "none|allow:HOST[:PORT],…|JSON|@FILE", "", SetNetwork,
+            "what it may reach, by a proxy: names, *.suffix, addresses, ranges (none)"},
     RunFlag{"read-only", '\0', "", "", [](RunOptions&, std::string_view) -> Applied { return {}; },
             "always so: only /tmp and /workspace can be written to"},
     RunFlag{"user", '\0', "1000", "", CheckUser, "always 1000"},

@@ -21,6 +21,16 @@ std::string HomeFolder() {
   return user ? user->home : "";
 }
 
+void SetPlaces(std::string_view places, SecretRequest& secret) {
+  secret.hosts.clear();
+  for (;;) {
+    const std::size_t comma = places.find(',');
+    secret.hosts.emplace_back(places.substr(0, comma));
+    if (comma == std::string_view::npos) return;
+    places.remove_prefix(comma + 1);
+  }
+}
+
 }  // namespace
 
 std::string AbsoluteReference(std::string_view reference) {
@@ -38,6 +48,14 @@ Expected<void> AddSecret(std::string_view value, std::vector<SecretRequest>& sec
   }
   std::string_view name = value.substr(0, equals);
   std::optional<SecretMode> mode;
+  std::string_view places;
+  if (const std::size_t at = name.find('@'); at != std::string_view::npos) {
+    places = name.substr(at + 1);
+    name = name.substr(0, at);
+    mode = SecretMode::kBrokered;
+    if (places.empty())
+      return Fail(ErrorCode::kInvalidRequest, "behind the @ comes HOST[:PORT][/HEADER][,...]");
+  }
   if (const std::size_t colon = name.find(':'); colon != std::string_view::npos) {
     mode = ParseSecretMode(name.substr(colon + 1));
     if (!mode) return Fail(ErrorCode::kInvalidRequest, "behind the name comes :env, :file or :brokered");
@@ -54,6 +72,7 @@ Expected<void> AddSecret(std::string_view value, std::vector<SecretRequest>& sec
     return Fail(ErrorCode::kInvalidRequest, "one secret is given in two ways: choose :env or :file");
   }
   if (mode) secret->mode = mode;
+  if (!places.empty()) SetPlaces(places, *secret);
   secret->references.push_back(AbsoluteReference(reference));
   return {};
 }

@@ -8,8 +8,9 @@
 
 namespace casemate {
 
-// Adds what --secret NAME[:MODE]=REF says; the same NAME again adds a reference to its chain. Paths become
-// absolute. kInvalidRequest without a word of `value`: it may hold a secret by mistake.
+// Adds what --secret NAME[:MODE]=REF or NAME@HOST[:PORT][/HEADER][,...]=REF says; the same NAME again adds a
+// reference to its chain. Paths become absolute. kInvalidRequest without a word of `value`: it may hold a
+// secret by mistake.
 Expected<void> AddSecret(std::string_view value, std::vector<SecretRequest>& secrets);
 
 // REF as it means the same in another process.

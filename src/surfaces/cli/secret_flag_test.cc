@@ -49,5 +49,14 @@ TEST(SecretFlagTest, RepeatsNothingOfWhatMayBeASecret) {
   EXPECT_THAT(AddSecret("KEY:file=file:/key", secrets).error().message, HasSubstr("two ways"));
 }
 
+TEST(SecretFlagTest, AHostMakesItBrokered) {
+  std::vector<SecretRequest> secrets;
+  ASSERT_TRUE(AddSecret("KEY@a.example,b.example:8443/x-api-key=env:KEY", secrets));
+  EXPECT_EQ(secrets[0].name, "KEY");
+  EXPECT_EQ(secrets[0].EffectiveMode(), SecretMode::kBrokered);
+  EXPECT_THAT(secrets[0].hosts, testing::ElementsAre("a.example", "b.example:8443/x-api-key"));
+  EXPECT_FALSE(AddSecret("OTHER@=env:KEY", secrets));
+}
+
 }  // namespace
 }  // namespace casemate

@@ -31,7 +31,9 @@ constexpr std::string_view kHelp =
     "of\n"
     "         \"casemate run\" may stand before the command\n\n"
     "With casemate run and secrets run, --secret gives NAME as a variable, NAME:file as the file\n"
-    "/run/secrets/NAME; the same NAME again adds a reference that is tried next.\n\n"
+    "/run/secrets/NAME, NAME@HOST[:PORT][/HEADER] as a placeholder, which the egress proxy replaces in that\n"
+    "field (Authorization) of https requests to HOST, with --network allow:HOST; the same NAME again adds\n"
+    "a reference that is tried next.\n\n"
     "References:\n";
 
 struct Form {

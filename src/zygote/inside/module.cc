@@ -158,8 +158,11 @@ PyObject* Seal(PyObject* /*self*/, PyObject* args) {
   PyObject* writable = nullptr;
   const char* code = nullptr;
   Py_ssize_t code_bytes = 0;
-  if (PyArg_ParseTuple(args, "OOsy#", &limits, &writable, &seal.code_name, &code, &code_bytes) == 0)
+  int connects = 0;
+  if (PyArg_ParseTuple(args, "OOisy#", &limits, &writable, &connects, &seal.code_name, &code, &code_bytes) ==
+      0)
     return nullptr;
+  seal.connects = connects != 0;
   seal.code = {code, static_cast<std::size_t>(code_bytes)};
   std::vector<ResourceLimit> values;
   for (Py_ssize_t i = 0; i < PyList_Size(limits); ++i) {

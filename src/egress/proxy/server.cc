@@ -1,0 +1,76 @@
+#include "egress/proxy/server.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <exception>
+#include <system_error>
+#include <thread>
+
+#include "egress/proxy/connection.h"
+
+namespace casemate::egress {
+namespace {
+
+// How often it is looked whether a client has gone when there may be no more of them.
+constexpr int kLookMs = 20;
+
+}  // namespace
+
+bool Server::AtMost() {
+  const std::lock_guard lock(mutex_);
+  return clients_.size() >= static_cast<std::size_t>(shared_.settings.limits.connections_max);
+}
+
+void Server::Serve(int listener, int control) {
+  for (;;) {
+    const bool full = AtMost();
+    std::array<pollfd, 2> entries = {pollfd{full ? -1 : listener, POLLIN, 0}, pollfd{control, POLLIN, 0}};
+    const int ready = poll(entries.data(), entries.size(), full ? kLookMs : -1);
+    if (ready < 0 && errno != EINTR) return;
+    if (entries[1].revents != 0) return;
+    if (ready <= 0 || entries[0].revents == 0) continue;
+    const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) Begin(fd);
+    // Out of descriptors: until some are free again.
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS))
+      std::this_thread::sleep_for(std::chrono::milliseconds(kLookMs));
+  }
+}
+
+void Server::Begin(int fd) {
+  {
+    const std::lock_guard lock(mutex_);
+    clients_.insert(fd);
+  }
+  const auto end = [this](int client) {
+    const std::lock_guard lock(mutex_);
+    clients_.erase(client);
+    close(client);
+    changed_.notify_all();
+  };
+  try {
+    std::thread([this, fd, end] {
+      try {
+        ServeClient(fd, shared_);
+      } catch (const std::exception&) {
+        // Out of memory for this client; others go on.
+      }
+      end(fd);
+    }).detach();
+  } catch (const std::system_error&) {
+    end(fd);
+  }
+}
+
+bool Server::Stop(std::int64_t wait_ms) {
+  std::unique_lock lock(mutex_);
+  for (const int fd : clients_) shutdown(fd, SHUT_RDWR);
+  return changed_.wait_for(lock, std::chrono::milliseconds(wait_ms), [this] { return clients_.empty(); });
+}
+
+}  // namespace casemate::egress
