@@ -130,6 +130,12 @@ Expected<void> SessionCell::Launch(EnvironmentSource& environments) {
     return Fail(ErrorCode::kInvalidRequest,
                 "a session's steps cannot be restricted: use checks \"checked\" or \"open\"");
   }
+  if (checked->policy.network.open()) {
+    return Fail(
+        ErrorCode::kInvalidRequest,
+        "a session has no network, since its proxy is made for one run: open it without \"network\", and "
+        "fetch by single runs");
+  }
   auto environment = environments.Find(base_.environment, true);
   if (!environment) return std::unexpected(environment.error());
   auto admitted = ChooseTier(parts_.backends, base_, checked->policy);
