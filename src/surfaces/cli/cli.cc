@@ -11,11 +11,11 @@
 #include "surfaces/cli/check_command.h"
 #include "surfaces/cli/exit_code.h"
 #include "surfaces/cli/hand_over.h"
+#include "surfaces/cli/keys_command.h"
 #include "surfaces/cli/redact_command.h"
 #include "surfaces/cli/report.h"
 #include "surfaces/cli/run_command.h"
 #include "surfaces/cli/secrets_command.h"
-#include "surfaces/cli/serve_command.h"
 #include "surfaces/cli/stream_writer.h"
 #include "surfaces/cli/summary.h"
 #include "surfaces/cli/top_command.h"
@@ -37,6 +37,7 @@ constexpr std::string_view kHelp =
     "  top                     what a resident engine does at this moment\n"
     "  audit COMMAND           what ran, who asked, what was refused; \"casemate audit --help\" lists its "
     "commands\n"
+    "  keys add|list|revoke    who may ask casemate serve --listen; \"casemate keys --help\" lists the flags\n"
     "  secrets get|check|run   secrets from where they are; \"casemate secrets --help\" lists the forms\n"
     "  redact [FILE]           take secrets out of any text; \"casemate redact --help\" lists its flags\n"
     "  doctor [--json]         what this host can enforce, and how to mend what it cannot\n"
@@ -46,8 +47,8 @@ constexpr std::string_view kHelp =
     "doctor and gc also take --python PATH and --state-dir DIR.\n\n"
     "Exit codes of run:\n";
 
-constexpr std::array<std::string_view, 12> kCommands = {
-    "redact", "run", "serve", "check", "top", "bench", "secrets", "doctor", "audit", "gc", "version", "help"};
+constexpr std::array<std::string_view, 13> kCommands = {
+    "redact", "keys", "run", "serve", "check", "top", "bench", "secrets", "doctor", "audit", "gc", "version", "help"};
 
 std::string HelpText() {
   std::string text(kHelp);
@@ -121,7 +122,11 @@ int CliMain(const std::vector<std::string>& words, const CliServices& services, 
   const std::string& command = words[0];
   if (command == "run") return RunCommandLine({words.begin() + 1, words.end()}, services, streams);
   if (command == "redact") return RedactCommandLine({words.begin() + 1, words.end()}, streams);
-  if (command == "serve") return ServeCommandLine({words.begin() + 1, words.end()}, services, streams);
+  if (command == "serve") {
+    return services.serve ? services.serve({words.begin() + 1, words.end()}, streams)
+                          : HandOver("casemate-server", words, streams);
+  }
+  if (command == "keys") return KeysCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "audit") return HandOver("casemate-audit", words, streams);
   if (command == "check") return CheckCommandLine({words.begin() + 1, words.end()}, streams);
   if (command == "top") return TopCommandLine({words.begin() + 1, words.end()}, streams);
