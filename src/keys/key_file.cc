@@ -53,9 +53,8 @@ Expected<void> ReadMember(ApiKey& key, const std::string& name, const JsonField&
 
 Expected<ApiKey> ReadKey(const JsonField& field) {
   ApiKey key;
-  auto read = field.ForEachMember([&key](const std::string& name, const JsonField& value) {
-    return ReadMember(key, name, value);
-  });
+  auto read = field.ForEachMember(
+      [&key](const std::string& name, const JsonField& value) { return ReadMember(key, name, value); });
   if (!read) return std::unexpected(read.error());
   if (!IsHex(key.id, kIdDigits) || !IsHex(key.sha256, kDigestDigits) || key.scopes.empty()) {
     return Fail(ErrorCode::kInvalidRequest, "a key has an id, a digest and scopes");
@@ -95,16 +94,17 @@ Expected<std::vector<ApiKey>> DecodeKeys(std::string_view text) {
   if (!json) return Fail(ErrorCode::kInvalidRequest, json.error().message);
   const JsonTape tape(*json);
   std::vector<ApiKey> keys;
-  auto read = JsonField(tape, JsonTape::kRoot, "").ForEachMember(
-      [&keys](const std::string& name, const JsonField& value) -> Expected<void> {
-        if (name != "keys") return Fail(ErrorCode::kInvalidRequest, "a key file has \"keys\" alone");
-        return value.ForEachElement([&keys](const JsonField& element) -> Expected<void> {
-          auto key = ReadKey(element);
-          if (!key) return std::unexpected(key.error());
-          keys.push_back(*std::move(key));
-          return {};
-        });
-      });
+  auto read = JsonField(tape, JsonTape::kRoot, "")
+                  .ForEachMember([&keys](const std::string& name, const JsonField& value) -> Expected<void> {
+                    if (name != "keys")
+                      return Fail(ErrorCode::kInvalidRequest, "a key file has \"keys\" alone");
+                    return value.ForEachElement([&keys](const JsonField& element) -> Expected<void> {
+                      auto key = ReadKey(element);
+                      if (!key) return std::unexpected(key.error());
+                      keys.push_back(*std::move(key));
+                      return {};
+                    });
+                  });
   if (!read) return std::unexpected(read.error());
   return keys;
 }

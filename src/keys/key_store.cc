@@ -51,7 +51,8 @@ Expected<NewKey> MakeKey(std::string name, Scopes scopes, const KeyQuota& quota,
   for (std::size_t i = 0; i < kIdBytes; ++i) {
     made.key.id += fmt::format("{:02x}", static_cast<unsigned char>(random[i]));
   }
-  made.text = fmt::format("{}{}_{}", kPrefix, made.key.id, Base64Url({random.data() + kIdBytes, kSecretBytes}));
+  made.text =
+      fmt::format("{}{}_{}", kPrefix, made.key.id, Base64Url({random.data() + kIdBytes, kSecretBytes}));
   made.key.name = std::move(name);
   made.key.sha256 = Sha256Hex(made.text);
   made.key.scopes = scopes;
@@ -63,7 +64,8 @@ Expected<NewKey> MakeKey(std::string name, Scopes scopes, const KeyQuota& quota,
 std::optional<std::string_view> KeyId(std::string_view text) {
   if (text.size() != kPrefix.size() + kIdChars + 1 + kSecretChars || !text.starts_with(kPrefix)) return {};
   const std::string_view id = text.substr(kPrefix.size(), kIdChars);
-  if (id.find_first_not_of("0123456789abcdef") != id.npos || text[kPrefix.size() + kIdChars] != '_') return {};
+  if (id.find_first_not_of("0123456789abcdef") != id.npos || text[kPrefix.size() + kIdChars] != '_')
+    return {};
   return id;
 }
 

@@ -17,10 +17,10 @@ namespace casemate {
 
 // What a key may take; 0 means without a bound.
 struct KeyQuota {
-  std::int64_t per_minute = 0;   // requests, on average
-  std::int64_t burst = 0;        // requests at once before the average counts; 0: as many as per_minute
-  std::int64_t runs_per_day = 0; // in each 24 hours since the engine's start
-  std::int64_t concurrent = 0;   // requests at one time
+  std::int64_t per_minute = 0;    // requests, on average
+  std::int64_t burst = 0;         // requests at once before the average counts; 0: as many as per_minute
+  std::int64_t runs_per_day = 0;  // in each 24 hours since the engine's start
+  std::int64_t concurrent = 0;    // requests at one time
 };
 
 // One key as it is kept: never its secret, only that one's digest.
@@ -35,9 +35,9 @@ struct ApiKey {
   std::int64_t revoked_us = 0;  // 0: not
 };
 
-// A key's text is "cmk_ID_SECRET", its secret 256 random bits in 43 characters of base64url. It is kept as its
-// SHA-256: a slow hash makes guessing of weak passwords dear, and 2^256 values cannot be guessed at any price;
-// a fast one lets each request be checked.
+// A key's text is "cmk_ID_SECRET", its secret 256 random bits in 43 characters of base64url. It is kept as
+// its SHA-256: a slow hash makes guessing of weak passwords dear, and 2^256 values cannot be guessed at any
+// price; a fast one lets each request be checked.
 //
 // kInternal when the host gives no randomness.
 struct NewKey {

@@ -18,9 +18,8 @@ std::optional<OverQuota> KeyUsage::Begin(const ApiKey& key, std::int64_t now_us)
   const std::lock_guard lock(mutex_);
   Use& use = uses_[key.id];
   if (quota.concurrent > 0 && use.running >= quota.concurrent) {
-    return OverQuota{fmt::format("this key may have {} requests at one time: wait for one to end",
-                                 quota.concurrent),
-                     1};
+    return OverQuota{
+        fmt::format("this key may have {} requests at one time: wait for one to end", quota.concurrent), 1};
   }
   if (quota.per_minute > 0) {
     const auto size = static_cast<double>(quota.burst > 0 ? quota.burst : quota.per_minute);

@@ -12,8 +12,8 @@ namespace casemate {
 
 // Why a request of a key must wait.
 struct OverQuota {
-  std::string message;            // one sentence
-  std::int64_t retry_after_s = 1; // when it is worth another try
+  std::string message;             // one sentence
+  std::int64_t retry_after_s = 1;  // when it is worth another try
 };
 
 // What each key has taken: a token bucket for its rate, counters for the rest. Kept in memory: it begins anew

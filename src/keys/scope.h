@@ -10,18 +10,18 @@ namespace casemate {
 
 // What a key may do. A request needs the scope of its route, and those of what it asks for.
 enum class Scope : std::uint32_t {
-  kNone = 0,               // nothing is needed: a route that is open to all
-  kRun = 1U << 0U,         // "run": programs, one at a time, and ends of its own runs
-  kBatch = 1U << 1U,       // "batch": many programs in one request
-  kSessions = 1U << 2U,    // "sessions": live sandboxes, their files and forks
-  kChecks = 1U << 3U,      // "checks": looks at code without running it
-  kRedact = 1U << 4U,      // "redact": cleans text
-  kAudit = 1U << 5U,       // "audit": reads who ran what
-  kMetrics = 1U << 6U,     // "metrics": counters, health and what runs now
+  kNone = 0,                 // nothing is needed: a route that is open to all
+  kRun = 1U << 0U,           // "run": programs, one at a time, and ends of its own runs
+  kBatch = 1U << 1U,         // "batch": many programs in one request
+  kSessions = 1U << 2U,      // "sessions": live sandboxes, their files and forks
+  kChecks = 1U << 3U,        // "checks": looks at code without running it
+  kRedact = 1U << 4U,        // "redact": cleans text
+  kAudit = 1U << 5U,         // "audit": reads who ran what
+  kMetrics = 1U << 6U,       // "metrics": counters, health and what runs now
   kEnvironments = 1U << 7U,  // "environments": lists and makes them
-  kHost = 1U << 8U,        // "host": names folders and files of this host in a request; as strong as its user
-  kSecrets = 1U << 9U,     // "secrets": names secrets of this host's stores in a request
-  kAdmin = 1U << 10U,      // "admin": all of these, and other callers' runs
+  kHost = 1U << 8U,     // "host": names folders and files of this host in a request; as strong as its user
+  kSecrets = 1U << 9U,  // "secrets": names secrets of this host's stores in a request
+  kAdmin = 1U << 10U,   // "admin": all of these, and other callers' runs
 };
 
 // A set of scopes.

@@ -37,7 +37,8 @@ constexpr std::string_view kHelp =
     "  top                     what a resident engine does at this moment\n"
     "  audit COMMAND           what ran, who asked, what was refused; \"casemate audit --help\" lists its "
     "commands\n"
-    "  keys add|list|revoke    who may ask casemate serve --listen; \"casemate keys --help\" lists the flags\n"
+    "  keys add|list|revoke    who may ask casemate serve --listen; \"casemate keys --help\" lists the "
+    "flags\n"
     "  secrets get|check|run   secrets from where they are; \"casemate secrets --help\" lists the forms\n"
     "  redact [FILE]           take secrets out of any text; \"casemate redact --help\" lists its flags\n"
     "  doctor [--json]         what this host can enforce, and how to mend what it cannot\n"
@@ -47,8 +48,9 @@ constexpr std::string_view kHelp =
     "doctor and gc also take --python PATH and --state-dir DIR.\n\n"
     "Exit codes of run:\n";
 
-constexpr std::array<std::string_view, 13> kCommands = {
-    "redact", "keys", "run", "serve", "check", "top", "bench", "secrets", "doctor", "audit", "gc", "version", "help"};
+constexpr std::array<std::string_view, 13> kCommands = {"redact", "keys",    "run",     "serve",  "check",
+                                                        "top",    "bench",   "secrets", "doctor", "audit",
+                                                        "gc",     "version", "help"};
 
 std::string HelpText() {
   std::string text(kHelp);

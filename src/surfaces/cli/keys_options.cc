@@ -71,8 +71,7 @@ constexpr std::array kFlags = {
     KeysFlag{"concurrent", "COUNT",
              [](KeysOptions& o, std::string_view v) { return Count(v, o.quota.concurrent); },
              "requests at one time (no bound)"},
-    KeysFlag{"expires", "TIME",
-             [](KeysOptions& o, std::string_view v) { return Lifetime(v, o.expires_ms); },
+    KeysFlag{"expires", "TIME", [](KeysOptions& o, std::string_view v) { return Lifetime(v, o.expires_ms); },
              "after which it is of no use: 12h, 30d (never)"},
     KeysFlag{"state-dir", "DIR",
              [](KeysOptions& o, std::string_view v) -> Applied {
@@ -125,7 +124,8 @@ Expected<KeysOptions> ParseKeysOptions(const std::vector<std::string>& words) {
       return word.starts_with("--") && word.substr(2, equals == word.npos ? equals : equals - 2) == f.name;
     });
     if (flag == kFlags.end()) {
-      return Refuse(fmt::format("casemate keys has no \"{}\": \"casemate keys --help\" lists its flags", word));
+      return Refuse(
+          fmt::format("casemate keys has no \"{}\": \"casemate keys --help\" lists its flags", word));
     }
     if (equals == std::string_view::npos && i + 1 == words.size()) {
       return Refuse(fmt::format("--{} needs a value: write --{} {}", flag->name, flag->name, flag->argument));
@@ -136,7 +136,8 @@ Expected<KeysOptions> ParseKeysOptions(const std::vector<std::string>& words) {
       return Refuse(fmt::format("--{}: {}", flag->name, applied.error().message));
     }
   }
-  if (options.command == KeysOptions::Command::kHelp) return Refuse("write casemate keys add NAME, list or revoke NAME");
+  if (options.command == KeysOptions::Command::kHelp)
+    return Refuse("write casemate keys add NAME, list or revoke NAME");
   if (options.name.empty() && options.command != KeysOptions::Command::kList) {
     return Refuse("name the key: casemate keys add NAME, casemate keys revoke NAME");
   }

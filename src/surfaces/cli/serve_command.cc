@@ -120,12 +120,12 @@ int ServeCommandLine(const std::vector<std::string>& words, const CliServices& s
   if (!engine) return Refuse(engine.error(), streams);
 
   MeteredEngine metered(**engine, CASEMATE_VERSION);
-  http::Handler handler(metered, CASEMATE_VERSION, [&metered] { return metered.Text(); },
-                        HandlerOptionsOf(*options));
+  http::Handler handler(
+      metered, CASEMATE_VERSION, [&metered] { return metered.Text(); }, HandlerOptionsOf(*options));
   http::Server server(*std::move(listener), handler, options->server);
   const std::string also = Join(server, *network);
-  WritePatiently(streams.err,
-                 fmt::format("casemate: serving at {}{} (process {})\n", path, also, ::getpid()), -1);
+  WritePatiently(streams.err, fmt::format("casemate: serving at {}{} (process {})\n", path, also, ::getpid()),
+                 -1);
   NotifyManager("READY=1");
   server.Serve(signals.fd(), options->drain_ms);
   return kExitOk;

@@ -157,7 +157,8 @@ constexpr std::array kFlags = {
     ServeFlag{"cors-origin", "ORIGIN", SetOrigin,
               "whose web pages may ask and read the answers; may be repeated (none)"},
     ServeFlag{"max-runs", "COUNT", SetRuns, "programs at one time; more wait (256)"},
-    ServeFlag{"queue-timeout", "TIME", SetQueue, "how long they wait before they are told to come back (30s)"},
+    ServeFlag{"queue-timeout", "TIME", SetQueue,
+              "how long they wait before they are told to come back (30s)"},
     ServeFlag{"insecure-no-tls", "",
               [](ServeOptions& o, std::string_view) -> Applied {
                 o.insecure_no_tls = true;
@@ -213,9 +214,10 @@ Applied CheckListening(const ServeOptions& options) {
   }
   const auto address = http::ParseTcpAddress(options.listen);
   if (!address->loopback && !tls && !options.insecure_no_tls) {
-    return Refuse(fmt::format("at {} keys and programs would cross the network in the clear: give --tls-cert and "
-                              "--tls-key, listen at 127.0.0.1, or say --insecure-no-tls",
-                              options.listen));
+    return Refuse(
+        fmt::format("at {} keys and programs would cross the network in the clear: give --tls-cert and "
+                    "--tls-key, listen at 127.0.0.1, or say --insecure-no-tls",
+                    options.listen));
   }
   return {};
 }
@@ -242,8 +244,9 @@ Expected<ServeOptions> ParseServeOptions(const std::vector<std::string>& words) 
     if (valued && equals == std::string_view::npos && i + 1 == words.size()) {
       return Refuse(fmt::format("--{} needs a value: write --{} {}", flag->name, flag->name, flag->argument));
     }
-    const std::string_view value = !valued ? std::string_view()
-                                   : equals == std::string_view::npos ? std::string_view(words[++i]) : word.substr(equals + 1);
+    const std::string_view value = !valued                            ? std::string_view()
+                                   : equals == std::string_view::npos ? std::string_view(words[++i])
+                                                                      : word.substr(equals + 1);
     if (auto applied = flag->apply(options, value); !applied) {
       return Refuse(fmt::format("--{}: {}", flag->name, applied.error().message));
     }

@@ -22,8 +22,8 @@ struct ServeOptions {
   std::string tls_key;
   std::vector<std::string> cors_origins;
   http::RunLimits runs;
-  bool insecure_no_tls = false;    // keys and programs cross a network in the clear
-  bool insecure_no_key = false;    // whoever reaches the address may do everything
+  bool insecure_no_tls = false;  // keys and programs cross a network in the clear
+  bool insecure_no_key = false;  // whoever reaches the address may do everything
   bool help = false;
 };
 

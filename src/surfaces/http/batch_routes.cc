@@ -93,8 +93,7 @@ class PeerEngine : public Engine {
     if (result) return *std::move(result);
     const Refusal& refusal = result.error();
     const bool later = refusal.retry_after_s > 0;
-    return RefusalOf(
-        {later ? ErrorCode::kUnavailable : ErrorCode::kInvalidRequest, refusal.message, ""});
+    return RefusalOf({later ? ErrorCode::kUnavailable : ErrorCode::kInvalidRequest, refusal.message, ""});
   }
 
  private:

@@ -11,8 +11,8 @@ namespace casemate::http {
 
 // How a run's events are written to a peer.
 enum class StreamForm {
-  kLines,        // application/x-ndjson: an object a line (model/event_json.h)
-  kServerSent,   // text/event-stream: "event: NAME", "data: " and the same object, a blank line
+  kLines,       // application/x-ndjson: an object a line (model/event_json.h)
+  kServerSent,  // text/event-stream: "event: NAME", "data: " and the same object, a blank line
 };
 // The form that an Accept field asks for; nullopt: none, the answer is one object.
 std::optional<StreamForm> AcceptedForm(std::string_view accept);

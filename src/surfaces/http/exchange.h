@@ -28,11 +28,11 @@ struct Request {
   std::function<std::string_view(std::string_view)> field = [](std::string_view) { return ""; };
 
   // Set by the handler.
-  std::string_view path;             // the target without its query
-  std::string_view query;            // what follows the "?"
-  std::vector<std::string> params;   // what stands at the pattern's {names}, decoded
-  Scopes scopes;                     // what the peer may do
-  std::shared_ptr<const ApiKey> key; // that has opened it; null for a trusted peer
+  std::string_view path;              // the target without its query
+  std::string_view query;             // what follows the "?"
+  std::vector<std::string> params;    // what stands at the pattern's {names}, decoded
+  Scopes scopes;                      // what the peer may do
+  std::shared_ptr<const ApiKey> key;  // that has opened it; null for a trusted peer
 };
 
 struct Answer {

@@ -10,7 +10,8 @@ std::optional<std::string_view> Ambiguity(const beast::request_header<beast::fie
                                           bool needs_host) {
   const auto count = [&header](beast::field name) { return header.count(name); };
   const bool coded = count(beast::field::transfer_encoding) > 0;
-  if (coded && count(beast::field::content_length) > 0) return "it has a Content-Length and a Transfer-Encoding";
+  if (coded && count(beast::field::content_length) > 0)
+    return "it has a Content-Length and a Transfer-Encoding";
   if (count(beast::field::content_length) > 1) return "it has several Content-Lengths";
   // "0, 0" is what a proxy may have made of two of them.
   const auto length = header[beast::field::content_length];

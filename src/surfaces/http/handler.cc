@@ -34,26 +34,23 @@ class Place {
 
 // The name or address of this host itself: a page that a browser shows cannot take these for its own name.
 bool IsLoopbackHost(std::string_view host) {
-  return std::ranges::any_of(std::array<std::string_view, 3>{"127.0.0.1", "localhost", "[::1]"},
-                             [host](std::string_view name) {
-                               return host == name ||
-                                      (host.starts_with(name) && host.substr(name.size()).starts_with(':'));
-                             });
+  return std::ranges::any_of(
+      std::array<std::string_view, 3>{"127.0.0.1", "localhost", "[::1]"}, [host](std::string_view name) {
+        return host == name || (host.starts_with(name) && host.substr(name.size()).starts_with(':'));
+      });
 }
 
 Answer NotThere(std::string_view path) {
-  return ErrorAnswer(404, "not_found",
-                     fmt::format("there is nothing at {}: GET /openapi.json lists what there is",
-                                 path.substr(0, 200)));
+  return ErrorAnswer(
+      404, "not_found",
+      fmt::format("there is nothing at {}: GET /openapi.json lists what there is", path.substr(0, 200)));
 }
 
 }  // namespace
 
 Handler::Handler(Engine& engine, std::string version, std::function<std::string()> metrics,
                  HandlerOptions options)
-    : options_(std::move(options)),
-      keys_(options_.state_dir),
-      runs_(engine, usage_, options_.runs) {
+    : options_(std::move(options)), keys_(options_.state_dir), runs_(engine, usage_, options_.runs) {
   router_.Add(RunRoutes(runs_));
   router_.Add(BatchRoutes(runs_));
   router_.Add(ToolRoutes());
@@ -134,9 +131,9 @@ bool Handler::LetIn(const Route& route, Request& request, Reply& reply) {
     return false;
   }
   if (!(*key)->scopes.Has(route.scope)) {
-    reply.Send(ErrorAnswer(403, "forbidden",
-                           fmt::format("this key lacks the scope {}: use one that has it",
-                                       ScopeName(route.scope))));
+    reply.Send(
+        ErrorAnswer(403, "forbidden",
+                    fmt::format("this key lacks the scope {}: use one that has it", ScopeName(route.scope))));
     return false;
   }
   request.key = *std::move(key);
@@ -145,16 +142,17 @@ bool Handler::LetIn(const Route& route, Request& request, Reply& reply) {
   return true;
 }
 
-// Without keys, a web page that this host's user looks at could send requests too; a browser says so in Origin,
-// or, where the page's name was made to mean this host, in Host.
+// Without keys, a web page that this host's user looks at could send requests too; a browser says so in
+// Origin, or, where the page's name was made to mean this host, in Host.
 bool Handler::LetInWithoutKey(Request& request, Reply& reply) const {
   const std::string_view origin = request.field("Origin");
-  const bool page = !origin.empty() &&
-                    std::ranges::find(options_.cors_origins, origin) == options_.cors_origins.end();
+  const bool page =
+      !origin.empty() && std::ranges::find(options_.cors_origins, origin) == options_.cors_origins.end();
   if (page || (options_.on_loopback && !IsLoopbackHost(request.host))) {
-    reply.Send(ErrorAnswer(403, "forbidden",
-                           "without a key no web page is served, nor who calls this host by a name that is not "
-                           "localhost: make a key with casemate keys add"));
+    reply.Send(
+        ErrorAnswer(403, "forbidden",
+                    "without a key no web page is served, nor who calls this host by a name that is not "
+                    "localhost: make a key with casemate keys add"));
     return false;
   }
   request.scopes = Scopes::All();

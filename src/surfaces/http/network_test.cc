@@ -36,8 +36,9 @@ TEST_F(NetworkTest, AWrongKeyIsToldSoAsAProblem) {
   key.back() = key.back() == 'A' ? 'B' : 'A';
   RawClient client = Tcp();
   client.Send(Post(kRunBody, Authorized(key)));
-  EXPECT_THAT(client.ReadUntil("\r\n\r\n"), AllOf(HasSubstr("WWW-Authenticate: Bearer realm=\"casemate\"\r\n"),
-                                                  HasSubstr("Content-Type: application/problem+json\r\n")));
+  EXPECT_THAT(client.ReadUntil("\r\n\r\n"),
+              AllOf(HasSubstr("WWW-Authenticate: Bearer realm=\"casemate\"\r\n"),
+                    HasSubstr("Content-Type: application/problem+json\r\n")));
   EXPECT_THAT(client.ReadUntil("\n"),
               AllOf(HasSubstr(R"("type":"urn:casemate:problem:unauthorized")"), HasSubstr(R"("status":401)"),
                     HasSubstr("revoked or expired"), Not(HasSubstr(key))));
@@ -236,11 +237,13 @@ TEST_F(NetworkTest, NetworkPeersDoNotKeepTheHostsUserOut) {
 
 TEST_F(NetworkTest, PagesReadAnswersOnlyWhenTold) {
   StartNetwork(fake::Script{}, {.cors_origins = {"https://app.example.org"}});
-  const std::string ask = "OPTIONS /v1/run HTTP/1.1\r\nHost: x\r\nAccess-Control-Request-Method: POST\r\nOrigin: ";
+  const std::string ask =
+      "OPTIONS /v1/run HTTP/1.1\r\nHost: x\r\nAccess-Control-Request-Method: POST\r\nOrigin: ";
   RawClient client = Tcp();
   client.Send(ask + "https://app.example.org\r\n\r\n");
   EXPECT_THAT(client.ReadUntil("\r\n\r\n"),
-              AllOf(StartsWith("HTTP/1.1 204 "), HasSubstr("Access-Control-Allow-Origin: https://app.example.org\r\n"),
+              AllOf(StartsWith("HTTP/1.1 204 "),
+                    HasSubstr("Access-Control-Allow-Origin: https://app.example.org\r\n"),
                     HasSubstr("Access-Control-Allow-Methods: POST, GET, HEAD\r\n")));
   client.Send(ask + "https://evil.example.org\r\n\r\n");
   EXPECT_THAT(client.ReadUntil("\r\n\r\n"), Not(HasSubstr("Allow-Origin")));

@@ -88,9 +88,10 @@ void Run(Runs& runs, Idempotency& kept, const Request& asked, Reply& reply) {
   const auto form = AcceptedForm(asked.accept);
   if (!asked.field("Idempotency-Key").empty()) {
     if (!form) return RunOnce(runs, kept, *request, asked, reply);
-    return reply.Send(ErrorAnswer(400, "invalid_request",
-                                  "a stream cannot be answered a second time: leave out the Idempotency-Key, or "
-                                  "ask for application/json"));
+    return reply.Send(
+        ErrorAnswer(400, "invalid_request",
+                    "a stream cannot be answered a second time: leave out the Idempotency-Key, or "
+                    "ask for application/json"));
   }
   if (form) return Stream(runs, *request, asked, *form, reply);
   std::atomic<bool> cancelled = false;

@@ -77,7 +77,8 @@ bool Runs::WaitForPlace(const Cancel& cancel) {
     place_free_.wait_for(lock, kLookEvery);
     if (deadline.Passed() || draining_) return false;
     lock.unlock();
-    const bool gone = cancel.fd >= 0 && cancel.when == CancelWhen::kHungUp && WaitFor(cancel.fd, POLLRDHUP, 0);
+    const bool gone =
+        cancel.fd >= 0 && cancel.when == CancelWhen::kHungUp && WaitFor(cancel.fd, POLLRDHUP, 0);
     lock.lock();
     if (gone) return false;
   }
@@ -88,7 +89,8 @@ bool Runs::WaitForPlace(const Cancel& cancel) {
 std::expected<ExecutionResult, Runs::Refusal> Runs::Execute(ExecutionRequest& request, const Request& asked,
                                                             EventSink* sink, const Cancel& cancel,
                                                             const std::function<void()>& begin) {
-  if (draining_) return std::unexpected(Refusal{503, "unavailable", "this engine is about to end: try again soon", 1});
+  if (draining_)
+    return std::unexpected(Refusal{503, "unavailable", "this engine is about to end: try again soon", 1});
   if (auto forbidden = Forbids(asked.scopes, request)) {
     return std::unexpected(Refusal{403, "forbidden", *std::move(forbidden), 0});
   }
@@ -146,7 +148,8 @@ void Runs::BeginDrain() {
 std::optional<std::string> Forbids(Scopes scopes, const ExecutionRequest& request) {
   if (!scopes.Has(Scope::kHost)) {
     if (request.workspace) return Lacks(Scope::kHost, "a workspace, which is a folder of the engine's host,");
-    if (!request.mounts.empty()) return Lacks(Scope::kHost, "a mount, which shows a folder of the engine's host,");
+    if (!request.mounts.empty())
+      return Lacks(Scope::kHost, "a mount, which shows a folder of the engine's host,");
   }
   if (!scopes.Has(Scope::kSecrets) && !request.secrets.empty()) {
     return Lacks(Scope::kSecrets, "a secret of the engine's stores");

@@ -18,7 +18,7 @@
 namespace casemate::http {
 
 struct RunLimits {
-  int running_max = 256;         // programs at one time; more wait
+  int running_max = 256;          // programs at one time; more wait
   std::int64_t wait_ms = 30'000;  // how long they wait; then 503
 };
 
@@ -41,7 +41,7 @@ class Runs {
   };
   struct Refusal {
     int status = 503;
-    std::string_view code;          // a literal, as in ErrorAnswer
+    std::string_view code;  // a literal, as in ErrorAnswer
     std::string message;
     std::int64_t retry_after_s = 0;  // 0: not worth another try
     Answer ToAnswer() const { return ErrorAnswer(status, code, message); }

@@ -64,9 +64,7 @@ SocketName ToSocketName(const TcpAddress& address) {
   return name;
 }
 
-void Set(int fd, int level, int option, int value) {
-  ::setsockopt(fd, level, option, &value, sizeof value);
-}
+void Set(int fd, int level, int option, int value) { ::setsockopt(fd, level, option, &value, sizeof value); }
 
 }  // namespace
 

@@ -11,7 +11,7 @@ namespace casemate::http {
 
 // An address and a port to listen at.
 struct TcpAddress {
-  std::string host;  // "127.0.0.1", "::1"; digits alone
+  std::string host;        // "127.0.0.1", "::1"; digits alone
   std::uint16_t port = 0;  // 0: one that is free
   bool ipv6 = false;
   bool loopback = false;  // reached from this host alone

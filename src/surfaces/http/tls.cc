@@ -133,10 +133,10 @@ Expected<std::unique_ptr<TlsContext>> TlsContext::Load(const std::string& certif
   ::SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   ::SSL_CTX_set_alpn_select_cb(context, ChooseProtocol, nullptr);
   if (::SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) {
-    return Fail(ErrorCode::kInvalidRequest,
-                fmt::format("{} is no certificate: name a PEM file that begins with the server's own",
-                            certificate),
-                Reason());
+    return Fail(
+        ErrorCode::kInvalidRequest,
+        fmt::format("{} is no certificate: name a PEM file that begins with the server's own", certificate),
+        Reason());
   }
   if (::SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1 ||
       ::SSL_CTX_check_private_key(context) != 1) {

@@ -7,9 +7,9 @@
 
 namespace casemate::http {
 
-// The frames of RFC 6455 as a server reads and writes them. Boost.Beast's stream wants a thread or a loop that
-// reads at all times, while here one thread writes a run's events and looks for the peer's words in between;
-// so this is the codec alone, without a socket.
+// The frames of RFC 6455 as a server reads and writes them. Boost.Beast's stream wants a thread or a loop
+// that reads at all times, while here one thread writes a run's events and looks for the peer's words in
+// between; so this is the codec alone, without a socket.
 
 // A whole message, or a control frame, from the peer.
 struct WsMessage {

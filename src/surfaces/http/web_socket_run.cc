@@ -95,8 +95,10 @@ class WebSocketRun {
   }
 
   void Serve(const std::string& accept) {
-    to_send_ = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-               "Sec-WebSocket-Accept: " + accept + "\r\n\r\n";
+    to_send_ =
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Accept: " +
+        accept + "\r\n\r\n";
     const auto text = ReadRequest();
     if (!text) return;
     auto request = DecodeRequest(*text);
@@ -183,7 +185,8 @@ class WebSocketRun {
       std::array entries{pollfd{wire_.fd(), static_cast<short>(POLLIN | (to_send_.empty() ? 0 : POLLOUT)), 0},
                          pollfd{outbox_.fd(), POLLIN, 0}};
       const int ready = ::poll(entries.data(), entries.size(), wire_.HasUnread() ? 0 : kIdleMs);
-      if (ready == 0 && to_send_.empty() && !wire_.HasUnread()) to_send_ += WsFrame(WsMessage::Kind::kPing, "");
+      if (ready == 0 && to_send_.empty() && !wire_.HasUnread())
+        to_send_ += WsFrame(WsMessage::Kind::kPing, "");
       if ((wire_.HasUnread() || (entries[0].revents & ~POLLOUT) != 0) && !TakeWords()) return;
     }
   }
@@ -252,8 +255,9 @@ class WebSocketRun {
 
 void RunOverWebSocket(Runs& runs, const Request& asked, Reply& reply) {
   const auto accept = WsAccept(asked.field("Sec-WebSocket-Key"));
-  if (!ListHasToken(asked.field("Upgrade"), "websocket") || !ListHasToken(asked.field("Connection"), "upgrade") ||
-      !accept || asked.field("Sec-WebSocket-Version") != "13") {
+  if (!ListHasToken(asked.field("Upgrade"), "websocket") ||
+      !ListHasToken(asked.field("Connection"), "upgrade") || !accept ||
+      asked.field("Sec-WebSocket-Version") != "13") {
     reply.AddField("Upgrade", "websocket");
     reply.AddField("Sec-WebSocket-Version", "13");
     return reply.Send(ErrorAnswer(426, "upgrade_required",
