@@ -41,7 +41,6 @@ class HttpEngine(Engine):
         finally:
             connection.close()
 
-
     def connections(self):
         """What the kernel has of connections to it that one side has not ended."""
         listening, closed = "0A", "06"
