@@ -4,6 +4,7 @@
 
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <optional>
@@ -85,11 +86,14 @@ Expected<Plan> ReadPlan(const Request& asked) {
 // What a peer may do through Runs, as an engine for RunBatch.
 class PeerEngine : public Engine {
  public:
-  PeerEngine(Runs& runs, const Request& asked) : runs_(runs), asked_(asked) {}
+  // The end of one item is that of its batch, as when the peer at `connection` hangs up.
+  PeerEngine(Runs& runs, const Request& asked, int connection)
+      : runs_(runs), asked_(asked), connection_(connection) {}
   ExecutionResult Execute(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
                           CancelWhen cancel_when) override {
     ExecutionRequest own = request;
-    auto result = runs_.Execute(own, asked_, sink, {cancel_fd, cancel_when, nullptr});
+    auto result = runs_.Execute(own, asked_, sink,
+                                {cancel_fd, cancel_when, [this] { ::shutdown(connection_, SHUT_RD); }});
     if (result) return *std::move(result);
     const Refusal& refusal = result.error();
     const bool later = refusal.retry_after_s > 0;
@@ -100,6 +104,7 @@ class PeerEngine : public Engine {
   using Refusal = Runs::Refusal;
   Runs& runs_;
   const Request& asked_;
+  const int connection_;
 };
 
 // Result lines for a peer, within an array or one a line.
@@ -151,7 +156,7 @@ void Batch(Runs& runs, const Request& asked, Reply& reply) {
   plan->options.cancel_fd = hang_up.get();
   const FormerRun none{};
   JobSource source(file.get(), "the batch", DecodeRequest, none, hang_up.get());
-  PeerEngine engine(runs, asked);
+  PeerEngine engine(runs, asked, reply.hang_up_fd());
   ReplySink sink(reply, AcceptedForm(asked.accept) == StreamForm::kLines);
   sink.Begin();
   // A failure is the peer's going away, or its file's, which has been read in before.

@@ -40,7 +40,7 @@ class Handler {
   const Router& router() const { return router_; }
   KeyStore& keys() { return keys_; }
 
-  void Handle(const Request& request, Reply& reply);
+  void Handle(const Request& given, Reply& reply);
 
   // From now on runs are refused with 503; those that run go on.
   void BeginDrain() { runs_.BeginDrain(); }

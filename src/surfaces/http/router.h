@@ -18,8 +18,7 @@ struct Route {
   std::string_view pattern;  // "/v1/sessions/{id}/files/{path...}" (MatchPath)
   Scope scope = Scope::kAdmin;
   RouteHandler handler;
-  std::string_view host =
-      {};  // of requests to this host alone; "*.example.org" for those below it; "" for any
+  std::string_view host;  // of requests to this host alone; "*.example.org" for those below it; "" for any
 };
 
 // Which handler a request is for. Filled before the first request; from then on thread-safe.

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -50,7 +51,7 @@ class Outbox : public EventSink {
     line.pop_back();
     Put(WsFrame(WsMessage::Kind::kText, line));
   }
-  void Put(std::string frame) {
+  void Put(std::string_view frame) {
     {
       const std::lock_guard lock(mutex_);
       frames_ += frame;
