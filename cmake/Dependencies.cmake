@@ -31,7 +31,8 @@ casemate_dependency(fmt HEADERS fmt/format.h)
 target_compile_definitions(dep_fmt INTERFACE FMT_HEADER_ONLY=1)
 casemate_dependency(seccomp HEADERS seccomp.h ARCHIVES libseccomp.a)
 casemate_dependency(crypto HEADERS openssl/sha.h ARCHIVES libcrypto.a)
-casemate_dependency(tls HEADERS openssl/ssl.h ARCHIVES libssl.a libcrypto.a)
+# TLS; before libcrypto, whose functions it uses.
+casemate_dependency(ssl HEADERS openssl/ssl.h ARCHIVES libssl.a libcrypto.a)
 casemate_dependency(sodium HEADERS sodium/crypto_sign_ed25519.h ARCHIVES libsodium.a)
 casemate_dependency(sqlite3 HEADERS sqlite3.h ARCHIVES libsqlite3.a)
 # Loaded by the helper that asks for remote secrets, never by casemate itself.

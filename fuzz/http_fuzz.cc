@@ -1,4 +1,4 @@
-// link: surfaces_http model base
+// link: surfaces_http keys model base
 // What a peer sends on a connection: the server reads all of it, answers, and ends.
 #include <sys/socket.h>
 #include <unistd.h>
@@ -36,7 +36,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   casemate::http::Handler handler(engine, "0");
   std::atomic<bool> busy = false;
   // Nobody reads the answers either.
-  casemate::http::ServeConnection(ends[0], handler, {.body_bytes_max = 10'000, .write_ms = 0}, busy);
+  casemate::http::PlainWire wire(ends[0]);
+  const casemate::http::PeerInfo peer{"fuzz", (size & 1U) == 0, true};
+  casemate::http::ServeConnection(wire, peer, handler, {.body_bytes_max = 10'000, .write_ms = 0}, busy);
   if (busy) std::abort();
   ::close(ends[0]);
   ::close(ends[1]);

@@ -23,9 +23,10 @@ namespace casemate {
 //                                           KeyboardInterrupt that it gets; otherwise the session ends
 //   it is interrupted, its caller hangs up  the same
 //   MemoryError                             everything
-//   killed for memory                       nothing, when it was the interpreter; everything, when a child
-//   was os._exit(), a fatal signal              nothing fork, checkpoint                        variables,
-//   imports, functions; see Sessions::Fork the engine ends, by whatever means      nothing
+//   killed for memory                       nothing, when it was the interpreter; everything, when a child was
+//   os._exit(), a fatal signal              nothing
+//   its lifetime or idle time is over       nothing
+//   the engine ends, by whatever means      nothing
 //
 // Between steps its threads and processes go on, under the session's limits; what they print is part of the
 // next step's output. All steps of a session are one program: code of one step can change what another one
@@ -51,6 +52,7 @@ struct SessionOptions {
 struct SessionInfo {
   std::string id;
   std::string name;
+  std::string caller;  // who has opened it, as its surface says
   SessionState state = SessionState::kIdle;
   std::string ended_because;
   std::string parent;              // the session that it was forked from; empty for none

@@ -6,6 +6,8 @@ namespace casemate {
 
 // CLOCK_MONOTONIC in microseconds: jumps of the wall clock do not touch it.
 std::int64_t MonotonicUs();
+// CLOCK_REALTIME in microseconds since 1970.
+std::int64_t WallClockUs();
 
 // A point of monotonic time.
 class Deadline {

@@ -75,6 +75,7 @@ Expected<SessionInfo> SessionStore::Open(const SessionOptions& options) {
   }
   entry->live = *std::move(made);
   entry->info.name = options.name;
+  entry->info.caller = options.base.origin.caller;
   entry->info.policy = options.base.policy;
   entry->info.environment = options.base.environment;
   entry->info.isolation = entry->live->isolation();

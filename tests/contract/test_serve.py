@@ -214,7 +214,7 @@ class Http(Serve):
         self.assertEqual((status, result["status"]), (200, "unavailable"))
         status, result = self.engine.run(code="pass", typo=1)
         self.assertEqual(status, 400)
-        self.assertIn('"typo"', result["error"]["message"])
+        self.assertIn('"typo"', result["detail"])
 
     def test_events_come_as_lines(self):
         status, body = self.engine.ask("POST", "/v1/run", json.dumps({"code": "print('x'); result = 1"}),

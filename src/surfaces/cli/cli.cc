@@ -12,12 +12,12 @@
 #include "surfaces/cli/exit_code.h"
 #include "surfaces/cli/explain_command.h"
 #include "surfaces/cli/hand_over.h"
+#include "surfaces/cli/keys_command.h"
 #include "surfaces/cli/mcp_command.h"
 #include "surfaces/cli/redact_command.h"
 #include "surfaces/cli/report.h"
 #include "surfaces/cli/run_command.h"
 #include "surfaces/cli/secrets_command.h"
-#include "surfaces/cli/serve_command.h"
 #include "surfaces/cli/session_command.h"
 #include "surfaces/cli/stream_writer.h"
 #include "surfaces/cli/summary.h"
@@ -61,6 +61,9 @@ constexpr std::string_view kHelp =
 constexpr std::array kCommands = std::to_array<std::string_view>(
     {"redact", "run", "try", "env", "serve", "session", "mcp", "check", "top", "bench", "secrets", "explain",
      "doctor", "audit", "gc", "version", "help"});
+constexpr std::array<std::string_view, 13> kCommands = {"redact", "keys",    "run",     "serve",  "check",
+                                                        "top",    "bench",   "secrets", "doctor", "audit",
+                                                        "gc",     "version", "help"};
 
 std::string HelpText() {
   std::string text(kHelp);

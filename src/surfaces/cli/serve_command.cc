@@ -10,10 +10,15 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <optional>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/errno.h"
+#include "base/state_dir.h"
 #include "base/unique_fd.h"
+#include "keys/key_store.h"
 #include "metrics/metered_engine.h"
 #include "surfaces/cli/exit_code.h"
 #include "surfaces/cli/serve_options.h"
@@ -21,6 +26,8 @@
 #include "surfaces/cli/stream_writer.h"
 #include "surfaces/cli/summary.h"
 #include "surfaces/http/server.h"
+#include "surfaces/http/tcp.h"
+#include "surfaces/http/tls.h"
 
 namespace casemate {
 namespace {
@@ -62,6 +69,53 @@ int Refuse(const Error& error, const CliStreams& streams) {
   return error.code == ErrorCode::kInternal ? kExitFailed : kExitRefused;
 }
 
+// The TCP address, if there is one.
+struct Network {
+  std::optional<http::TcpListener> listener;
+  std::unique_ptr<http::TlsContext> tls;
+};
+
+Expected<Network> OpenNetwork(const ServeOptions& options) {
+  Network network;
+  if (options.listen.empty()) return network;
+  if (!options.insecure_no_key) {
+    const auto usable = KeyStore(FindStateDir(options.engine.state_dir)).HasUsable(WallClockUs());
+    if (!usable) return std::unexpected(usable.error());
+    if (!*usable) {
+      return Fail(ErrorCode::kInvalidRequest,
+                  "nobody has a key for the address to listen at: make one with casemate keys add NAME");
+    }
+  }
+  if (!options.tls_certificate.empty()) {
+    auto tls = http::TlsContext::Load(options.tls_certificate, options.tls_key);
+    if (!tls) return std::unexpected(tls.error());
+    network.tls = *std::move(tls);
+  }
+  auto listener = http::TcpListener::Open(*http::ParseTcpAddress(options.listen));
+  if (!listener) return std::unexpected(listener.error());
+  network.listener.emplace(*std::move(listener));
+  return network;
+}
+
+http::HandlerOptions HandlerOptionsOf(const ServeOptions& options) {
+  const auto address = http::ParseTcpAddress(options.listen);
+  return {.state_dir = FindStateDir(options.engine.state_dir),
+          .let_in_without_key = options.insecure_no_key,
+          .on_loopback = !address || address->loopback,
+          .cors_origins = options.cors_origins,
+          .runs = options.runs};
+}
+
+// Lets the server listen there too; how that is told.
+std::string Join(http::Server& server, Network& network) {
+  if (!network.listener) return "";
+  const http::TlsContext* tls = network.tls.get();
+  std::string told = fmt::format(" and {}://{}", tls != nullptr ? "https" : "http", network.listener->name());
+  server.Listen(*std::move(network.listener),
+                tls != nullptr ? http::WireMaker([tls](int fd) { return tls->Wrap(fd); }) : nullptr);
+  return told;
+}
+
 }  // namespace
 
 int ServeCommandLine(const std::vector<std::string>& words, const CliServices& services,
@@ -85,13 +139,18 @@ int ServeCommandLine(const std::vector<std::string>& words, const CliServices& s
   // First, so that a second engine is refused before it starts anything.
   auto listener = http::Listener::Open(path);
   if (!listener) return Refuse(listener.error(), streams);
+  auto network = OpenNetwork(*options);
+  if (!network) return Refuse(network.error(), streams);
   const auto engine = services.make_engine(options->engine);
   if (!engine) return Refuse(engine.error(), streams);
 
   MeteredEngine metered(**engine, CASEMATE_VERSION);
-  http::Handler handler(metered, CASEMATE_VERSION, [&metered] { return metered.Text(); });
+  http::Handler handler(
+      metered, CASEMATE_VERSION, [&metered] { return metered.Text(); }, HandlerOptionsOf(*options));
   http::Server server(*std::move(listener), handler, options->server);
-  WritePatiently(streams.err, fmt::format("casemate: serving at {} (process {})\n", path, ::getpid()), -1);
+  const std::string also = Join(server, *network);
+  WritePatiently(streams.err, fmt::format("casemate: serving at {}{} (process {})\n", path, also, ::getpid()),
+                 -1);
   NotifyManager("READY=1");
   server.Serve(stop.valid() ? stop.get() : signals.fd(), options->drain_ms);
   // Who made it for this engine may not be there any more. What is not empty stays.

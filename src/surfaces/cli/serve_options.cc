@@ -10,6 +10,7 @@
 
 #include "policy/nearest.h"
 #include "policy/units.h"
+#include "surfaces/http/tcp.h"
 
 namespace casemate {
 namespace {
@@ -102,9 +103,33 @@ Applied SetConnections(ServeOptions& options, std::string_view value) {
   return {};
 }
 
+Applied SetRuns(ServeOptions& options, std::string_view value) {
+  const auto count = Count(value, 1, kConnectionsMax);
+  if (!count) return std::unexpected(count.error());
+  options.runs.running_max = *count;
+  return {};
+}
+
+Applied SetQueue(ServeOptions& options, std::string_view value) {
+  const auto ms = Duration(value);
+  if (!ms) return std::unexpected(ms.error());
+  options.runs.wait_ms = *ms;
+  return {};
+}
+
+Applied SetOrigin(ServeOptions& options, std::string_view value) {
+  const bool origin = (value.starts_with("http://") || value.starts_with("https://")) &&
+                      value.find_first_of("\r\n ,") == value.npos && !value.ends_with('/');
+  if (!origin && value != "*") {
+    return Refuse(fmt::format("\"{}\" is no origin: write https://app.example.org, or * for all", value));
+  }
+  options.cors_origins.emplace_back(value);
+  return {};
+}
+
 struct ServeFlag {
   std::string_view name;      // without "--"
-  std::string_view argument;  // its name in the help
+  std::string_view argument;  // its name in the help; "" for a flag without a value
   Applied (*apply)(ServeOptions&, std::string_view);
   std::string_view help;
 };
@@ -117,6 +142,43 @@ constexpr std::array kFlags = {
                 return {};
               },
               "where to listen (/run/casemate/engine.sock or $XDG_RUNTIME_DIR/casemate/engine.sock)"},
+    ServeFlag{"listen", "HOST:PORT",
+              [](ServeOptions& o, std::string_view v) -> Applied {
+                if (auto address = http::ParseTcpAddress(v); !address)
+                  return std::unexpected(address.error());
+                o.listen = v;
+                return {};
+              },
+              "listen at a TCP address too, for those who have a key (casemate keys add)"},
+    ServeFlag{"tls-cert", "FILE",
+              [](ServeOptions& o, std::string_view v) -> Applied {
+                o.tls_certificate = v;
+                return {};
+              },
+              "its certificate, in PEM"},
+    ServeFlag{"tls-key", "FILE",
+              [](ServeOptions& o, std::string_view v) -> Applied {
+                o.tls_key = v;
+                return {};
+              },
+              "and its private key"},
+    ServeFlag{"cors-origin", "ORIGIN", SetOrigin,
+              "whose web pages may ask and read the answers; may be repeated (none)"},
+    ServeFlag{"max-runs", "COUNT", SetRuns, "programs at one time; more wait (256)"},
+    ServeFlag{"queue-timeout", "TIME", SetQueue,
+              "how long they wait before they are told to come back (30s)"},
+    ServeFlag{"insecure-no-tls", "",
+              [](ServeOptions& o, std::string_view) -> Applied {
+                o.insecure_no_tls = true;
+                return {};
+              },
+              "INSECURE: let keys and programs cross a network in the clear"},
+    ServeFlag{"insecure-no-key", "",
+              [](ServeOptions& o, std::string_view) -> Applied {
+                o.insecure_no_key = true;
+                return {};
+              },
+              "INSECURE: let whoever reaches the address do all that you may"},
     ServeFlag{"preload", "MODULES", SetPreload, "what warm cells have imported, for instance numpy,pandas"},
     ServeFlag{"pool-size", "COUNT", SetPoolSize, "waiting cells of each pool (16); 0: every run starts cold"},
     ServeFlag{"pool-idle", "TIME", SetPoolIdle, "after which a pool that nobody uses is given up (10m)"},
@@ -151,6 +213,26 @@ std::unexpected<Error> UnknownFlag(std::string_view word) {
   return Refuse(fmt::format("casemate serve has no \"{}\": did you mean \"--{}\"?", name, nearest));
 }
 
+// What a network address needs, unless its lack is asked for by name.
+Applied CheckListening(const ServeOptions& options) {
+  const bool tls = !options.tls_certificate.empty();
+  if (tls != !options.tls_key.empty()) return Refuse("--tls-cert and --tls-key go together: give both");
+  if (options.listen.empty()) {
+    if (tls || options.insecure_no_tls || options.insecure_no_key || !options.cors_origins.empty()) {
+      return Refuse("TLS, keys and origins are of a TCP address: give --listen HOST:PORT too");
+    }
+    return {};
+  }
+  const auto address = http::ParseTcpAddress(options.listen);
+  if (!address->loopback && !tls && !options.insecure_no_tls) {
+    return Refuse(
+        fmt::format("at {} keys and programs would cross the network in the clear: give --tls-cert and "
+                    "--tls-key, listen at 127.0.0.1, or say --insecure-no-tls",
+                    options.listen));
+  }
+  return {};
+}
+
 }  // namespace
 
 Expected<ServeOptions> ParseServeOptions(const std::vector<std::string>& words) {
@@ -166,23 +248,29 @@ Expected<ServeOptions> ParseServeOptions(const std::vector<std::string>& words) 
       return word.starts_with("--") && word.substr(2, equals == word.npos ? equals : equals - 2) == f.name;
     });
     if (flag == kFlags.end()) return UnknownFlag(word);
-    if (equals == std::string_view::npos && i + 1 == words.size()) {
+    const bool valued = !flag->argument.empty();
+    if (!valued && equals != std::string_view::npos) {
+      return Refuse(fmt::format("--{} takes no value", flag->name));
+    }
+    if (valued && equals == std::string_view::npos && i + 1 == words.size()) {
       return Refuse(fmt::format("--{} needs a value: write --{} {}", flag->name, flag->name, flag->argument));
     }
-    const std::string_view value =
-        equals == std::string_view::npos ? std::string_view(words[++i]) : word.substr(equals + 1);
+    const std::string_view value = !valued                            ? std::string_view()
+                                   : equals == std::string_view::npos ? std::string_view(words[++i])
+                                                                      : word.substr(equals + 1);
     if (auto applied = flag->apply(options, value); !applied) {
       return Refuse(fmt::format("--{}: {}", flag->name, applied.error().message));
     }
   }
+  if (auto checked = CheckListening(options); !checked) return std::unexpected(checked.error());
   return options;
 }
 
 std::string ServeHelp() {
   std::string text =
       "Usage: casemate serve [FLAGS]\n\n"
-      "Stays, and runs programs for whoever asks at its unix socket: POST /v1/run and GET /v1/health over "
-      "HTTP/1.1.\n"
+      "Stays, and runs programs for whoever asks at its unix socket, over HTTP/1.1: docs/http.md, or GET "
+      "/openapi.json.\n"
       "\"casemate run\" asks it by itself. SIGTERM lets what runs end; a second signal ends it at once.\n\n"
       "Flags:\n";
   for (const ServeFlag& flag : kFlags) {

@@ -7,6 +7,7 @@
 #include "casemate/engine.h"
 #include "casemate/error.h"
 #include "surfaces/http/connection.h"
+#include "surfaces/http/runs.h"
 
 namespace casemate {
 
@@ -17,6 +18,13 @@ struct ServeOptions {
   std::string socket;              // "" means http::DefaultSocketPath()
   std::int64_t drain_ms = 30'000;  // what runs have to end after SIGTERM
   int lifeline = -1;               // a descriptor: the engine ends when its other end is closed
+  std::string listen;              // HOST:PORT; "" for the unix socket alone
+  std::string tls_certificate;     // PEM files
+  std::string tls_key;
+  std::vector<std::string> cors_origins;
+  http::RunLimits runs;
+  bool insecure_no_tls = false;  // keys and programs cross a network in the clear
+  bool insecure_no_key = false;  // whoever reaches the address may do everything
   bool help = false;
 };
 

@@ -16,6 +16,7 @@
 #include "base/unique_fd.h"
 #include "model/result_json.h"
 #include "surfaces/cli/cli.h"
+#include "surfaces/cli/serve_command.h"
 #include "surfaces/http/socket.h"
 
 namespace casemate {
@@ -67,6 +68,9 @@ class ServeTest : public testing::Test {
     CliServices services;
     services.make_engine = [id](const EngineOptions&) -> Expected<std::unique_ptr<Engine>> {
       return std::make_unique<EchoEngine>(id);
+    };
+    services.serve = [services](const std::vector<std::string>& words, const CliStreams& streams) {
+      return ServeCommandLine(words, services, streams);
     };
     return services;
   }

@@ -41,18 +41,17 @@ std::unexpected<Error> Silent(const std::string& path, std::string_view cause) {
       std::string(cause));
 }
 
-// "message" of {"error": {"message"}}, or the text itself.
+// "detail" of a problem details object, or the text itself.
 std::string ErrorMessage(const std::string& body) {
   std::string message = body.substr(0, 200);
   const auto json = ParseJson(body);
   if (!json) return message;
   const JsonTape tape(*json);
-  (void)JsonField(tape, JsonTape::kRoot, "").ForEachMember([&](const std::string&, const JsonField& error) {
-    return error.ForEachMember([&](const std::string& key, const JsonField& value) -> Expected<void> {
-      if (const auto text = value.String(); key == "message" && text) message = *text;
-      return {};
-    });
-  });
+  (void)JsonField(tape, JsonTape::kRoot, "")
+      .ForEachMember([&](const std::string& key, const JsonField& value) -> Expected<void> {
+        if (const auto text = value.String(); key == "detail" && text) message = *text;
+        return {};
+      });
   return message;
 }
 

@@ -5,20 +5,18 @@
 // connection ends, and a run is cancelled while its answer can still be written.
 #include "surfaces/http/connection.h"
 
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-
 #include <fmt/format.h>
-#include <algorithm>
+#include <poll.h>
 
+#include <algorithm>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <cerrno>
 #include <exception>
+#include <string>
 
 #include "base/clock.h"
 #include "surfaces/http/feed.h"
+#include "surfaces/http/framing.h"
 #include "surfaces/http/reply_writer.h"
 #include "surfaces/http/socket.h"
 
@@ -37,25 +35,19 @@ std::string_view View(boost::beast::string_view text) { return {text.data(), tex
 
 class Connection {
  public:
-  Connection(int fd, Handler& handler, const ServerLimits& limits, std::atomic<bool>& busy)
-      : fd_(fd), handler_(handler), limits_(limits), busy_(busy), caller_(CallerAt(fd)) {}
+  Connection(Wire& wire, const PeerInfo& peer, Handler& handler, const ServerLimits& limits,
+             std::atomic<bool>& busy)
+      : wire_(wire), peer_(peer), handler_(handler), limits_(limits), busy_(busy) {}
 
   void Serve() {
-    timeval idle{};
-    idle.tv_sec = limits_.idle_ms / 1000;
-    idle.tv_usec = limits_.idle_ms % 1000 * 1000;
-    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof idle);
+    if (!wire_.Begin(Deadline::After(limits_.header_ms))) return;
     while (ServeOne()) {
     }
+    wire_.EndWriting();
   }
 
  private:
   enum class Read { kRequest, kGone, kRefused };
-
-  static std::string CallerAt(int fd) {
-    const auto uid = PeerUid(fd);
-    return uid ? fmt::format("uid:{}", *uid) : "unknown";
-  }
 
   // False when the connection is of no more use.
   bool ServeOne() {
@@ -81,115 +73,134 @@ class Connection {
   bool Answer(const Parser& parser) {
     const auto& message = parser.get();
     const bool http11 = message.version() >= 11;
-    ReplyWriter reply(fd_, {.keep_alive = message.keep_alive() && http11 && !handler_.draining(),
-                            .chunked = http11,
-                            .head_only = message.method() == beast::verb::head,
-                            .write_ms = limits_.write_ms});
-    handler_.Handle(
-        {View(message.method_string()), View(message.target()), View(message[beast::field::accept]),
-         message.body(), View(message["traceparent"]), caller_},
-        reply);
+    ReplyWriter reply(wire_, buffer_,
+                      {.keep_alive = message.keep_alive() && http11 && !handler_.draining(),
+                       .chunked = http11,
+                       .head_only = message.method() == beast::verb::head,
+                       .write_ms = limits_.write_ms});
+    Request request;
+    request.method = View(message.method_string());
+    request.target = View(message.target());
+    request.accept = View(message[beast::field::accept]);
+    request.body = message.body();
+    request.trace_parent = View(message["traceparent"]);
+    request.host = View(message[beast::field::host]);
+    request.caller = peer_.caller;
+    request.trusted = peer_.trusted;
+    request.field = [&message](std::string_view name) { return View(message[{name.data(), name.size()}]); };
+    handler_.Handle(request, reply);
     return reply.reusable();
   }
 
   Read ReadRequest(Parser& parser) {
-    Deadline deadline = Deadline::After(limits_.request_ms);
+    Deadline whole = Deadline::After(limits_.request_ms);
+    Deadline fields = Deadline::After(limits_.header_ms);
     // Bytes that came with the request before.
     bool begun = !buffer_.empty();
-    bool told_to_continue = false;
+    bool fields_done = false;
     for (;;) {
       const auto error = Feed(parser, buffer_);
       if (error) return Refuse(error);
+      if (parser.is_header_done() && !fields_done) {
+        fields_done = true;
+        if (const auto why = Ambiguity(parser.get(), peer_.networked)) {
+          return Refuse(400, fmt::format("the request can be read in two ways: {}", *why));
+        }
+        if (!parser.is_done() && !TellToContinue(parser)) return Read::kGone;
+      }
       if (parser.is_done()) return Read::kRequest;
-      if (parser.is_header_done() && !told_to_continue) {
-        told_to_continue = true;
-        if (!TellToContinue(parser)) return Read::kGone;
+      const Deadline idle = Deadline::After(limits_.idle_ms);
+      const Deadline& deadline = !begun ? idle : fields_done ? whole : fields;
+      const Wire::Io io = ReadSome(begun ? deadline : idle);
+      if (io.wait_for != 0) {
+        return begun ? Refuse(408, "the request did not come to its end in time") : Read::kGone;
       }
-      if (begun && !WaitReadable(deadline)) {
-        Refuse(408, "the request did not come to its end in time");
-        return Read::kRefused;
+      if (io.count == 0) return Read::kGone;
+      buffer_.Filled(io.count);
+      if (!begun) {
+        whole = Deadline::After(limits_.request_ms);
+        fields = Deadline::After(limits_.header_ms);
       }
-      const auto room = buffer_.Room();
-      const ssize_t count = ::recv(fd_, room.data(), room.size(), 0);
-      if (count < 0 && errno == EINTR) continue;
-      if (count <= 0) return Read::kGone;
-      buffer_.Filled(static_cast<std::size_t>(count));
-      if (!begun) deadline = Deadline::After(limits_.request_ms);
       begun = true;
     }
   }
 
-  bool WaitReadable(const Deadline& deadline) const {
+  // Waits for bytes until `deadline`; `wait_for` is set when none came in time.
+  Wire::Io ReadSome(const Deadline& deadline) {
+    // Who sends a byte at a time, each of them in time, must not go on for ever.
+    if (deadline.Passed()) return {0, POLLIN};
     for (;;) {
-      pollfd entry{fd_, POLLIN, 0};
-      const int ready = ::poll(&entry, 1, static_cast<int>(deadline.RemainingMs()));
-      if (ready > 0) return true;
-      if (ready == 0) return false;
-      if (errno != EINTR) return false;
+      const Wire::Io io = wire_.Read(buffer_.Room());
+      if (io.wait_for == 0 || !WaitFor(wire_.fd(), io.wait_for, deadline.RemainingMs())) return io;
     }
   }
 
   // RFC 9110, 10.1.1: who expects it waits with the body until it has come.
-  bool TellToContinue(const Parser& parser) const {
+  bool TellToContinue(const Parser& parser) {
     if (parser.get().version() < 11 ||
         !boost::beast::iequals(parser.get()[beast::field::expect], "100-continue")) {
       return true;
     }
     constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-    return ::send(fd_, kContinue.data(), kContinue.size(), MSG_NOSIGNAL) ==
-           static_cast<ssize_t>(kContinue.size());
+    return wire_.Write(kContinue, {}).count == kContinue.size();
   }
 
   Read Refuse(const boost::beast::error_code& error) {
     if (error == beast::error::header_limit) {
-      Refuse(431, "the request's line and fields are too long");
-    } else if (error == beast::error::body_limit || error == beast::error::buffer_overflow) {
-      Refuse(413, fmt::format("a request has at most {} bytes", limits_.body_bytes_max));
-    } else {
-      Refuse(400, fmt::format("the request is not HTTP/1.1: {}", error.message()));
+      return Refuse(431, "the request's line and fields are too long: shorten them");
     }
+    if (error == beast::error::body_limit || error == beast::error::buffer_overflow) {
+      return Refuse(413, fmt::format("a request has at most {} bytes", limits_.body_bytes_max));
+    }
+    return Refuse(400, fmt::format("the request is not HTTP/1.1: {}", error.message()));
+  }
+
+  Read Refuse(int status, std::string_view message) {
+    ReplyWriter reply(wire_, buffer_, {.keep_alive = false, .write_ms = limits_.write_ms});
+    reply.Send(ErrorAnswer(status, "invalid_request", message));
     return Read::kRefused;
   }
 
-  void Refuse(int status, std::string_view message) {
-    ReplyWriter reply(fd_, {.keep_alive = false, .write_ms = limits_.write_ms});
-    reply.Send(ErrorAnswer(status, "invalid_request", message));
-  }
-
   void Linger() {
-    ::shutdown(fd_, SHUT_WR);
+    wire_.EndWriting();
     const Deadline deadline = Deadline::After(kLingerMs);
-    while (!deadline.Passed() && WaitReadable(deadline)) {
+    for (;;) {
       buffer_.Consume(buffer_.unread().size());
-      const auto room = buffer_.Room();
-      const ssize_t count = ::recv(fd_, room.data(), room.size(), MSG_DONTWAIT);
-      if (count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN)) return;
+      if (ReadSome(deadline).count == 0) return;
     }
   }
 
-  int fd_;
+  Wire& wire_;
+  const PeerInfo& peer_;
   Handler& handler_;
   const ServerLimits& limits_;
   std::atomic<bool>& busy_;
-  const std::string caller_;
   ReadBuffer buffer_;
 };
 
 }  // namespace
 
-void ServeConnection(int fd, Handler& handler, const ServerLimits& limits, std::atomic<bool>& busy) noexcept {
+PeerInfo LocalPeer(int fd) {
+  const auto uid = PeerUid(fd);
+  return {uid ? fmt::format("uid:{}", *uid) : "unknown", true, false};
+}
+
+void ServeConnection(Wire& wire, const PeerInfo& peer, Handler& handler, const ServerLimits& limits,
+                     std::atomic<bool>& busy) noexcept {
   try {
-    Connection(fd, handler, limits, busy).Serve();
+    Connection(wire, peer, handler, limits, busy).Serve();
   } catch (const std::exception&) {
     // Out of memory for this peer's request; others go on.
     busy = false;
   }
 }
 
-void RefuseConnection(int fd) noexcept {
+void RefuseConnection(Wire& wire) noexcept {
   try {
-    ReplyWriter reply(fd, {.keep_alive = false, .write_ms = 0});
-    reply.Send(ErrorAnswer(503, "unavailable", "too many connections; close some, or try again soon"));
+    ReadBuffer nothing;
+    ReplyWriter reply(wire, nothing, {.keep_alive = false, .write_ms = 0});
+    reply.AddField("Retry-After", "1");
+    reply.Send(ErrorAnswer(503, "unavailable", "too many connections: close some, or try again soon"));
   } catch (const std::exception&) {
     return;
   }

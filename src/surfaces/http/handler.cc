@@ -1,146 +1,164 @@
 #include "surfaces/http/handler.h"
 
-#include <unistd.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/clock.h"
-#include "model/json_writer.h"
-#include "model/request_json.h"
-#include "model/result_json.h"
-#include "surfaces/http/event_lines.h"
+#include "surfaces/http/audit_routes.h"
+#include "surfaces/http/batch_routes.h"
+#include "surfaces/http/info_routes.h"
+#include "surfaces/http/run_routes.h"
 #include "surfaces/http/session_routes.h"
+#include "surfaces/http/target.h"
+#include "surfaces/http/tool_routes.h"
 
 namespace casemate::http {
 namespace {
 
-// Counts itself for as long as it lives.
-class Counted {
+// A place of a key's quota, for as long as it lives.
+class Place {
  public:
-  explicit Counted(std::atomic<int>& count) : count_(count) { ++count_; }
-  ~Counted() { --count_; }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
+  Place(KeyUsage& usage, const ApiKey* key) : usage_(usage), key_(key) {}
+  ~Place() {
+    if (key_ != nullptr) usage_.End(key_->id);
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
 
  private:
-  std::atomic<int>& count_;
+  KeyUsage& usage_;
+  const ApiKey* key_;
 };
 
-void WritePool(JsonWriter& writer, const PoolStatus& pool) {
-  writer.BeginObject();
-  writer.Field("environment", pool.environment);
-  writer.Key("modules");
-  writer.BeginObject();
-  for (const auto& [name, why_not] : pool.modules) writer.Field(name, why_not.empty() ? "warm" : why_not);
-  writer.EndObject();
-  writer.Field("cells_ready", pool.cells_ready);
-  writer.Field("cells_running", pool.cells_running);
-  writer.Field("cells_max", pool.cells_max);
-  writer.Field("taken", pool.taken);
-  writer.Field("forked_on_demand", pool.forked_on_demand);
-  writer.Key("cold");
-  writer.BeginObject();
-  for (const auto& [why, count] : pool.cold) writer.Field(why, count);
-  writer.EndObject();
-  if (!pool.error.empty()) writer.Field("error", pool.error);
-  writer.EndObject();
+// The name or address of this host itself: a page that a browser shows cannot take these for its own name.
+bool IsLoopbackHost(std::string_view host) {
+  return std::ranges::any_of(
+      std::array<std::string_view, 3>{"127.0.0.1", "localhost", "[::1]"}, [host](std::string_view name) {
+        return host == name || (host.starts_with(name) && host.substr(name.size()).starts_with(':'));
+      });
+}
+
+Answer NotThere(std::string_view path) {
+  return ErrorAnswer(
+      404, "not_found",
+      fmt::format("there is nothing at {}: GET /openapi.json lists what there is", path.substr(0, 200)));
 }
 
 }  // namespace
 
-Answer ErrorAnswer(int status, std::string_view code, std::string_view message) {
-  JsonWriter writer;
-  writer.BeginObject();
-  writer.Key("error");
-  writer.BeginObject();
-  writer.Field("code", code);
-  writer.Field("message", message);
-  writer.EndObject();
-  writer.EndObject();
-  Answer answer;
-  answer.status = status;
-  answer.body = std::move(writer).Take() + "\n";
-  return answer;
+Handler::Handler(Engine& engine, std::string version, std::function<std::string()> metrics,
+                 HandlerOptions options)
+    : options_(std::move(options)), keys_(options_.state_dir), runs_(engine, usage_, options_.runs) {
+  router_.Add(RunRoutes(runs_));
+  router_.Add(BatchRoutes(runs_));
+  router_.Add(SessionRoutes(runs_));
+  router_.Add(ToolRoutes());
+  router_.Add(AuditRoutes(options_.state_dir));
+  router_.Add(InfoRoutes({engine, runs_, std::move(version), std::move(metrics)}));
 }
 
-Handler::Handler(Engine& engine, std::string version, std::function<std::string()> metrics)
-    : engine_(engine),
-      version_(std::move(version)),
-      metrics_(std::move(metrics)),
-      started_us_(MonotonicUs()) {}
+void Handler::Handle(const Request& given, Reply& reply) {
+  Request request = given;
+  const std::size_t question = request.target.find('?');
+  request.path = request.target.substr(0, question);
+  if (question != std::string_view::npos) request.query = request.target.substr(question + 1);
+  AddCors(request, reply);
+  if (Preflight(request, reply)) return;
 
-void Handler::Handle(const Request& request, Reply& reply) {
-  const std::string_view path = request.target.substr(0, request.target.find('?'));
-  if (IsSessionPath(path)) {
-    const Counted counted(running_);
-    if (draining_)
-      return reply.Send(ProblemAnswer(503, "unavailable", "this engine is about to end; try again soon"));
-    return HandleSession(engine_.sessions(), request, reply);
-  }
-  const bool run = path == "/v1/run";
-  const bool metrics = metrics_ && path == "/metrics";
-  if (!run && !metrics && path != "/v1/health") {
-    return reply.Send(
-        ErrorAnswer(404, "not_found", "there is nothing here; known are POST /v1/run and GET /v1/health"));
-  }
-  const std::string_view allowed = run ? "POST" : "GET";
-  if (request.method != allowed) {
-    Answer answer = ErrorAnswer(405, "method_not_allowed", run ? "use POST" : "use GET");
+  const Route* route = router_.Find(request.method, request.path, request.host, request.params);
+  if (route == nullptr) {
+    const std::string allowed = router_.Allowed(request.path, request.host);
+    if (allowed.empty()) return reply.Send(NotThere(request.path));
+    Answer answer = ErrorAnswer(405, "method_not_allowed", fmt::format("use {}", allowed));
     answer.allow = allowed;
     return reply.Send(answer);
   }
-  if (run) return Run(request, reply);
-  if (metrics) {
-    Answer answer;
-    answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
-    answer.body = metrics_();
-    return reply.Send(answer);
+  if (!LetIn(*route, request, reply)) return;
+  if (request.key) {
+    if (const auto over = usage_.Begin(*request.key, WallClockUs())) {
+      reply.AddField("Retry-After", fmt::format("{}", over->retry_after_s));
+      return reply.Send(ErrorAnswer(429, "too_many_requests", over->message));
+    }
   }
-  Health(reply);
+  const Place place(usage_, request.key.get());
+  route->handler(request, reply);
 }
 
-void Handler::Run(const Request& request, Reply& reply) {
-  const Counted counted(running_);
-  if (draining_) {
-    return reply.Send(ErrorAnswer(503, "unavailable", "this engine is about to end; try again soon"));
-  }
-  auto decoded = DecodeRequest(request.body);
-  if (!decoded) {
-    return reply.Send(ErrorAnswer(400, ErrorCodeName(decoded.error().code), decoded.error().ToString()));
-  }
-  decoded->origin.surface = "http";
-  decoded->origin.caller = request.caller;
-  decoded->origin.trace_parent = request.trace_parent;
-  if (request.accept.find(kEventsType) != std::string_view::npos) {
-    reply.BeginStream(kEventsType);
-    EventLines lines(reply);
-    engine_.Execute(*decoded, &lines, reply.hang_up_fd(), CancelWhen::kHungUp);
-    return reply.EndStream();
-  }
-  const ExecutionResult result = engine_.Execute(*decoded, nullptr, reply.hang_up_fd(), CancelWhen::kHungUp);
-  Answer answer;
-  answer.body = EncodeResult(result);
-  answer.body += '\n';
-  reply.Send(answer);
+void Handler::AddCors(const Request& request, Reply& reply) const {
+  const std::string_view origin = request.field("Origin");
+  if (origin.empty() || options_.cors_origins.empty()) return;
+  reply.AddField("Vary", "Origin");
+  const bool all = std::ranges::find(options_.cors_origins, "*") != options_.cors_origins.end();
+  if (!all && std::ranges::find(options_.cors_origins, origin) == options_.cors_origins.end()) return;
+  reply.AddField("Access-Control-Allow-Origin", all ? "*" : origin);
+  reply.AddField("Access-Control-Expose-Headers", "Retry-After");
 }
 
-void Handler::Health(Reply& reply) const {
-  JsonWriter writer;
-  writer.BeginObject();
-  writer.Field("status", draining_ ? "draining" : "ok");
-  writer.Field("version", version_);
-  writer.Field("pid", ::getpid());
-  writer.Field("uptime_ms", (MonotonicUs() - started_us_) / 1000);
-  writer.Field("running", running_.load());
-  writer.Key("pools");
-  writer.BeginArray();
-  for (const PoolStatus& pool : engine_.Pools()) WritePool(writer, pool);
-  writer.EndArray();
-  writer.EndObject();
+bool Handler::Preflight(const Request& request, Reply& reply) const {
+  if (request.method != "OPTIONS" || request.field("Access-Control-Request-Method").empty()) return false;
+  const std::string allowed = router_.Allowed(request.path, request.host);
+  if (allowed.empty()) return false;
+  if (!options_.cors_origins.empty()) {
+    reply.AddField("Access-Control-Allow-Methods", allowed);
+    reply.AddField("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, Accept");
+    reply.AddField("Access-Control-Max-Age", "600");
+  }
   Answer answer;
-  answer.body = std::move(writer).Take() + "\n";
+  answer.status = 204;
   reply.Send(answer);
+  return true;
+}
+
+bool Handler::LetIn(const Route& route, Request& request, Reply& reply) {
+  if (request.trusted) {
+    request.scopes = Scopes::All();
+    return true;
+  }
+  if (route.scope == Scope::kNone) return true;
+  const std::string_view token = BearerToken(request.field("Authorization"));
+  if (token.empty() && options_.let_in_without_key) return LetInWithoutKey(request, reply);
+  auto key = keys_.Find(token, WallClockUs());
+  if (!key) {
+    reply.Send(ErrorAnswer(503, "unavailable", "the keys of this engine cannot be read: ask its operator"));
+    return false;
+  }
+  if (*key == nullptr) {
+    reply.AddField("WWW-Authenticate", "Bearer realm=\"casemate\"");
+    reply.Send(ErrorAnswer(401, "unauthorized",
+                           token.empty() ? "a key is needed: send Authorization: Bearer KEY"
+                                         : "this key is unknown, revoked or expired: use another"));
+    return false;
+  }
+  if (!(*key)->scopes.Has(route.scope)) {
+    reply.Send(
+        ErrorAnswer(403, "forbidden",
+                    fmt::format("this key lacks the scope {}: use one that has it", ScopeName(route.scope))));
+    return false;
+  }
+  request.key = *std::move(key);
+  request.scopes = request.key->scopes;
+  request.caller = "key:" + request.key->id;
+  return true;
+}
+
+// Without keys, a web page that this host's user looks at could send requests too; a browser says so in
+// Origin, or, where the page's name was made to mean this host, in Host.
+bool Handler::LetInWithoutKey(Request& request, Reply& reply) const {
+  const std::string_view origin = request.field("Origin");
+  const bool page =
+      !origin.empty() && std::ranges::find(options_.cors_origins, origin) == options_.cors_origins.end();
+  if (page || (options_.on_loopback && !IsLoopbackHost(request.host))) {
+    reply.Send(
+        ErrorAnswer(403, "forbidden",
+                    "without a key no web page is served, nor who calls this host by a name that is not "
+                    "localhost: make a key with casemate keys add"));
+    return false;
+  }
+  request.scopes = Scopes::All();
+  return true;
 }
 
 }  // namespace casemate::http

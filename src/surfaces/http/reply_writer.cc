@@ -1,13 +1,9 @@
 #include "surfaces/http/reply_writer.h"
 
 #include <fmt/format.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
+#include <iterator>
 
 namespace casemate::http {
 namespace {
@@ -15,96 +11,56 @@ namespace {
 // What a stream waits for a peer that reads. One that does not costs it once.
 constexpr int kPatienceMs = 20;
 
-std::string_view Reason(int status) {
-  switch (status) {
-    case 200:
-      return "OK";
-    case 201:
-      return "Created";
-    case 202:
-      return "Accepted";
-    case 204:
-      return "No Content";
-    case 400:
-      return "Bad Request";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 408:
-      return "Request Timeout";
-    case 409:
-      return "Conflict";
-    case 413:
-      return "Content Too Large";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 501:
-      return "Not Implemented";
-    case 503:
-      return "Service Unavailable";
-    default:
-      return "Error";
-  }
-}
-
-bool Writable(int fd, std::int64_t timeout_ms) {
-  pollfd entry{fd, POLLOUT, 0};
-  int ready = 0;
-  do {
-    ready = ::poll(&entry, 1, static_cast<int>(timeout_ms));
-  } while (ready < 0 && errno == EINTR);
-  return ready > 0;
-}
-
 }  // namespace
 
 void ReplyWriter::SendAll(std::string_view head, std::string_view body) {
   while (!broken_ && !(head.empty() && body.empty())) {
-    // sendmsg(2) only reads what they point to.
-    std::array<iovec, 2> parts{iovec{const_cast<char*>(head.data()), head.size()},
-                               iovec{const_cast<char*>(body.data()), body.size()}};
-    msghdr message{};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = parts.size();
-    const ssize_t count = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0 && (errno != EAGAIN || !Writable(fd_, options_.write_ms))) {
+    const Wire::Io io = wire_.Write(head, body);
+    if (io.count == 0 && (io.wait_for == 0 || !WaitFor(wire_.fd(), io.wait_for, options_.write_ms))) {
       broken_ = true;
-    } else if (count > 0) {
-      const auto sent = static_cast<std::size_t>(count);
-      const std::size_t of_head = std::min(sent, head.size());
-      head.remove_prefix(of_head);
-      body.remove_prefix(sent - of_head);
     }
+    const std::size_t of_head = std::min(io.count, head.size());
+    head.remove_prefix(of_head);
+    body.remove_prefix(io.count - of_head);
   }
 }
 
+void ReplyWriter::AddField(std::string_view name, std::string_view value) {
+  fmt::format_to(std::back_inserter(fields_), "{}: {}\r\n", name, value);
+}
+
 void ReplyWriter::Send(const Answer& answer) {
-  std::string head = fmt::format("HTTP/1.1 {} {}\r\n", answer.status, Reason(answer.status));
-  // RFC 9110, 8.6: no length of what cannot be there.
-  if (answer.status != 204) {
-    head +=
-        fmt::format("Content-Type: {}\r\nContent-Length: {}\r\n", answer.content_type, answer.body.size());
+  const bool has_body = answer.status != 204;
+  std::string head = fmt::format("HTTP/1.1 {} {}\r\n{}", answer.status, ReasonPhrase(answer.status), fields_);
+  if (has_body) {
+    fmt::format_to(std::back_inserter(head), "Content-Type: {}\r\nContent-Length: {}\r\n",
+                   answer.content_type, answer.body.size());
   }
   if (!answer.allow.empty()) head += fmt::format("Allow: {}\r\n", answer.allow);
   head += options_.keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
-  SendAll(head, options_.head_only ? std::string_view() : answer.body);
+  SendAll(head, options_.head_only || !has_body ? std::string_view() : answer.body);
   done_ = true;
 }
 
 void ReplyWriter::BeginStream(std::string_view content_type) {
-  pending_ = fmt::format("HTTP/1.1 200 OK\r\nContent-Type: {}\r\n{}{}\r\n", content_type,
-                         options_.chunked ? "Transfer-Encoding: chunked\r\n" : "",
+  pending_ = fmt::format("HTTP/1.1 200 OK\r\nContent-Type: {}\r\n{}{}{}\r\n", content_type,
+                         options_.chunked ? "Transfer-Encoding: chunked\r\n" : "", fields_,
                          options_.keep_alive ? "" : "Connection: close\r\n");
 }
 
 void ReplyWriter::Write(std::string_view bytes, bool flush) {
   if (broken_ || bytes.empty()) return;
-  if (options_.chunked) pending_ += fmt::format("{:x}\r\n", bytes.size());
+  if (options_.chunked) fmt::format_to(std::back_inserter(pending_), "{:x}\r\n", bytes.size());
   pending_ += bytes;
   if (options_.chunked) pending_ += "\r\n";
   if (flush) FlushWhatFits();
+}
+
+bool ReplyWriter::WriteAndWait(std::string_view bytes) {
+  Write(bytes, false);
+  SendAll(pending_, {});
+  pending_.clear();
+  return !broken_;
 }
 
 // The calling thread watches a run's deadline, so that it must not wait for a peer who stands still; one who
@@ -112,18 +68,15 @@ void ReplyWriter::Write(std::string_view bytes, bool flush) {
 void ReplyWriter::FlushWhatFits() {
   std::size_t sent = 0;
   while (!broken_ && sent < pending_.size()) {
-    const ssize_t count =
-        ::send(fd_, pending_.data() + sent, pending_.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (count >= 0) {
-      sent += static_cast<std::size_t>(count);
+    const Wire::Io io = wire_.Write(std::string_view(pending_).substr(sent), {});
+    sent += io.count;
+    if (io.count > 0) {
       stalled_ = false;
-    } else if (errno == EAGAIN) {
-      if (stalled_ || !Writable(fd_, kPatienceMs)) {
-        stalled_ = true;
-        break;
-      }
-    } else if (errno != EINTR) {
+    } else if (io.wait_for == 0) {
       broken_ = true;
+    } else if (stalled_ || !WaitFor(wire_.fd(), io.wait_for, kPatienceMs)) {
+      stalled_ = true;
+      break;
     }
   }
   pending_.erase(0, sent);
@@ -135,6 +88,11 @@ void ReplyWriter::EndStream() {
   SendAll(pending_, {});
   pending_.clear();
   done_ = true;
+}
+
+Reply::Raw ReplyWriter::TakeOver() {
+  options_.keep_alive = false;
+  return {&wire_, &unread_};
 }
 
 }  // namespace casemate::http

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <span>
@@ -32,36 +33,70 @@ Server::Server(Listener listener, Handler& handler, const ServerLimits& limits)
       limits_(limits),
       peer_done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
+void Server::Listen(TcpListener tcp, WireMaker wrap) {
+  tcp_.emplace(std::move(tcp));
+  wrap_ = std::move(wrap);
+}
+
 void Server::Serve(int stop_fd, std::int64_t drain_ms) {
   for (;;) {
+    // poll(2) passes over a negative descriptor.
     std::array entries{pollfd{stop_fd, POLLIN, 0}, pollfd{peer_done_.get(), POLLIN, 0},
-                       pollfd{listener_.fd(), POLLIN, 0}};
+                       pollfd{listener_.fd(), POLLIN, 0}, pollfd{tcp_ ? tcp_->fd() : -1, POLLIN, 0}};
     if (Poll(entries, -1) < 0 && errno != EINTR) break;
     if (entries[0].revents != 0) break;
     if (entries[1].revents != 0) Reap();
-    if (entries[2].revents != 0) Accept();
+    if (entries[2].revents != 0) AcceptLocal();
+    if (entries[3].revents != 0) AcceptTcp();
   }
   Drain(drain_ms);
 }
 
-void Server::Accept() {
-  UniqueFd fd(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC));
-  if (!fd.valid()) {
-    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-      std::array entry{pollfd{peer_done_.get(), POLLIN, 0}};
-      Poll(entry, kNoDescriptorMs);
-    }
-    return;
+UniqueFd Server::Accept(int listener) {
+  UniqueFd fd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+  if (!fd.valid() && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
+    std::array entry{pollfd{peer_done_.get(), POLLIN, 0}};
+    Poll(entry, kNoDescriptorMs);
   }
+  return fd;
+}
+
+void Server::AcceptLocal() {
+  UniqueFd fd = Accept(listener_.fd());
+  if (!fd.valid()) return;
   const auto uid = PeerUid(fd.get());
   if (!uid || (*uid != 0 && *uid != ::geteuid())) return;
-  if (peers_.size() >= limits_.connections_max) return RefuseConnection(fd.get());
+  auto wire = std::make_unique<PlainWire>(fd.get());
+  PeerInfo info = LocalPeer(fd.get());
+  Begin(std::move(fd), std::move(wire), std::move(info));
+}
 
+void Server::AcceptTcp() {
+  UniqueFd fd = Accept(tcp_->fd());
+  if (!fd.valid()) return;
+  TuneConnection(fd.get());
+  auto wire = wrap_ ? wrap_(fd.get()) : std::make_unique<PlainWire>(fd.get());
+  if (wire == nullptr) return;
+  PeerInfo info{PeerAddress(fd.get()), false, true};
+  Begin(std::move(fd), std::move(wire), std::move(info));
+}
+
+void Server::Begin(UniqueFd fd, std::unique_ptr<Wire> wire, PeerInfo info) {
+  // Those who come over a network must not keep this host's own user out.
+  const auto same_door = static_cast<std::size_t>(std::ranges::count_if(
+      peers_, [&info](const Peer& peer) { return peer.info.networked == info.networked; }));
+  // Before its TLS has begun, a refusal could not be read.
+  if (same_door >= limits_.connections_max) {
+    if (!(info.networked && wrap_)) RefuseConnection(*wire);
+    return;
+  }
   Peer& peer = peers_.emplace_back();
   peer.fd = std::move(fd);
+  peer.wire = std::move(wire);
+  peer.info = std::move(info);
   try {
     peer.thread = std::thread([this, &peer] {
-      ServeConnection(peer.fd.get(), handler_, limits_, peer.busy);
+      ServeConnection(*peer.wire, peer.info, handler_, limits_, peer.busy);
       // The peer must not wait for its end of file until somebody joins.
       ::shutdown(peer.fd.get(), SHUT_RDWR);
       peer.done = true;
@@ -69,7 +104,7 @@ void Server::Accept() {
       (void)!::write(peer_done_.get(), &one, sizeof one);
     });
   } catch (const std::system_error&) {
-    RefuseConnection(peer.fd.get());
+    RefuseConnection(*peer.wire);
     peers_.pop_back();
   }
 }
@@ -103,12 +138,14 @@ void Server::WaitForPeers(std::int64_t ms) {
 
 void Server::Drain(std::int64_t drain_ms) {
   listener_.Close();
+  if (tcp_) tcp_->Close();
   handler_.BeginDrain();
   // Whoever becomes busy after this look finds the handler draining.
   Shutdown(SHUT_RD, [](const Peer& peer) { return !peer.busy; });
   WaitForPeers(drain_ms);
   // To a run this is its peer hanging up: it is cancelled, and says so in its answer.
   Shutdown(SHUT_RD, [](const Peer&) { return true; });
+  handler_.CancelAll();
   WaitForPeers(kCancelMs);
   Shutdown(SHUT_RDWR, [](const Peer&) { return true; });
   for (Peer& peer : peers_) peer.thread.join();

@@ -2,22 +2,33 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <list>
+#include <memory>
+#include <optional>
 #include <thread>
 
 #include "base/unique_fd.h"
 #include "surfaces/http/connection.h"
 #include "surfaces/http/handler.h"
 #include "surfaces/http/socket.h"
+#include "surfaces/http/tcp.h"
+#include "surfaces/http/wire.h"
 
 namespace casemate::http {
 
-// Accepts peers at a unix socket, those of this user and of root alone, and serves each on a thread of its
-// own.
+// Makes the wire of an accepted TCP connection; null when it cannot.
+using WireMaker = std::function<std::unique_ptr<Wire>(int fd)>;
+
+// Accepts peers at a unix socket, those of this user and of root alone, and at a TCP address, where the
+// handler decides who is let in; serves each on a thread of its own.
 class Server {
  public:
   // `handler` must outlive it.
   Server(Listener listener, Handler& handler, const ServerLimits& limits = {});
+
+  // Before Serve(). `wrap` none: bytes as they are.
+  void Listen(TcpListener tcp, WireMaker wrap = nullptr);
 
   // Serves until `stop_fd` is readable. Then nobody can connect and no run begins, those that run have
   // `drain_ms` to end and are cancelled then, and all connections are closed. Once in a server's life.
@@ -26,12 +37,17 @@ class Server {
  private:
   struct Peer {
     UniqueFd fd;
+    std::unique_ptr<Wire> wire;
+    PeerInfo info;
     std::atomic<bool> busy = false;
     std::atomic<bool> done = false;
     std::thread thread;
   };
 
-  void Accept();
+  void AcceptLocal();
+  void AcceptTcp();
+  UniqueFd Accept(int listener);
+  void Begin(UniqueFd fd, std::unique_ptr<Wire> wire, PeerInfo info);
   void Reap();
   void Drain(std::int64_t drain_ms);
   void WaitForPeers(std::int64_t ms);
@@ -39,6 +55,8 @@ class Server {
   void Shutdown(int how, const Which& which);
 
   Listener listener_;
+  std::optional<TcpListener> tcp_;
+  WireMaker wrap_;
   Handler& handler_;
   const ServerLimits limits_;
   UniqueFd peer_done_;  // an eventfd

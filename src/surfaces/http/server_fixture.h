@@ -45,6 +45,7 @@ inline std::string Post(std::string_view body, std::string_view fields = "") {
 class RawClient {
  public:
   explicit RawClient(const std::string& path) : fd_(std::move(*Connect(path))) {}
+  explicit RawClient(UniqueFd fd) : fd_(std::move(fd)) {}
 
   void Send(std::string_view bytes) {
     while (!bytes.empty()) {
@@ -112,11 +113,13 @@ class ServerFixture : public testing::Test {
   void Start(fake::Script script) { Start(EngineThatPlays(std::move(script), folder_)); }
   void Start(std::unique_ptr<Engine> engine) {
     engine_ = std::move(engine);
-    handler_.emplace(*engine_, "9.9");
+    options_.state_dir = folder_;
+    handler_.emplace(*engine_, "9.9", nullptr, options_);
     stop_.reset(::eventfd(0, EFD_CLOEXEC));
     auto listener = Listener::Open(path_);
     ASSERT_TRUE(listener) << listener.error().message;
     server_ = std::make_unique<Server>(*std::move(listener), *handler_, limits_);
+    if (tcp_) server_->Listen(*std::move(tcp_));
     thread_ = std::thread([this] { server_->Serve(stop_.get(), drain_ms_); });
   }
   void BeginStop() const {
@@ -140,6 +143,9 @@ class ServerFixture : public testing::Test {
   std::string folder_;
   std::string path_;
   ServerLimits limits_;
+  HandlerOptions options_;
+  std::optional<TcpListener> tcp_;
+  std::string name_;  // of the TCP address, if there is one
   std::int64_t drain_ms_ = 20'000;
   std::unique_ptr<Engine> engine_;
   std::optional<Handler> handler_;

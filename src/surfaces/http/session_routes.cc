@@ -4,55 +4,31 @@
 #include <string>
 #include <utility>
 
+#include "casemate/session.h"
 #include "model/json_writer.h"
 #include "model/request_json.h"
 #include "model/result_json.h"
 #include "model/session_json.h"
-#include "surfaces/http/event_lines.h"
+#include "surfaces/http/event_stream.h"
+#include "surfaces/http/target.h"
 
 namespace casemate::http {
 namespace {
 
-constexpr std::string_view kRoot = "/v1/sessions";
+constexpr std::string_view kMoveTo = "move_to=";
 
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-// RFC 3986, 2.1; nullopt for a "%" that is none.
-std::optional<std::string> Decode(std::string_view text) {
-  std::string decoded;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      decoded += text[i];
-      continue;
-    }
-    if (i + 2 >= text.size()) return std::nullopt;
-    const int high = HexDigit(text[i + 1]);
-    const int low = HexDigit(text[i + 2]);
-    if (high < 0 || low < 0) return std::nullopt;
-    decoded += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return decoded;
-}
+constexpr std::string_view kNoFork =
+    "there is no fork, checkpoint or rewind of a session: a copy would be in its origin's power, since the "
+    "origin's user owns the copy's namespaces; open a session for each branch and run its steps again";
+constexpr std::string_view kNoHibernation =
+    "a session cannot hibernate: its memory and its filter's listener cannot be put back from a disk; keep "
+    "what "
+    "matters in files, and get them before the engine ends";
 
 Answer ProblemOf(const Error& error) {
-  switch (error.code) {
-    case ErrorCode::kInvalidRequest:
-      return ProblemAnswer(400, ErrorCodeName(error.code), error.ToString());
-    case ErrorCode::kNotFound:
-      return ProblemAnswer(404, ErrorCodeName(error.code), error.ToString());
-    case ErrorCode::kUnavailable:
-      return ProblemAnswer(409, ErrorCodeName(error.code), error.ToString());
-    case ErrorCode::kCancelled:
-    case ErrorCode::kInternal:
-      break;
-  }
-  return ProblemAnswer(500, ErrorCodeName(error.code), error.ToString());
+  // A session that is there and cannot now, by what its peer or the program did.
+  if (error.code == ErrorCode::kUnavailable) return ErrorAnswer(409, "conflict", error.ToString());
+  return ErrorAnswer(error);
 }
 
 Answer JsonAnswer(int status, JsonWriter writer) {
@@ -68,74 +44,85 @@ Answer SessionAnswer(int status, const SessionInfo& info) {
   return JsonAnswer(status, std::move(writer));
 }
 
-Answer Nothing(int status) {
+Answer DoneAnswer(const Expected<void>& done, int status) {
+  if (!done) return ProblemOf(done.error());
   Answer answer;
   answer.status = status;
   return answer;
 }
 
-Answer DoneAnswer(const Expected<void>& done, int status) {
-  return done ? Nothing(status) : ProblemOf(done.error());
+bool MaySee(const Request& asked, const SessionInfo& info) {
+  return asked.scopes.Has(Scope::kAdmin) || info.caller == asked.caller;
 }
 
-Answer WrongMethod(std::string_view allowed) {
-  Answer answer = ProblemAnswer(405, "method_not_allowed", "use " + std::string(allowed));
-  answer.allow = allowed;
-  return answer;
-}
-
-void SetOrigin(const Request& request, ExecutionRequest& execution) {
+void SetOrigin(const Request& asked, ExecutionRequest& execution) {
   execution.origin.surface = "http";
-  execution.origin.caller = request.caller;
-  execution.origin.trace_parent = request.trace_parent;
+  execution.origin.caller = asked.caller;
+  execution.origin.trace_parent = asked.trace_parent;
 }
 
-Answer Open(Sessions& sessions, const Request& request) {
-  auto options = DecodeSessionOptions(request.body);
-  if (!options) return ProblemOf(options.error());
-  SetOrigin(request, options->base);
+void Open(Runs& runs, Sessions& sessions, const Request& asked, Reply& reply) {
+  auto options = DecodeSessionOptions(asked.body);
+  if (!options) return reply.Send(ErrorAnswer(options.error()));
+  const auto place = runs.Enter(asked, options->base);
+  if (!place) return SendRefusal(place.error(), reply);
+  SetOrigin(asked, options->base);
   const auto opened = sessions.Open(*options);
-  if (opened) return SessionAnswer(201, *opened);
-  Answer answer = ProblemOf(opened.error());
-  if (opened.error().code == ErrorCode::kUnavailable)
-    answer = ProblemAnswer(503, ErrorCodeName(opened.error().code), opened.error().ToString());
-  return answer;
+  reply.Send(opened ? SessionAnswer(201, *opened) : ErrorAnswer(opened.error()));
 }
 
-Answer List(Sessions& sessions) {
+void List(Runs& /*runs*/, Sessions& sessions, const Request& asked, Reply& reply) {
   JsonWriter writer;
   writer.BeginObject();
   writer.Key("sessions");
   writer.BeginArray();
-  for (const SessionInfo& info : sessions.List()) WriteSession(writer, info);
+  for (const SessionInfo& info : sessions.List()) {
+    if (MaySee(asked, info)) WriteSession(writer, info);
+  }
   writer.EndArray();
   writer.EndObject();
-  return JsonAnswer(200, std::move(writer));
+  reply.Send(JsonAnswer(200, std::move(writer)));
+}
+
+void Show(Runs& /*runs*/, Sessions& sessions, const Request& asked, Reply& reply) {
+  const auto info = sessions.Get(asked.params[0]);
+  reply.Send(info ? SessionAnswer(200, *info) : ProblemOf(info.error()));
+}
+
+void Close(Runs& /*runs*/, Sessions& sessions, const Request& asked, Reply& reply) {
+  reply.Send(DoneAnswer(sessions.Close(asked.params[0]), 204));
+}
+
+void Interrupt(Runs& /*runs*/, Sessions& sessions, const Request& asked, Reply& reply) {
+  reply.Send(DoneAnswer(sessions.Interrupt(asked.params[0]), 202));
 }
 
 // The stream begins with the step's first event, so that a step which there is not is a problem like others.
-class LateEventLines : public EventSink {
+class LateEventStream : public EventSink {
  public:
-  explicit LateEventLines(Reply& reply) : reply_(reply), lines_(reply) {}
+  LateEventStream(Reply& reply, StreamForm form) : stream_(reply, form) {}
   void OnEvent(const Event& event) override {
-    if (!std::exchange(begun_, true)) reply_.BeginStream(kEventsType);
-    lines_.OnEvent(event);
+    if (!std::exchange(begun_, true)) stream_.Begin();
+    stream_.OnEvent(event);
   }
+  void End() { stream_.End(); }
 
  private:
-  Reply& reply_;
-  EventLines lines_;
+  EventStream stream_;
   bool begun_ = false;
 };
 
-void Run(Sessions& sessions, const std::string& id, const Request& request, Reply& reply) {
-  auto decoded = DecodeRequest(request.body);
-  if (!decoded) return reply.Send(ProblemOf(decoded.error()));
-  SetOrigin(request, *decoded);
-  if (request.accept.find(kEventsType) != std::string_view::npos) {
-    LateEventLines lines(reply);
-    const auto result = sessions.Run(id, *decoded, &lines, reply.hang_up_fd(), true);
-    return result ? reply.EndStream() : reply.Send(ProblemOf(result.error()));
+void Run(Runs& runs, Sessions& sessions, const Request& asked, Reply& reply) {
+  auto decoded = DecodeRequest(asked.body);
+  if (!decoded) return reply.Send(ErrorAnswer(decoded.error()));
+  const auto place = runs.Enter(asked, *decoded);
+  if (!place) return SendRefusal(place.error(), reply);
+  SetOrigin(asked, *decoded);
+  const std::string& id = asked.params[0];
+  if (const auto form = AcceptedForm(asked.accept)) {
+    LateEventStream stream(reply, *form);
+    const auto result = sessions.Run(id, *decoded, &stream, reply.hang_up_fd(), true);
+    return result ? stream.End() : reply.Send(ProblemOf(result.error()));
   }
   const auto result = sessions.Run(id, *decoded, nullptr, reply.hang_up_fd(), true);
   if (!result) return reply.Send(ProblemOf(result.error()));
@@ -146,137 +133,115 @@ void Run(Sessions& sessions, const std::string& id, const Request& request, Repl
 }
 
 // What the method and the query ask of a file; nullopt: there is no such thing.
-std::optional<FileRequest> AskedOfFile(const Request& request, std::string_view query) {
-  FileRequest asked;
-  if (request.method == "PUT" && query.empty()) {
-    asked.kind = FileRequest::Kind::kPut;
-    asked.bytes = request.body;
-  } else if (request.method == "DELETE" && query.empty()) {
-    asked.kind = FileRequest::Kind::kRemove;
-  } else if (request.method == "POST" && query.starts_with("move_to=")) {
-    asked.kind = FileRequest::Kind::kMove;
-    auto to = Decode(query.substr(8));
+std::optional<FileRequest> AskedOfFile(const Request& asked) {
+  FileRequest request;
+  if (asked.method == "PUT" && asked.query.empty()) {
+    request.kind = FileRequest::Kind::kPut;
+    request.bytes = asked.body;
+  } else if (asked.method == "DELETE" && asked.query.empty()) {
+    request.kind = FileRequest::Kind::kRemove;
+  } else if (asked.method == "POST" && asked.query.starts_with(kMoveTo)) {
+    request.kind = FileRequest::Kind::kMove;
+    auto to = DecodePercent(asked.query.substr(kMoveTo.size()));
     if (!to) return std::nullopt;
-    asked.to = *std::move(to);
-  } else if (request.method == "GET" && query.empty()) {
-    asked.kind = FileRequest::Kind::kGet;
-  } else if (request.method == "GET" && query == "list") {
-    asked.kind = FileRequest::Kind::kList;
-  } else if (request.method == "GET" && query == "stat") {
-    asked.kind = FileRequest::Kind::kStat;
+    request.to = *std::move(to);
+  } else if (asked.method == "GET" && asked.query.empty()) {
+    request.kind = FileRequest::Kind::kGet;
+  } else if (asked.method == "GET" && asked.query == "list") {
+    request.kind = FileRequest::Kind::kList;
+  } else if (asked.method == "GET" && asked.query == "stat") {
+    request.kind = FileRequest::Kind::kStat;
   } else {
     return std::nullopt;
   }
-  return asked;
+  if (asked.params.size() > 1) request.path = asked.params[1];
+  return request;
 }
 
-Answer UseFile(Sessions& sessions, const std::string& id, std::string_view path, std::string_view query,
-               const Request& request) {
-  auto asked = AskedOfFile(request, query);
-  auto decoded = Decode(path);
-  if (!asked || !decoded) {
-    return ProblemAnswer(400, "invalid_request",
-                         "known are PUT, GET and DELETE of a file, GET with ?list or ?stat, and POST with "
-                         "?move_to=PATH");
-  }
-  asked->path = *std::move(decoded);
-  auto done = sessions.Files(id, *asked);
-  if (!done) return ProblemOf(done.error());
+Answer FileAnswerOf(FileRequest::Kind kind, FileAnswer done) {
   JsonWriter writer;
-  switch (asked->kind) {
-    case FileRequest::Kind::kGet: {
-      Answer answer;
+  Answer answer;
+  switch (kind) {
+    case FileRequest::Kind::kGet:
       answer.content_type = "application/octet-stream";
-      answer.body = std::move(done->bytes);
+      answer.body = std::move(done.bytes);
       return answer;
-    }
     case FileRequest::Kind::kList:
       writer.BeginObject();
       writer.Key("entries");
       writer.BeginArray();
-      for (const FileInfo& entry : done->entries) WriteFileInfo(writer, entry);
+      for (const FileInfo& entry : done.entries) WriteFileInfo(writer, entry);
       writer.EndArray();
       writer.EndObject();
       return JsonAnswer(200, std::move(writer));
     case FileRequest::Kind::kStat:
-      WriteFileInfo(writer, done->entries.front());
+      WriteFileInfo(writer, done.entries.front());
       return JsonAnswer(200, std::move(writer));
     case FileRequest::Kind::kPut:
     case FileRequest::Kind::kMove:
     case FileRequest::Kind::kRemove:
       break;
   }
-  return Nothing(204);
+  answer.status = 204;
+  return answer;
 }
 
-// What a session cannot; "" for anything else.
-std::string_view WhyNot(std::string_view what) {
-  if (what == "fork" || what == "checkpoints" || what == "rewind") {
-    return "there is no fork, checkpoint or rewind of a session: a copy would be in its origin's power, since the "
-           "origin's user owns the copy's namespaces; open a session for each branch and run its steps again";
+void UseFile(Runs& /*runs*/, Sessions& sessions, const Request& asked, Reply& reply) {
+  const auto request = AskedOfFile(asked);
+  if (!request) {
+    return reply.Send(
+        ErrorAnswer(400, "invalid_request",
+                    "known are PUT, GET and DELETE of a file, GET with ?list or ?stat, and POST with "
+                    "?move_to=PATH"));
   }
-  if (what == "hibernate") {
-    return "a session cannot hibernate: its memory and its filter's listener cannot be put back from a disk; keep "
-           "what matters in files, and get them before the engine ends";
-  }
-  return "";
+  auto done = sessions.Files(asked.params[0], *request);
+  reply.Send(done ? FileAnswerOf(request->kind, *std::move(done)) : ProblemOf(done.error()));
 }
 
-Answer UseSession(Sessions& sessions, const std::string& id, const Request& request) {
-  if (request.method == "DELETE") return DoneAnswer(sessions.Close(id), 204);
-  if (request.method != "GET") return WrongMethod("GET, DELETE");
-  const auto info = sessions.Get(id);
-  return info ? SessionAnswer(200, *info) : ProblemOf(info.error());
+RouteHandler Refuses(std::string_view reason) {
+  return [reason](const Request& /*asked*/, Reply& reply) {
+    reply.Send(ErrorAnswer(501, "not_implemented", reason));
+  };
 }
 
 }  // namespace
 
-Answer ProblemAnswer(int status, std::string_view code, std::string_view detail) {
-  JsonWriter writer;
-  writer.BeginObject();
-  writer.Field("type", "about:blank");
-  writer.Field("title", code);
-  writer.Field("status", status);
-  writer.Field("code", code);
-  writer.Field("detail", detail);
-  writer.EndObject();
-  Answer answer = JsonAnswer(status, std::move(writer));
-  answer.content_type = "application/problem+json";
-  return answer;
-}
-
-bool IsSessionPath(std::string_view path) {
-  return path.starts_with(kRoot) && (path.size() == kRoot.size() || path[kRoot.size()] == '/');
-}
-
-void HandleSession(Sessions* sessions, const Request& request, Reply& reply) {
-  if (sessions == nullptr)
-    return reply.Send(
-        ProblemAnswer(503, "unavailable", "this engine keeps no sessions: casemate serve does"));
-  const std::size_t question = request.target.find('?');
-  const std::string_view path = request.target.substr(0, question);
-  const std::string_view query =
-      question == std::string_view::npos ? std::string_view() : request.target.substr(question + 1);
-  std::string_view rest = path.substr(kRoot.size());
-  if (rest.empty()) {
-    if (request.method == "POST") return reply.Send(Open(*sessions, request));
-    return reply.Send(request.method == "GET" ? List(*sessions) : WrongMethod("GET, POST"));
+std::vector<Route> SessionRoutes(Runs& runs) {
+  // The sessions of this engine, if it keeps any, and of them those that the peer may see.
+  const auto with = [&runs](auto handle) {
+    return [&runs, handle](const Request& asked, Reply& reply) {
+      Sessions* sessions = runs.engine().sessions();
+      if (sessions == nullptr) {
+        return reply.Send(
+            ErrorAnswer(503, "unavailable", "this engine keeps no sessions: casemate serve does"));
+      }
+      if (!asked.params.empty()) {
+        const auto info = sessions->Get(asked.params[0]);
+        if (info && !MaySee(asked, *info)) {
+          return reply.Send(
+              ErrorAnswer(404, "not_found", "there is no such session: GET /v1/sessions lists yours"));
+        }
+      }
+      handle(runs, *sessions, asked, reply);
+    };
+  };
+  std::vector<Route> routes = {
+      {"POST", "/v1/sessions", Scope::kSessions, with(Open)},
+      {"GET", "/v1/sessions", Scope::kSessions, with(List)},
+      {"GET", "/v1/sessions/{id}", Scope::kSessions, with(Show)},
+      {"DELETE", "/v1/sessions/{id}", Scope::kSessions, with(Close)},
+      {"POST", "/v1/sessions/{id}/run", Scope::kSessions, with(Run)},
+      {"POST", "/v1/sessions/{id}/interrupt", Scope::kSessions, with(Interrupt)},
+      {"POST", "/v1/sessions/{id}/fork", Scope::kSessions, Refuses(kNoFork)},
+      {"POST", "/v1/sessions/{id}/checkpoints", Scope::kSessions, Refuses(kNoFork)},
+      {"POST", "/v1/sessions/{id}/rewind", Scope::kSessions, Refuses(kNoFork)},
+      {"POST", "/v1/sessions/{id}/hibernate", Scope::kSessions, Refuses(kNoHibernation)},
+      {"GET", "/v1/sessions/{id}/files", Scope::kSessions, with(UseFile)},
+  };
+  for (const std::string_view method : {"PUT", "GET", "POST", "DELETE"}) {
+    routes.push_back({method, "/v1/sessions/{id}/files/{path...}", Scope::kSessions, with(UseFile)});
   }
-  rest.remove_prefix(1);
-  const std::size_t slash = rest.find('/');
-  const std::string id(rest.substr(0, slash));
-  if (slash == std::string_view::npos) return reply.Send(UseSession(*sessions, id, request));
-  const std::string_view what = rest.substr(slash + 1);
-  if (what == "files" || what.starts_with("files/"))
-    return reply.Send(
-        UseFile(*sessions, id, what.substr(std::min<std::size_t>(6, what.size())), query, request));
-  if (const std::string_view reason = WhyNot(what); !reason.empty())
-    return reply.Send(ProblemAnswer(501, "unavailable", reason));
-  if (what != "run" && what != "interrupt")
-    return reply.Send(ProblemAnswer(404, "not_found", "a session has run, interrupt and files"));
-  if (request.method != "POST") return reply.Send(WrongMethod("POST"));
-  if (what == "run") return Run(*sessions, id, request, reply);
-  reply.Send(DoneAnswer(sessions->Interrupt(id), 202));
+  return routes;
 }
 
 }  // namespace casemate::http
