@@ -1,5 +1,5 @@
 // The egress proxy of one run (egress/rules/wire.h). It ends when the engine says so, or is gone.
-#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -126,6 +126,8 @@ int Fail(std::string_view text) {
 int Run() {
   // What the engine has open without close-on-exec, a library's perhaps, is not ours.
   close_range(kEgressControlFd + 1, ~0U, 0);
+  // It was started from a descriptor, whose number would be its name.
+  prctl(PR_SET_NAME, "casemate-egress", 0, 0, 0);
   std::array<std::byte, 16> buffer{};
   Received policy;
   if (!Receive(buffer, policy) || policy.kind != Packet::kPolicy || policy.text.size() != 1) return 1;
