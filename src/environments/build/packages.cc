@@ -28,6 +28,9 @@ namespace {
 
 constexpr std::size_t kContentsMax = 256 << 20;
 constexpr std::size_t kPathFileMax = 64 << 10;
+constexpr char kAskAbi[] =  // NOLINT(modernize-avoid-c-arrays): a script
+    "import sys, sysconfig\n"
+    "print(sysconfig.get_config_var('SOABI') or sys.implementation.cache_tag)";
 
 struct PythonKind {
   std::string binary;  // the host's, with no link in its path
@@ -36,9 +39,7 @@ struct PythonKind {
 Expected<PythonKind> AskPython(const EnvironmentView& host) {
   PythonKind kind;
   kind.binary = RealPath(host.python);
-  auto answer = RunCommand({kind.binary, "-I", "-S", "-c",
-                            "import sys, sysconfig\n"
-                            "print(sysconfig.get_config_var('SOABI') or sys.implementation.cache_tag)"});
+  auto answer = RunCommand({kind.binary, "-I", "-S", "-c", kAskAbi});
   if (!answer) return std::unexpected(answer.error());
   kind.abi = answer->out.substr(0, answer->out.find('\n'));
   const bool plain = !kind.abi.empty() && std::ranges::all_of(kind.abi, [](char c) {
