@@ -15,8 +15,8 @@
   host_check      a check of the host afterwards, see HOST_CHECKS
   rests_on        a guarantee: where the run itself says that it is not enforced, a failure counts as `weak`
   filename        the program's name;  syntax: broken       it is not meant to compile
-  in_TIER         NAME=VALUE: that header's value in this tier (TIER: process, docker); an empty VALUE takes it away. With
-                  why=…, the reason in a sentence, which each needs that sets anything else
+  in_TIER         NAME=VALUE: that header's value in this tier (TIER: process, docker); an empty VALUE takes it
+                  away. With why=…, the reason in a sentence, which each needs that sets anything else
 After every run, whatever the header says: one JSON object with all fields; no process is left; nothing of the host's
 canary, which is in a file, in the environment and behind every listener, is in the answer.
 """
