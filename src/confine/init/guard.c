@@ -49,7 +49,9 @@ void _start(void) {
     reap();
     const long ready = call(__NR_ppoll, (long)watched, 3, 0, 0, 0);
     if (ready == INTERRUPTED) continue;
-    if (ready < 0 || watched[1].revents != 0 || watched[2].revents != 0) leave(0);
+    if (ready < 0 || watched[1].revents != 0 || (watched[2].revents & POLLIN) != 0) leave(0);
+    /* Closed without a word: what closed it is about to be reaped, and says how it ended. */
+    if (watched[2].revents != 0) watched[2].fd = -1;
     char taken[128];
     call(__NR_read, watched[0].fd, (long)taken, sizeof(taken), 0, 0);
   }

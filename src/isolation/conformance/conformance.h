@@ -21,8 +21,8 @@ struct Subject {
   bool private_root = true;
   // Whether the tier tells of refused system calls (Sandbox::denial_fd).
   bool tells_refused_calls = true;
-  // Whether a kernel of its own answers the program: then /sys is that one's, and a process limit that it holds
-  // is told to the program alone.
+  // Whether a kernel of its own answers the program: then /sys is that one's, and a process limit that it
+  // holds is told to the program alone.
   bool own_kernel = false;
   // Whether a host folder is seen under the program's own id; where it is not, the program has the rights of a
   // stranger there.
