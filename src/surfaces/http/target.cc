@@ -82,13 +82,14 @@ std::optional<std::vector<std::string>> MatchPath(std::string_view pattern, std:
       return params;
     }
     pattern.remove_prefix(name);
-    const bool rest = pattern.substr(0, pattern.find('}')).ends_with("...");
+    const std::size_t name_end = pattern.find('}') + 1;
+    const bool rest = pattern.substr(0, name_end).ends_with("...}");
     const std::string_view taken = path.substr(0, rest ? path.size() : path.find('/'));
     auto decoded = DecodePercent(taken);
     if (!decoded || (!rest && (decoded->empty() || decoded->find('/') != std::string::npos))) return {};
     params.push_back(*std::move(decoded));
     path.remove_prefix(taken.size());
-    pattern.remove_prefix(pattern.find('}') + 1);
+    pattern.remove_prefix(name_end);
   }
 }
 
