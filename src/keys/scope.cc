@@ -25,6 +25,7 @@ constexpr std::array kRows = {
     Row{Scope::kEnvironments, "environments", "list and make environments"},
     Row{Scope::kHost, "host", "name folders and files of the engine's host: as strong as the engine's user"},
     Row{Scope::kSecrets, "secrets", "name secrets of the engine's stores"},
+    Row{Scope::kNetwork, "network", "name hosts that a program may reach, from the engine's host"},
     Row{Scope::kAdmin, "admin", "all of these, and other callers' runs"},
 };
 

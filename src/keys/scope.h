@@ -19,9 +19,10 @@ enum class Scope : std::uint32_t {
   kAudit = 1U << 5U,         // "audit": reads who ran what
   kMetrics = 1U << 6U,       // "metrics": counters, health and what runs now
   kEnvironments = 1U << 7U,  // "environments": lists and makes them
-  kHost = 1U << 8U,     // "host": names folders and files of this host in a request; as strong as its user
-  kSecrets = 1U << 9U,  // "secrets": names secrets of this host's stores in a request
-  kAdmin = 1U << 10U,   // "admin": all of these, and other callers' runs
+  kHost = 1U << 8U,      // "host": names folders and files of this host in a request; as strong as its user
+  kSecrets = 1U << 9U,   // "secrets": names secrets of this host's stores in a request
+  kNetwork = 1U << 11U,  // "network": names hosts in a request that its program may reach
+  kAdmin = 1U << 10U,    // "admin": all of these, and other callers' runs
 };
 
 // A set of scopes.

@@ -63,7 +63,9 @@ TEST(ApiTest, EveryRouteIsDescribedWithItsScope) {
   std::set<std::string> routes;
   for (const Route& route : handler.router().routes()) {
     const std::string_view scope = route.scope == Scope::kNone ? "none" : ScopeName(route.scope);
-    routes.insert(std::string(route.method).append(" ").append(route.pattern).append(" ").append(scope));
+    std::string path(route.pattern);
+    if (const std::size_t dots = path.find("..."); dots != std::string::npos) path.erase(dots, 3);
+    routes.insert(std::string(route.method).append(" ").append(path).append(" ").append(scope));
   }
   EXPECT_EQ(routes, Described());
 }

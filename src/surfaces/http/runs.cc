@@ -166,6 +166,17 @@ std::optional<std::string> Forbids(Scopes scopes, const ExecutionRequest& reques
   if (!scopes.Has(Scope::kSecrets) && !request.secrets.empty()) {
     return Lacks(Scope::kSecrets, "a secret of the engine's stores");
   }
+  if (!scopes.Has(Scope::kNetwork) && request.network && request.network->open()) {
+    return Lacks(Scope::kNetwork, "a network");
+  }
+  const std::string& environment = request.environment;
+  if (environment == "host" || environment.starts_with("sha256:")) return std::nullopt;
+  if (!scopes.Has(Scope::kEnvironments))
+    return Lacks(Scope::kEnvironments, "an environment that may have to be made");
+  const bool by_name = environment.starts_with("packages:") || environment.starts_with("python=");
+  if (!by_name && !scopes.Has(Scope::kHost)) {
+    return Lacks(Scope::kHost, "an environment that is made of files of the engine's host");
+  }
   return std::nullopt;
 }
 
