@@ -13,5 +13,5 @@ test:
 
 # The Python package with the program in it: build/wheel/casemate-*.whl.
 wheel:
-	@./dev build release --target casemate casemate-audit
+	@./dev build release --target casemate
 	@tools/wheel build

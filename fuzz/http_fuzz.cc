@@ -1,4 +1,4 @@
-// link: surfaces_http keys model base
+// link: surfaces_http keys audit batch redact policy_checks model base
 // What a peer sends on a connection: the server reads all of it, answers, and ends.
 #include <sys/socket.h>
 #include <unistd.h>

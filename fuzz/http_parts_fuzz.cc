@@ -1,4 +1,4 @@
-// link: surfaces_http keys model base
+// link: surfaces_http keys audit batch redact policy_checks model base
 // What of a request is read by code of ours: paths and queries, fields, keys, WebSocket frames, and the key
 // file.
 #include <cstddef>

@@ -1,11 +1,15 @@
 #include "engine/explain.h"
 
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "engine/environment_source.h"
 #include "engine/launch_request.h"
+#include "engine/tiers.h"
 #include "isolation/docker/container_config.h"
 #include "isolation/docker/explain.h"
+#include "isolation/oci/oci_backend.h"
 
 namespace casemate {
 namespace {
@@ -15,16 +19,30 @@ std::vector<Document> ExplainContainer(const LaunchSpec& /*spec*/) {
   return {{"seccomp.json", std::string(docker::SeccompProfile()) + "\n"}};
 }
 
-struct Explainer {
-  Tier tier;
-  std::vector<Document> (*explain)(const LaunchSpec& spec);
-};
-// A tier without a line here has no form but its own.
-constexpr Explainer kExplainers[] = {
-    // NOLINT(modernize-avoid-c-arrays)
-    {Tier::kContainer, ExplainContainer},
-    {Tier::kDocker, docker::ExplainRun},
-};
+std::vector<Document> ExplainRuntime(std::string_view runtime, const LaunchSpec& spec) {
+  for (const auto kind : {oci::RuntimeKind::kCrun, oci::RuntimeKind::kRunc, oci::RuntimeKind::kRunsc,
+                          oci::RuntimeKind::kKata}) {
+    if (oci::RuntimeName(kind) != runtime) continue;
+    auto config = oci::ExplainOci(kind, spec);
+    return {{"config.json", config ? *std::move(config) : config.error().ToString() + "\n"}};
+  }
+  return {};
+}
+
+// The tier's own form of a run, where others can read it.
+std::vector<Document> DocumentsOf(const Backend& backend, const LaunchSpec& spec) {
+  if (!backend.runtime().empty()) return ExplainRuntime(backend.runtime(), spec);
+  if (backend.tier() == Tier::kContainer) return ExplainContainer(spec);
+  if (backend.tier() == Tier::kDocker) return docker::ExplainRun(spec);
+  return {};
+}
+
+bool IsAsked(const Backend& backend, const ExecutionRequest& request) {
+  if (!request.runtime.empty()) return backend.runtime() == request.runtime;
+  // Another way to a tier that Casemate makes by itself is explained by name alone.
+  if (!backend.runtime().empty() && backend.tier() <= Tier::kContainer) return false;
+  return !request.isolation || *request.isolation == backend.tier();
+}
 
 }  // namespace
 
@@ -39,17 +57,15 @@ Expected<Explanation> ExplainParts(const EngineParts& parts, const ExecutionRequ
   if (!launch) return std::unexpected(launch.error());
   Explanation explanation{checked->policy, launch->spec.argv, {}};
   for (const auto& backend : parts.backends) {
-    if (request.isolation && *request.isolation != backend->tier()) continue;
+    if (!IsAsked(*backend, request)) continue;
     TierExplanation tier;
     tier.tier = backend->tier();
-    if (auto report = backend->Admit(checked->policy)) {
+    if (auto report = AdmitOn(*backend, checked->policy)) {
       tier.report = *std::move(report);
     } else {
       tier.why_not = report.error().message;
     }
-    for (const Explainer& explainer : kExplainers) {
-      if (explainer.tier == tier.tier) tier.documents = explainer.explain(launch->spec);
-    }
+    tier.documents = DocumentsOf(*backend, launch->spec);
     explanation.tiers.push_back(std::move(tier));
   }
   return explanation;

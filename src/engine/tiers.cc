@@ -42,7 +42,9 @@ Error NoCandidate(const ExecutionRequest& request) {
           ""};
 }
 
-Expected<EnforcementReport> AdmitNetwork(Backend& backend, const Policy& policy) {
+}  // namespace
+
+Expected<EnforcementReport> AdmitOn(Backend& backend, const Policy& policy) {
   if (!policy.network.open() || backend.CarriesNetwork()) return backend.Admit(policy);
   return Fail(
       ErrorCode::kUnavailable,
@@ -50,8 +52,6 @@ Expected<EnforcementReport> AdmitNetwork(Backend& backend, const Policy& policy)
                   "reached: use --isolation container, or --network none",
                   TierName(backend.tier())));
 }
-
-}  // namespace
 
 bool MayTryWeaker(const ExecutionRequest& request, const Error& reason) {
   return !request.isolation && request.runtime.empty() && reason.code == ErrorCode::kUnavailable;
@@ -89,7 +89,7 @@ Expected<AdmittedTier> ChooseTier(const std::vector<std::unique_ptr<Backend>>& b
     const auto known = std::ranges::find(failed, tier, &PassedOver::tier);
     Expected<EnforcementReport> report =
         Fail(ErrorCode::kUnavailable, known == failed.end() ? "" : known->reason);
-    if (known == failed.end()) report = AdmitNetwork(*backend, policy);
+    if (known == failed.end()) report = AdmitOn(*backend, policy);
     if (report) {
       report->passed_over = std::move(passed_over);
       return AdmittedTier{backend.get(), *std::move(report)};

@@ -26,4 +26,7 @@ Expected<AdmittedTier> ChooseTier(const std::vector<std::unique_ptr<Backend>>& b
 // the request, is the reason.
 bool MayTryWeaker(const ExecutionRequest& request, const Error& reason);
 
+// Backend::Admit, and a refusal where the policy has a network that the tier cannot carry.
+Expected<EnforcementReport> AdmitOn(Backend& backend, const Policy& policy);
+
 }  // namespace casemate
