@@ -1,5 +1,7 @@
 // The whole flow of a run, on one screen. Each stage is a folder of its own; only this file knows their
 // order.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <utility>

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <string_view>
+#include <vector>
 
 #include "policy/nearest.h"
 #include "surfaces/cli/bench_command.h"
@@ -48,6 +50,8 @@ constexpr std::string_view kHelp =
     "  env COMMAND             packages and images that programs run with; \"casemate env --help\" lists its "
     "commands\n"
     "  try DIR                 run someone's program with its packages, and say what it touched\n"
+    "  keys add|list|revoke    who may ask casemate serve --listen; \"casemate keys --help\" lists the "
+    "flags\n"
     "  secrets get|check|run   secrets from where they are; \"casemate secrets --help\" lists the forms\n"
     "  redact [FILE]           take secrets out of any text; \"casemate redact --help\" lists its flags\n"
     "  explain FILE|-c CODE    what a run would be under each tier; \"casemate explain --help\"\n"
@@ -57,13 +61,6 @@ constexpr std::string_view kHelp =
     "  help                    print this text\n\n"
     "doctor and gc also take --python PATH and --state-dir DIR.\n\n"
     "Exit codes of run:\n";
-
-constexpr std::array kCommands = std::to_array<std::string_view>(
-    {"redact", "run", "try", "env", "serve", "session", "mcp", "check", "top", "bench", "secrets", "explain",
-     "doctor", "audit", "gc", "version", "help"});
-constexpr std::array<std::string_view, 13> kCommands = {"redact", "keys",    "run",     "serve",  "check",
-                                                        "top",    "bench",   "secrets", "doctor", "audit",
-                                                        "gc",     "version", "help"};
 
 std::string HelpText() {
   std::string text(kHelp);
@@ -128,39 +125,82 @@ int Gc(const ReportOptions& options, const CliServices& services, const CliStrea
   return Print(text, report.kept.empty() ? kExitOk : kExitUnhealthy, streams);
 }
 
+using Words = std::vector<std::string>;
+
+int Serve(const Words& words, const CliServices& services, const CliStreams& streams) {
+  return services.serve ? services.serve({words.begin() + 1, words.end()}, streams)
+                        : HandOver("casemate-server", words, streams);
+}
+
+template <int (*Run)(const Words&, const CliServices&, const CliStreams&)>
+int With(const Words& words, const CliServices& services, const CliStreams& streams) {
+  return Run({words.begin() + 1, words.end()}, services, streams);
+}
+template <int (*Run)(const Words&, const CliStreams&)>
+int Alone(const Words& words, const CliServices& /*services*/, const CliStreams& streams) {
+  return Run({words.begin() + 1, words.end()}, streams);
+}
+template <int (*Run)(const ReportOptions&, const CliServices&, const CliStreams&)>
+int Reporting(const Words& words, const CliServices& services, const CliStreams& streams) {
+  const auto options = ParseReportOptions(words);
+  return options ? Run(*options, services, streams) : Refuse(options.error().message, streams);
+}
+int Audit(const Words& words, const CliServices& /*services*/, const CliStreams& streams) {
+  return HandOver("casemate-audit", words, streams);
+}
+int Environments(const Words& words, const CliServices& /*services*/, const CliStreams& streams) {
+  return HandOver("casemate-env", words, streams);
+}
+int Version(const Words& /*words*/, const CliServices& /*services*/, const CliStreams& streams) {
+  return Print("casemate " CASEMATE_VERSION "\n", kExitOk, streams);
+}
+int Help(const Words& /*words*/, const CliServices& /*services*/, const CliStreams& streams) {
+  return Print(HelpText(), kExitOk, streams);
+}
+
+struct Command {
+  std::string_view name;
+  int (*run)(const Words& words, const CliServices& services, const CliStreams& streams);
+};
+constexpr auto kCommands = std::to_array<Command>({
+    {"run", With<RunCommandLine>},
+    {"serve", Serve},
+    {"session", Alone<SessionCommandLine>},
+    {"mcp", With<McpCommandLine>},
+    {"try", With<TryCommandLine>},
+    {"env", Environments},
+    {"check", Alone<CheckCommandLine>},
+    {"redact", Alone<RedactCommandLine>},
+    {"secrets", With<SecretsCommandLine>},
+    {"keys", Alone<KeysCommandLine>},
+    {"audit", Audit},
+    {"top", Alone<TopCommandLine>},
+    {"bench", With<BenchCommandLine>},
+    {"explain", With<ExplainCommandLine>},
+    {"doctor", Reporting<Doctor>},
+    {"gc", Reporting<Gc>},
+    {"version", Version},
+    {"--version", Version},
+    {"help", Help},
+    {"--help", Help},
+    {"-h", Help},
+});
+
 }  // namespace
 
 int CliMain(const std::vector<std::string>& words, const CliServices& services, const CliStreams& streams) {
   // A reader that is gone is an error of write(2), not a reason to die with a sandbox half taken down.
   std::signal(SIGPIPE, SIG_IGN);
   if (words.empty()) return Refuse("no command is given: \"casemate help\" lists them", streams);
-  const std::string& command = words[0];
-  if (command == "run") return RunCommandLine({words.begin() + 1, words.end()}, services, streams);
-  if (command == "redact") return RedactCommandLine({words.begin() + 1, words.end()}, streams);
-  if (command == "serve") return ServeCommandLine({words.begin() + 1, words.end()}, services, streams);
-  if (command == "mcp") return McpCommandLine({words.begin() + 1, words.end()}, services, streams);
-  if (command == "session") return SessionCommandLine({words.begin() + 1, words.end()}, streams);
-  if (command == "audit") return HandOver("casemate-audit", words, streams);
-  if (command == "try") return TryCommandLine({words.begin() + 1, words.end()}, services, streams);
-  if (command == "env") return HandOver("casemate-env", words, streams);
-  if (command == "check") return CheckCommandLine({words.begin() + 1, words.end()}, streams);
-  if (command == "top") return TopCommandLine({words.begin() + 1, words.end()}, streams);
-  if (command == "secrets") return SecretsCommandLine({words.begin() + 1, words.end()}, services, streams);
-  if (command == "explain") return ExplainCommandLine({words.begin() + 1, words.end()}, services, streams);
-  if (command == "bench") return BenchCommandLine({words.begin() + 1, words.end()}, services, streams);
-  if (command == "version" || command == "--version") {
-    return Print("casemate " CASEMATE_VERSION "\n", kExitOk, streams);
-  }
-  if (command == "help" || command == "--help" || command == "-h") return Print(HelpText(), kExitOk, streams);
-  if (command == "doctor" || command == "gc") {
-    const auto options = ParseReportOptions(words);
-    if (!options) return Refuse(options.error().message, streams);
-    return command == "gc" ? Gc(*options, services, streams) : Doctor(*options, services, streams);
-  }
-  const std::string_view nearest = NearestName(command, kCommands);
+  const std::string& name = words[0];
+  const auto* const command = std::ranges::find(kCommands, name, &Command::name);
+  if (command != kCommands.end()) return command->run(words, services, streams);
+  std::vector<std::string_view> names;
+  for (const Command& each : kCommands) names.push_back(each.name);
+  const std::string_view nearest = NearestName(name, names);
   return Refuse(nearest.empty()
-                    ? fmt::format("there is no command \"{}\": \"casemate help\" lists them", command)
-                    : fmt::format("there is no command \"{}\": did you mean \"{}\"?", command, nearest),
+                    ? fmt::format("there is no command \"{}\": \"casemate help\" lists them", name)
+                    : fmt::format("there is no command \"{}\": did you mean \"{}\"?", name, nearest),
                 streams);
 }
 

@@ -155,7 +155,8 @@ void Batch(Runs& runs, const Request& asked, Reply& reply) {
   const UniqueFd hang_up = HangUpOf(reply.hang_up_fd());
   plan->options.cancel_fd = hang_up.get();
   const FormerRun none{};
-  JobSource source(file.get(), "the batch", DecodeRequest, none, hang_up.get());
+  const auto decode = [](std::string_view json) { return DecodeRequest(json); };
+  JobSource source(file.get(), "the batch", decode, none, hang_up.get());
   PeerEngine engine(runs, asked, reply.hang_up_fd());
   ReplySink sink(reply, AcceptedForm(asked.accept) == StreamForm::kLines);
   sink.Begin();
