@@ -23,7 +23,8 @@ namespace casemate {
 //                                           KeyboardInterrupt that it gets; otherwise the session ends
 //   it is interrupted, its caller hangs up  the same
 //   MemoryError                             everything
-//   killed for memory                       nothing, when it was the interpreter; everything, when a child was
+//   killed for memory                       everything, when it was a child process; nothing, when it was the
+//                                           interpreter
 //   os._exit(), a fatal signal              nothing
 //   its lifetime or idle time is over       nothing
 //   the engine ends, by whatever means      nothing

@@ -229,7 +229,7 @@ TEST_F(FilesTest, JournalRemembers) {
   EXPECT_FALSE(former.StateOf(2, HashOf(9)));
   EXPECT_EQ(former.Held(3)->status, Status::kTimeout);
   EXPECT_EQ((*journal)->ReadHeld(former, 3).value(), ResultLine(3, Status::kTimeout));
-  EXPECT_TRUE(Contents(journal_).ends_with("\n"));
+  EXPECT_TRUE(Contents(journal_).ends_with('\n'));
 }
 
 TEST_F(FilesTest, JournalTornAnywhereIsReadAsFarAsItIsWhole) {

@@ -75,8 +75,8 @@ bool AsStranger(const std::function<bool()>& check) {
 
 TEST_F(CgroupHostTest, TakesEachHierarchyOfVersion1AtTheOwnCgroup) {
   for (const char* folder : {"/cg/cpu", "/cg/memory/user/me", "/cg/pids"}) Folder(folder);
-  const CgroupHost host = Discover("4:memory:/user/me\n3:cpu,cpuacct:/\n2:pids:/\n1:name=systemd:/x\n0::/\n",
-                                   std::string(kV1Mounts));
+  const CgroupHost host =
+      Discover("4:memory:/user/me\n3:cpu,cpuacct:/\n2:pids:/\n1:name=systemd:/x\n0::/\n", kV1Mounts);
   EXPECT_TRUE(host.complete());
   EXPECT_EQ(host.place(CgroupController::kMemory).version, 1);
   EXPECT_EQ(ParentOf(host, CgroupController::kMemory), "/cg/memory/user/me");

@@ -51,6 +51,7 @@ TEST_F(PrivilegesTest, AreSeenWhenTheyAreAllStillThere) {
 }
 
 // Leaving out any one step is seen. A bit of `steps` for each.
+// NOLINTNEXTLINE(misc-multiple-inheritance): GoogleTest's way to a fixture with parameters
 class PrivilegesStepTest : public PrivilegesTest, public testing::WithParamInterface<unsigned> {};
 
 TEST_P(PrivilegesStepTest, IsMissed) {

@@ -93,22 +93,19 @@ class FlowEngine : public Engine {
     result.isolation = std::move(admitted->report);
     watch.Mark("admit");
 
-    std::vector<ResolvedSecret> secrets;
-    if (!request.secrets.empty()) {
-      auto resolved = ResolveSecrets(request, *parts_.secrets);
-      if (!resolved) return std::unexpected(resolved.error());
-      secrets = *std::move(resolved);
-      watch.Mark("secrets");
-    }
+    auto secrets = request.secrets.empty() ? Expected<std::vector<ResolvedSecret>>()
+                                           : ResolveSecrets(request, *parts_.secrets);
+    if (!secrets) return std::unexpected(secrets.error());
+    if (!secrets->empty()) watch.Mark("secrets");
 
     auto launch = MakeLaunch(result.id, request, *checked, (*environment)->view, (*environment)->harness);
     if (!launch) return std::unexpected(launch.error());
-    if (!secrets.empty()) {
-      auto armed = Scrubber::Make(request, secrets);
+    if (!secrets->empty()) {
+      auto armed = Scrubber::Make(request, *secrets);
       if (!armed) return std::unexpected(armed.error());
       scrubber = *std::move(armed);
     }
-    launch->spec.secrets = std::move(secrets);
+    launch->spec.secrets = *std::move(secrets);
     if (auto added = AddRestricted(checked->policy.checks, parts_.state_dir, launch->spec); !added)
       return std::unexpected(added.error());
     watch.Mark("plan");
@@ -116,12 +113,7 @@ class FlowEngine : public Engine {
     if (!noted) return std::unexpected(noted.error());
     watch.Mark("audit");
     std::unique_ptr<RunNetwork> network;
-    if (checked->policy.network.open()) {
-      auto started = RunNetwork::Start(request, launch->spec);
-      if (!started) return std::unexpected(started.error());
-      network = *std::move(started);
-      watch.Mark("egress_proxy");
-    }
+    if (auto opened = OpenNetwork(request, launch->spec, watch, network); !opened) return opened;
     auto sandbox = Launch(*admitted->backend, request, launch->spec, result);
     if (sandbox && network) sandbox = network->Attach(*std::move(sandbox));
     if (!sandbox) return std::unexpected(sandbox.error());
@@ -152,6 +144,16 @@ class FlowEngine : public Engine {
     result.truncated.files_cut = true;
     // A run that had already failed keeps its own verdict.
     return result.status == Status::kOk ? collected : Expected<void>();
+  }
+
+  static Expected<void> OpenNetwork(const ExecutionRequest& request, LaunchSpec& spec, Stopwatch& watch,
+                                    std::unique_ptr<RunNetwork>& network) {
+    if (!spec.policy.network.open()) return {};
+    auto started = RunNetwork::Start(request, spec);
+    if (!started) return std::unexpected(started.error());
+    network = *std::move(started);
+    watch.Mark("egress_proxy");
+    return {};
   }
 
   // In `backend`, or in the strongest below it that the request allows: only a launch shows whether the host

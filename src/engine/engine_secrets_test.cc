@@ -90,11 +90,11 @@ TEST_F(EngineTest, RefusesAZeroByteInAVariable) {
   EXPECT_EQ(Run().status, Status::kOk);
 }
 
-TEST_F(EngineTest, HasNoBrokeredSecretsYet) {
+TEST_F(EngineTest, ABrokeredSecretNeedsItsHostAllowed) {
   request_.secrets = {{"KEY", {"env:A"}, {}, {"api.example.com"}}};
-  const ExecutionResult result = Run();
-  EXPECT_EQ(result.status, Status::kUnavailable);
-  EXPECT_THAT(result.error->message, HasSubstr("egress proxy"));
+  ExpectRejected("api.example.com");
+  request_.network.emplace().allow = {{"other.example.com", {}, {}}};
+  ExpectRejected("api.example.com");
 }
 
 TEST_F(EngineTest, KnowsTheSecretsThatItGives) {

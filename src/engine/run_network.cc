@@ -127,8 +127,9 @@ Expected<void> AddAuthority(const std::string& certificate, LaunchSpec& spec) {
   std::string bundle;
   for (const char* const path : kBundles) {
     auto text = ReadFile(path, kBundleBytesMax);
-    if (text) bundle = *std::move(text) + "\n";
-    if (text) break;
+    if (!text) continue;
+    bundle = *std::move(text) + "\n";
+    break;
   }
   auto value = SecretValue::Copy(bundle + certificate);
   if (!value) return std::unexpected(value.error());

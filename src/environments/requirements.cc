@@ -59,7 +59,7 @@ std::optional<std::string_view> Objection(std::string_view line) {
   }
   // A marker may have any text in quotes.
   const std::string_view before = line.substr(0, line.find(';'));
-  if (before.contains("://") || before.contains("@")) {
+  if (before.contains("://") || before.contains('@')) {
     return "is an address, which may hold code that runs when it is installed: name a version of the index";
   }
   if (name.empty() || !IsNameStart(name.front()) || !IsNameStart(name.back())) {

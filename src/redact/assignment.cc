@@ -145,7 +145,8 @@ bool TakeOperator(Cursor& cursor, const KnownText& known, std::size_t name_begin
     if (cursor.Peek() == ':') cursor.Skip(1);
     return found.prose = true;
   }
-  return BeginsFlag(known.text, name_begin) && (found.prose = true);
+  found.prose = BeginsFlag(known.text, name_begin);
+  return found.prose;
 }
 
 // Whether what follows a separator inside an unquoted value is no more of it: a space, an end, a next name.

@@ -26,7 +26,7 @@ bool EndsUrl(char c) {
 }
 
 bool IsTemplate(std::string_view value) {
-  return value.empty() || value.find_first_of("{}<>$*") != value.npos || value.starts_with("%") ||
+  return value.empty() || value.find_first_of("{}<>$*") != value.npos || value.starts_with('%') ||
          value.find_first_not_of("xX.") == value.npos;
 }
 

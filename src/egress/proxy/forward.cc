@@ -27,8 +27,8 @@ struct AbsoluteTarget {
 };
 std::optional<AbsoluteTarget> SplitTarget(std::string_view target) {
   constexpr std::string_view kScheme = "http://";
-  if (target.size() < kScheme.size() ||
-      !boost::beast::iequals(boost::beast::string_view(target.data(), kScheme.size()), "http://"))
+  const std::string_view scheme = target.substr(0, kScheme.size());
+  if (!boost::beast::iequals(boost::beast::string_view(scheme.begin(), scheme.size()), "http://"))
     return std::nullopt;
   target.remove_prefix(kScheme.size());
   const std::size_t end = std::min(target.find_first_of("/?#"), target.size());

@@ -56,7 +56,7 @@ class HttpForward {
     std::unique_ptr<SocketStream> socket;
     std::unique_ptr<TlsStream> tls;
     std::string buffer;
-    Stream& stream() { return tls ? static_cast<Stream&>(*tls) : *socket; }
+    Stream& stream() const { return tls ? static_cast<Stream&>(*tls) : *socket; }
   };
   struct Request {
     Destination to;

@@ -56,7 +56,7 @@ class Allowlist {
     std::vector<std::string> methods;
     std::vector<std::string> paths;
   };
-  static Expected<Rule> ReadRule(const NetworkRule& rule);
+  static Expected<Rule> ReadRule(const NetworkRule& given);
   static bool HasPort(const Rule& rule, std::uint16_t port);
   static bool Matches(const Rule& rule, const Destination& destination);
   static bool AllowsRequest(const Rule& rule, std::string_view method, std::string_view path);

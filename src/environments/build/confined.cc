@@ -42,7 +42,7 @@ constexpr std::array kNever = {SCMP_SYS(ptrace),      SCMP_SYS(process_vm_readv)
 constexpr std::array kSockets = {SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(connect), SCMP_SYS(bind)};
 
 bool LoadFilter(const Confinement& confinement) {
-  const scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+  scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
   if (filter == nullptr) return false;
   constexpr std::uint32_t kRefuse = SCMP_ACT_ERRNO(EPERM);
   bool fine = true;
@@ -124,7 +124,7 @@ constexpr int kNotConfined = 112;
 // In the child; what it needs was allocated before the fork.
 [[noreturn]] void Become(const Confinement& confinement, const std::string& working_dir, char* const* argv,
                          char* const* envp, int binary, int out, int err) {
-  const int null = ::open("/dev/null", O_RDONLY);
+  const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   ::dup2(null, 0);
   ::dup2(out, 1);
   ::dup2(err, 2);

@@ -90,7 +90,7 @@ Expected<std::map<std::string, std::string>> Unpack(const std::string& file, con
 Expected<std::string> SaveFromDocker(const std::string& name, const StagingFolder& staging) {
   if (name.starts_with('-'))
     return Fail(ErrorCode::kInvalidRequest, "a Docker image's name begins with no dash");
-  const std::string file = staging.path() + "/docker.tar";
+  std::string file = staging.path() + "/docker.tar";
   CommandOptions options;
   options.timeout_ms = kSaveTimeoutMs;
   for (const char* variable : {"HOME", "DOCKER_HOST", "DOCKER_CONTEXT"}) {

@@ -374,6 +374,8 @@ constexpr std::array kTests = {
 class Bound : public Suite {
  public:
   Bound(const Subject& subject, const Case& test) : Suite(subject), subject_(subject), test_(test) {}
+
+ private:
   void TestBody() override {
     if (const std::string why = subject_.unavailable(); !why.empty()) GTEST_SKIP() << why;
     const std::string unclaimed = test_.claim ? Unclaimed(*test_.claim) : "";
@@ -381,7 +383,6 @@ class Bound : public Suite {
     test_.body(*this);
   }
 
- private:
   Subject subject_;
   const Case& test_;
 };

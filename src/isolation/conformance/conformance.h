@@ -24,8 +24,8 @@ struct Subject {
   // Whether a kernel of its own answers the program: then /sys is that one's, and a process limit that it
   // holds is told to the program alone.
   bool own_kernel = false;
-  // Whether a host folder is seen under the program's own id; where it is not, the program has the rights of a
-  // stranger there.
+  // Whether a host folder is seen under the program's own id; where it is not, the program has the rights of
+  // a stranger there.
   bool maps_ids = true;
 };
 

@@ -100,6 +100,7 @@ struct ControllerCase {
   bool has_fallback;
 };
 
+// NOLINTNEXTLINE(misc-multiple-inheritance): GoogleTest's way to a fixture with parameters
 class AdmissionControllerTest : public AdmissionTest, public testing::WithParamInterface<ControllerCase> {};
 
 TEST_P(AdmissionControllerTest, IsMissedByItsClauseAlone) {

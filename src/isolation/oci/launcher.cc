@@ -344,7 +344,7 @@ class Launcher {
     if (!secret_variables_.empty()) fcntl(secrets_.get(), F_SETPIPE_SZ, kSecretsPipeBytes);
     for (const SecretValue& variable : secret_variables_) {
       const std::string_view bytes = variable.Reveal();
-      for (const std::string_view part : {bytes, std::string_view("", 1)}) {
+      for (const std::string_view part : {bytes, std::string_view("\0", 1)}) {
         if (write(secrets_.get(), part.data(), part.size()) == static_cast<ssize_t>(part.size())) continue;
         return Fail(ErrorCode::kInvalidRequest,
                     "the secrets given as variables are larger than 1 MiB together; give them as files");

@@ -14,14 +14,16 @@ EnvironmentView HostCommands() {
 }
 
 const bool kRegistered = [] {
-  conformance::Register({"Process", [] { return MakeProcessBackend(testing::TempDir() + "/casemate-locks"); },
-                         HostCommands(),
-                         [] {
-                           const auto report = MakeProcessBackend("")->Admit(Policy{});
-                           return report ? std::string() : report.error().message;
-                         },
-                         false,
-                         false});
+  conformance::Register({.name = "Process",
+                         .make = [] { return MakeProcessBackend(testing::TempDir() + "/casemate-locks"); },
+                         .environment = HostCommands(),
+                         .unavailable =
+                             [] {
+                               const auto report = MakeProcessBackend("")->Admit(Policy{});
+                               return report ? std::string() : report.error().message;
+                             },
+                         .private_root = false,
+                         .maps_ids = false});
   return true;
 }();
 

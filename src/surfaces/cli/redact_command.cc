@@ -97,7 +97,7 @@ Expected<Options> Parse(const std::vector<std::string>& words) {
   constexpr std::array<std::string_view, 4> kWithValue = {"--set", "--off", "--rules", "--known"};
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];
-    if (!word.starts_with("-") || word == "-") {
+    if (!word.starts_with('-') || word == "-") {
       options.paths.push_back(word);
       continue;
     }

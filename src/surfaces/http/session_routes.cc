@@ -195,7 +195,8 @@ void UseFile(Runs& /*runs*/, Sessions& sessions, const Request& asked, Reply& re
                     "?move_to=PATH"));
   }
   auto done = sessions.Files(asked.params[0], *request);
-  reply.Send(done ? FileAnswerOf(request->kind, *std::move(done)) : ProblemOf(done.error()));
+  if (!done) return reply.Send(ProblemOf(done.error()));
+  reply.Send(FileAnswerOf(request->kind, std::move(*done)));
 }
 
 RouteHandler Refuses(std::string_view reason) {
