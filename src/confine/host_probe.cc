@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 
 #include "base/errno.h"
 #include "base/file.h"
@@ -38,8 +39,9 @@ HostFinding Kernel() {
   const std::string release = name.release;
   const std::size_t dot = release.find('.');
   if (dot != std::string::npos) {
-    major = std::atoi(release.c_str());            // NOLINT(cert-err34-c): 0 is a fine answer for nonsense
-    minor = std::atoi(release.c_str() + dot + 1);  // NOLINT(cert-err34-c)
+    // 0 is a fine answer for nonsense.
+    std::from_chars(release.data(), release.data() + dot, major);
+    std::from_chars(release.data() + dot + 1, release.data() + release.size(), minor);
   }
   const bool fine = major > kOldestMajor || (major == kOldestMajor && minor >= kOldestMinor);
   return {"kernel", fine ? State::kOk : State::kMissing, "Linux " + release,

@@ -79,7 +79,7 @@ class AssembleTest : public testing::Test {
     outcome_.status = Status::kError;
     report_.failure = ProgramFailure{{type, "message", "traceback", ""}, err, std::move(filename)};
   }
-  ExecutionResult Run() {
+  ExecutionResult Assembled() {
     ExecutionResult result;
     Assemble(request_, spec_, outcome_, report_, result);
     return result;
@@ -94,14 +94,14 @@ class AssembleTest : public testing::Test {
 TEST_F(AssembleTest, ThePathsThatTheSandboxHasNeedNoExplanation) {
   for (const char* path : {"/usr/x", "/opt/py", "/tmp/x", "/workspace/x", "/etc/nothing", "relative/x"}) {
     Fails("FileNotFoundError", ENOENT, path);
-    EXPECT_THAT(Run().denials, IsEmpty()) << path;
+    EXPECT_THAT(Assembled().denials, IsEmpty()) << path;
   }
 }
 
 TEST_F(AssembleTest, ExplainsAPathOfTheHost) {
   for (const char* path : {"/home/me/data.csv", "/usrlocal", "/opt/python"}) {
     Fails("FileNotFoundError", ENOENT, path);
-    const ExecutionResult result = Run();
+    const ExecutionResult result = Assembled();
     ASSERT_THAT(result.denials, SizeIs(1)) << path;
     EXPECT_EQ(result.denials[0].kind, "path");
     EXPECT_EQ(result.denials[0].what, path);
@@ -111,12 +111,12 @@ TEST_F(AssembleTest, ExplainsAPathOfTheHost) {
   }
   spec_.mounts = {{"/host", "/home/me", false}};
   Fails("FileNotFoundError", ENOENT, "/home/me/data.csv");
-  EXPECT_THAT(Run().denials, IsEmpty()) << "mounted, and simply not there";
+  EXPECT_THAT(Assembled().denials, IsEmpty()) << "mounted, and simply not there";
 }
 
 TEST_F(AssembleTest, ExplainsAReadOnlyPath) {
   Fails("OSError", EROFS, "/usr/lib/x");
-  const ExecutionResult result = Run();
+  const ExecutionResult result = Assembled();
   ASSERT_THAT(result.denials, SizeIs(1));
   EXPECT_THAT(result.denials[0].remedy, HasSubstr("/tmp"));
 }
@@ -124,7 +124,7 @@ TEST_F(AssembleTest, ExplainsAReadOnlyPath) {
 TEST_F(AssembleTest, TellsOfLimitsThatTheProgramSurvived) {
   outcome_.reading.process_refusals = 3;
   outcome_.reading.tmp_full = true;
-  const ExecutionResult result = Run();
+  const ExecutionResult result = Assembled();
   EXPECT_EQ(result.status, Status::kOk);
   ASSERT_THAT(result.denials, SizeIs(2));
   EXPECT_EQ(result.denials[0].what, "processes_max");
@@ -134,7 +134,7 @@ TEST_F(AssembleTest, TellsOfLimitsThatTheProgramSurvived) {
 
 TEST_F(AssembleTest, HintsAtMoreMemoryAfterAMemoryError) {
   Fails("MemoryError");
-  const ExecutionResult result = Run();
+  const ExecutionResult result = Assembled();
   EXPECT_EQ(result.status, Status::kError);
   EXPECT_THAT(result.error->hint, HasSubstr("--memory"));
 }
@@ -143,9 +143,9 @@ TEST_F(AssembleTest, BelievesATooLargeFileOnlyWhenItWasSeen) {
   spec_.policy.limits.file_bytes_max = 100'000;
   Fails("OSError", EFBIG);
   outcome_.usage.tmp_peak_bytes = 10;
-  EXPECT_EQ(Run().status, Status::kError);
+  EXPECT_EQ(Assembled().status, Status::kError);
   outcome_.usage.tmp_peak_bytes = 100'000;
-  const ExecutionResult result = Run();
+  const ExecutionResult result = Assembled();
   EXPECT_EQ(result.status, Status::kDiskLimit);
   EXPECT_EQ(result.error->type, "OSError");
   EXPECT_NE(result.error->hint, "");
@@ -155,9 +155,9 @@ TEST_F(AssembleTest, BelievesInAFullDiskOnlyWhenSoMuchWasInUse) {
   spec_.policy.limits.tmp_bytes = 16 * kMiB;
   Fails("OSError", ENOSPC);
   outcome_.usage.memory_peak_bytes = 12 * kMiB;
-  EXPECT_EQ(Run().status, Status::kError);
+  EXPECT_EQ(Assembled().status, Status::kError);
   outcome_.usage.memory_peak_bytes = 23 * kMiB;  // the file was deleted before anyone looked
-  const ExecutionResult result = Run();
+  const ExecutionResult result = Assembled();
   EXPECT_EQ(result.status, Status::kDiskLimit);
   ASSERT_THAT(result.denials, SizeIs(1));
   EXPECT_EQ(result.denials[0].what, "tmp_bytes");
@@ -168,19 +168,19 @@ TEST_F(AssembleTest, KeepsNoResultOfARunThatDidNotEndWell) {
   report_.result = ParseJson("1", {10, 1}).value();
   for (const Status status : {Status::kTimeout, Status::kMemoryLimit, Status::kError, Status::kDenied}) {
     outcome_.status = status;
-    const ExecutionResult result = Run();
+    const ExecutionResult result = Assembled();
     EXPECT_EQ(result.status, status);
     EXPECT_FALSE(result.result) << StatusName(status);
   }
   outcome_.status = Status::kOk;
-  EXPECT_TRUE(Run().result);
+  EXPECT_TRUE(Assembled().result);
   spec_.control_channel = false;
-  EXPECT_FALSE(Run().result) << "a command has no result";
+  EXPECT_FALSE(Assembled().result) << "a command has no result";
 }
 
 TEST_F(AssembleTest, AResultThatCannotBeTakenSaysWhereAndWhy) {
   report_.result_invalid = ResultInvalid{"nan", "NaN is no JSON", "result[\"x\"]"};
-  const ExecutionResult result = Run();
+  const ExecutionResult result = Assembled();
   EXPECT_EQ(result.status, Status::kResultInvalid);
   EXPECT_FALSE(result.result);
   EXPECT_EQ(result.error->message, "result[\"x\"]: NaN is no JSON");
@@ -189,7 +189,7 @@ TEST_F(AssembleTest, AResultThatCannotBeTakenSaysWhereAndWhy) {
 
 TEST_F(AssembleTest, OurOwnFailureIsExplained) {
   outcome_.status = Status::kFailed;
-  const ExecutionResult result = Run();
+  const ExecutionResult result = Assembled();
   ASSERT_TRUE(result.error);
   EXPECT_EQ(result.error->type, "casemate.failed");
   EXPECT_NE(result.error->message, "");

@@ -108,10 +108,9 @@ Match FindShape(const KnownText& known, std::size_t at, std::string_view shape) 
   }
   if (begin > 0) {
     const char before = known[begin - 1];
-    if (Is(before, kAlnumChars) || before == '_' || before == '.' || before == '-' || before == '+' ||
-        before == '/' || before == ':') {
-      if (before != ':' || begin < 2 || Is(known[begin - 2], kDigitChar)) return Match::None();
-    }
+    const bool joined = Is(before, kAlnumChars) || std::string_view("_.-+/").contains(before);
+    const bool after_number = before == ':' && (begin < 2 || Is(known[begin - 2], kDigitChar));
+    if (joined || after_number) return Match::None();
   }
   const std::size_t end = begin + shape.size();
   if (known.Unknown(end)) return Match::Open(begin);

@@ -58,9 +58,9 @@ bool IsPrivateIpv4(std::string_view text) {
 // Since 2011 numbers are given out at random, but never these.
 bool IsSsn(std::string_view text) {
   const std::string digits = Digits(text);
-  return digits.size() == 9 && digits[0] != '9' && digits.substr(0, 3) != "000" &&
-         digits.substr(0, 3) != "666" && digits.substr(3, 2) != "00" && digits.substr(5) != "0000" &&
-         digits != "078051120" && digits != "123456789";
+  return digits.size() == 9 && digits[0] != '9' && !digits.starts_with("000") && !digits.starts_with("666") &&
+         digits.substr(3, 2) != "00" && digits.substr(5) != "0000" && digits != "078051120" &&
+         digits != "123456789";
 }
 
 bool IsCpf(std::string_view text) {

@@ -48,8 +48,8 @@ class FakeSession : public LiveSession {
   EnforcementReport isolation_;
 };
 
-class SessionStoreTest : public testing::Test, private LiveSessionMaker {
- protected:
+class SessionStoreTest : public testing::Test, public LiveSessionMaker {
+ public:
   Expected<std::unique_ptr<LiveSession>> Make(const std::string&, const SessionOptions&) override {
     if (play_.refuse) return std::unexpected(*play_.refuse);
     return std::make_unique<FakeSession>(play_);

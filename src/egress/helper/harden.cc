@@ -130,7 +130,7 @@ int FillFilter(scmp_filter_ctx filter) {
 }
 
 Expected<void> RestrictCalls() {
-  const scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+  scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
   if (filter == nullptr) return Broken("seccomp_init", ENOMEM);
   const int failed = FillFilter(filter);
   seccomp_release(filter);

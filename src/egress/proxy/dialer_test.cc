@@ -48,7 +48,7 @@ class Rebinding : public Resolver {
 };
 
 struct Fixture {
-  explicit Fixture(NetworkPolicy network, std::vector<std::vector<std::string>> answers)
+  explicit Fixture(const NetworkPolicy& network, std::vector<std::vector<std::string>> answers)
       : settings{*Allowlist::Make(network), network.limits, {1000, 1000, 1000, 1000}},
         resolver(std::move(answers)),
         journal([this](const ToldAttempt& entry) { told.push_back(entry); }),

@@ -18,8 +18,8 @@ constexpr std::size_t kPiece = 16384;
 }  // namespace
 
 template <bool kRequest>
-typename MessageReader<kRequest>::State MessageReader<kRequest>::ReadHead(std::int64_t first_ms,
-                                                                          std::int64_t head_ms) {
+MessageReader<kRequest>::State MessageReader<kRequest>::ReadHead(std::int64_t first_ms,
+                                                                 std::int64_t head_ms) {
   Deadline deadline = Deadline::After(buffer_.empty() ? first_ms : head_ms);
   for (;;) {
     if (!buffer_.empty()) {

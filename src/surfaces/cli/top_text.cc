@@ -101,7 +101,7 @@ class Screen {
     for (const auto& [value, sum] : sums) {
       text_ += fmt::format("{:<16} {:>10.0f} {:>10.1f}\n", EscapeForTerminal(value), sum.first, sum.second);
     }
-    text_ += "\n";
+    text_ += '\n';
   }
 
   void Pools() {

@@ -20,6 +20,7 @@ namespace {
 using testing::ElementsAre;
 
 class NoEngine : public Engine {
+ public:
   ExecutionResult Execute(const ExecutionRequest& /*request*/, EventSink* /*sink*/, int /*cancel_fd*/,
                           CancelWhen /*cancel_when*/) override {
     return {};

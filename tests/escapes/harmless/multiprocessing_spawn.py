@@ -1,6 +1,6 @@
 # what: A pool of freshly started workers, which import the program by its file name.
 # expect_result: [1, 8, 27]
-# flags: --timeout 60s
+# flags: --timeout 180s
 # in_process: expect=status=error
 # in_process: why=multiprocessing's locks need /dev/shm, and there is none
 import multiprocessing
