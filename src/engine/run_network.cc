@@ -54,7 +54,7 @@ namespace {
 // In both spellings; clients differ in which they read. There is nothing behind the loopback but the sandbox
 // itself.
 constexpr std::array<std::string_view, 3> kProxied = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"};
-constexpr std::string_view kNotProxied = "localhost,127.0.0.1,::1";
+constexpr std::array<std::string_view, 3> kNotProxied = {"localhost", "127.0.0.1", "::1"};
 
 constexpr std::uint16_t kHttpsPort = 443;
 constexpr const char* kAuthorityFile = "egress-ca.pem";
@@ -119,6 +119,21 @@ std::vector<egress::BrokeredGrant> TakeGrants(const ExecutionRequest& request, L
   std::erase_if(spec.secrets,
                 [](const ResolvedSecret& secret) { return secret.mode == SecretMode::kBrokered; });
   return grants;
+}
+
+// The loopback's names, but for those that the allowlist means the host's own by.
+std::string NotProxied(const NetworkPolicy& network) {
+  std::string names;
+  for (const std::string_view name : kNotProxied) {
+    const bool allowed = std::ranges::any_of(network.allow, [name](const NetworkRule& rule) {
+      std::string_view host = rule.destination;
+      if (host.starts_with('[')) host.remove_prefix(1);
+      const std::string_view behind = host.substr(std::min(name.size(), host.size()));
+      return host.starts_with(name) && (behind.empty() || behind[0] == ':' || behind[0] == ']');
+    });
+    if (!allowed) names.append(names.empty() ? "" : ",").append(name);
+  }
+  return names;
 }
 
 // The authorities that the host trusts, and ours behind them, as a file of the run. Common clients are told
@@ -192,7 +207,7 @@ Expected<std::unique_ptr<RunNetwork>> RunNetwork::Start(const ExecutionRequest& 
   }
   const std::string address = fmt::format("http://127.0.0.1:{}", kEgressPort);
   for (const std::string_view name : kProxied) Set(spec, std::string(name), address);
-  Set(spec, "NO_PROXY", std::string(kNotProxied));
+  Set(spec, "NO_PROXY", NotProxied(spec.policy.network));
   // Node.js reads the others only then (from 22.21 and 24 on).
   spec.env.try_emplace("NODE_USE_ENV_PROXY", "1");
   return std::unique_ptr<RunNetwork>(new RunNetwork(*std::move(proxy)));

@@ -115,6 +115,11 @@ class Reached(Base):
                                    (f"web.example:{self.secure.port}", "127.0.0.1", True)})
         self.assertTrue(all(a["bytes_sent"] > 50 and a["bytes_received"] > 50 for a in done["network"]))
 
+    def test_a_loopback_address_that_is_named(self):
+        result, _ = self.result("import urllib.request\n"
+                                "result = urllib.request.urlopen(f\"http://127.0.0.1:{INPUT_DATA['port']}/\").status")
+        self.assertEqual(result, 200)
+
     def test_http_that_is_kept_alive_chunked_and_large(self):
         result, _ = self.result(RAW + """
 import http.client
