@@ -42,7 +42,7 @@ std::string ReadAll(std::string_view bytes, std::size_t piece) {
   std::string told = "head\n";
   for (const auto& field : reader.head()) {
     told += View(field.name_string());
-    told += ":";
+    told += ':';
     told += View(field.value());
     if (View(field.value()).find_first_of("\r\n") != std::string_view::npos) __builtin_trap();
     told += IsHopByHop(View(field.name_string()), reader.head()) ? "hop\n" : "\n";

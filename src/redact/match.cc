@@ -41,7 +41,7 @@ SwallowEnd UntilPemEnd(const KnownText& known, std::size_t from) {
     if (c != '-') return {i, true};
     const std::string_view rest = text.substr(i, kPemEndMax);
     const std::string_view head = rest.substr(0, kPemEnd.size());
-    if (head != kPemEnd.substr(0, head.size())) return {i, true};
+    if (!kPemEnd.starts_with(head)) return {i, true};
     const std::size_t close = rest.find("-----", kPemEnd.size());
     if (close != std::string_view::npos) return {i + close + 5, true};
     if (rest.size() < kPemEndMax && !known.final) return {i, false};

@@ -29,7 +29,7 @@ class Writer {
   void Add(const std::string& names, const std::string& action, const std::vector<Condition>& conditions) {
     text_ += (text_.empty() ? "\n" : ",\n") + std::string("{\"names\":[") + names + "]," + action;
     if (!conditions.empty()) text_ += ",\"args\":" + Arguments(conditions);
-    text_ += "}";
+    text_ += '}';
   }
   std::string text_;
 };

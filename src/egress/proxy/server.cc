@@ -57,7 +57,7 @@ void Server::Begin(int fd) {
     std::thread([this, fd, end] {
       try {
         ServeClient(fd, shared_);
-      } catch (const std::exception&) {
+      } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
         // Out of memory for this client; others go on.
       }
       end(fd);

@@ -58,7 +58,7 @@ std::optional<Destination> MakeDestination(std::string_view host, std::uint16_t 
   if (const auto address = Address::Parse(bare)) {
     // Brackets are for what has colons in it.
     if (brackets && bare.find(':') == std::string_view::npos) return std::nullopt;
-    return Destination{address->ToString(), *address, port};
+    return Destination{address->ToString(), address, port};
   }
   auto name = brackets ? std::nullopt : NormalHostName(host);
   if (!name) return std::nullopt;

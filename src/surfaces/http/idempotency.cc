@@ -40,7 +40,7 @@ void Idempotency::Finish(const std::string& caller, const std::string& key, std:
     kept_bytes_ += answer.size();
     entry.answer = std::move(answer);
     entry.finished_us = MonotonicUs();
-    finished_.push_back({caller, key});
+    finished_.emplace_back(caller, key);
     Trim(entry.finished_us);
   }
   changed_.notify_all();

@@ -23,7 +23,7 @@ struct InfoSources {
 // GET /v1/health      what it is and does
 // GET /metrics        the same for Prometheus
 // GET /openapi.json   this API (OpenAPI 3.1)
-std::vector<Route> InfoRoutes(InfoSources sources);
+std::vector<Route> InfoRoutes(InfoSources given);
 
 // The text of /openapi.json.
 std::string_view OpenApiText();
