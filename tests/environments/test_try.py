@@ -2,10 +2,12 @@
 """`casemate try`: someone's folder with its packages and its variables, a copy and nothing of the host; what it
 touched is told; what it cannot have is refused."""
 
+import http.server
 import os
 import pathlib
 import subprocess
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -71,6 +73,22 @@ class Try(EnvironmentCase):
                 self.assertIn(said, err)
             else:
                 self.assertIn("Usage: casemate try", out)
+
+    def test_reaches_the_hosts_that_were_named_and_no_other(self):
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as web:
+            threading.Thread(target=web.serve_forever, daemon=True).start()
+            self.addCleanup(web.shutdown)
+            address = f"127.0.0.1:{web.server_port}"
+            (self.place / "requirements.txt").unlink()
+            (self.place / "run.py").write_text(
+                "import urllib.request\n"
+                f"print(urllib.request.urlopen('http://{address}/', timeout=9).status)\n"
+                "try:\n    urllib.request.urlopen('http://192.0.2.1/', timeout=9)\n"
+                "except OSError as error:\n    print(error)\n")
+            code, out, err = self.attempt("--network", f"allow:{address}", self.place)
+        self.assertEqual((code, out.splitlines()[0]), (0, "200"), err)
+        self.assertIn(f"reached  {address}\n", err)
+        self.assertIn("asked    192.0.2.1:80\n", err)
 
     def test_a_program_that_fails(self):
         (self.place / "run.py").write_text("raise SystemExit(7)\n")

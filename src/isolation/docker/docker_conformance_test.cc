@@ -24,6 +24,7 @@ std::string WhyNot() {
   return report ? std::string() : report.error().message;
 }
 
+// NOLINTNEXTLINE(bugprone-throwing-static-initialization): what throws there fails the test program
 const bool kRegistered = [] {
   if (const char* host = std::getenv("CASEMATE_TEST_DOCKER_HOST"); host != nullptr)
     setenv("DOCKER_HOST", host, 1);

@@ -70,8 +70,13 @@ Touched CompareWithFolder(const std::vector<OutputFile>& collected, const std::s
   return touched;
 }
 
-std::string TouchedText(const Touched& touched, const std::vector<Denial>& denials) {
+std::string TouchedText(const Touched& touched, const std::vector<Denial>& denials,
+                        const std::vector<NetworkAttempt>& network) {
   std::string text = "what it touched:\n";
+  const auto line = [&text](std::string_view what, std::string_view name, std::int64_t count) {
+    text += fmt::format("  {:<8} {}{}\n", what, EscapeForTerminal(name),
+                        count > 1 ? fmt::format(" ({} times)", count) : "");
+  };
   if (touched.files.empty()) text += "  files    none\n";
   for (std::size_t i = 0; i < std::min(touched.files.size(), kShownMax); ++i) {
     const Touched::File& file = touched.files[i];
@@ -81,14 +86,18 @@ std::string TouchedText(const Touched& touched, const std::vector<Denial>& denia
   if (touched.files.size() > kShownMax) {
     text += fmt::format("  ... and {} more files\n", touched.files.size() - kShownMax);
   }
-  bool network = false;
-  for (const Denial& denial : denials) {
-    network = network || denial.kind == "network";
-    text += fmt::format("  {:<8} {}{}\n", denial.kind == "network" ? "asked" : "denied",
-                        EscapeForTerminal(denial.what),
-                        denial.count > 1 ? fmt::format(" ({} times)", denial.count) : "");
+  bool asked = false;
+  for (const NetworkAttempt& attempt : network) {
+    if (!attempt.allowed) continue;
+    asked = true;
+    line("reached", attempt.destination, attempt.count);
   }
-  if (!network) text += "  hosts    none asked for\n";
+  for (const Denial& denial : denials) {
+    const bool is_network = denial.kind == "network";
+    asked = asked || is_network;
+    line(is_network ? "asked" : "denied", denial.what, denial.count);
+  }
+  if (!asked) text += "  hosts    none asked for\n";
   if (denials.empty()) text += "  denials  none\n";
   return text;
 }

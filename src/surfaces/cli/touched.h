@@ -22,7 +22,8 @@ struct Touched {
 // Files that are too large to have been collected count by their size.
 Touched CompareWithFolder(const std::vector<OutputFile>& collected, const std::string& folder);
 
-// For people: files, hosts that were asked for, other denials; hostile names are escaped.
-std::string TouchedText(const Touched& touched, const std::vector<Denial>& denials);
+// For people: files, hosts that were reached or asked for in vain, other denials; hostile names are escaped.
+std::string TouchedText(const Touched& touched, const std::vector<Denial>& denials,
+                        const std::vector<NetworkAttempt>& network);
 
 }  // namespace casemate

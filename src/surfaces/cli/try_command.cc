@@ -29,7 +29,7 @@ constexpr std::string_view kHelp =
     "  the packages of DIR/requirements.txt, installed without running any of their code\n"
     "  a copy of DIR, which is thrown away; --output-dir OUT keeps the files that it has changed\n"
     "  the variables of DIR/.env, and none of yours\n"
-    "  no network, no terminal; -i hands it your stdin\n\n"
+    "  no network but the hosts of --network allow:HOST,...; no terminal; -i hands it your stdin\n\n"
     "and says at the end what it touched: files, hosts, denials. FLAGS are those of casemate run, such as\n"
     "--timeout 5m, --memory 1g, --environment ENV.\n";
 
@@ -140,7 +140,7 @@ int Run(const RunOptions& options, const ExecutionRequest& request, const std::s
   if (ran) {
     const Touched touched = CompareWithFolder(result.files, folder);
     if (output) written = KeepChanged(result, touched, *output);
-    report = TouchedText(touched, result.denials);
+    report = TouchedText(touched, result.denials, result.network);
   }
   // Told with all else that it touched.
   result.denials.clear();
