@@ -236,7 +236,7 @@ class Asynchronous(Case):
                 texts = []
 
                 async def later(text):
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(0.5)  # all else comes in the meantime
                     texts.append(text)
 
                 result = await sandbox.run(Streams.CODE, on_stdout=later)

@@ -32,7 +32,12 @@ Answer Processes(const Question& ask) {
 }
 
 Answer Disk(const Question& ask) {
-  if (!ask.policy.writes_host_folder) return Holds(PolicyClause::kDisk, "one tmpfs with size and nr_inodes");
+  if (!ask.policy.writes_host_folder) {
+    return Holds(PolicyClause::kDisk,
+                 ask.runtime.own_kernel()
+                     ? "one tmpfs with size and nr_inodes; one of that size in gVisor's memory for /dev/shm"
+                     : "one tmpfs with size and nr_inodes");
+  }
   return Lacks(PolicyClause::kDisk,
                "the program may write to a folder of the host, whose disk has no quota for it",
                ask.policy.limits.file_bytes_max ? "RLIMIT_FSIZE for each file" : "",

@@ -26,6 +26,8 @@ constexpr std::int64_t kStateBytes = 32 * kMiB;
 constexpr std::int64_t kThreadsOfRuntime = 512;
 
 // The runtime makes what is there itself.
+constexpr std::string_view kSharedMemory = "dev/shm";
+
 bool IsRuntimesOwn(std::string_view path) { return path.starts_with("dev/") && path != "dev/shm"; }
 
 class Maker {
@@ -142,6 +144,13 @@ class Maker {
     base().binds.push_back(std::move(bind));
   }
 
+  // A file of the host that was linked has another identity in gVisor, so that a process which waits in a
+  // semaphore (sem_open(3)) is never woken; those of its own file system keep theirs.
+  void MountSharedMemory() {
+    Mount(fmt::format("/{}", kSharedMemory), "tmpfs", "tmpfs",
+          {"nosuid", "nodev", "noexec", "mode=1777", fmt::format("size={}", spec_.policy.limits.tmp_bytes)});
+  }
+
   void PlanWritable() {
     const bool own_workspace = !spec_.workspace || spec_.workspace->mode == WorkspaceMode::kCopy;
     base().scratch = PlanScratch(spec_.policy.limits, own_workspace, false);
@@ -152,6 +161,10 @@ class Maker {
     for (const ScratchView& view : base().scratch.views) {
       std::vector<std::string> options = {"bind", "rw", "nosuid", "nodev"};
       if ((view.attributes & MOUNT_ATTR_NOEXEC) != 0) options.emplace_back("noexec");
+      if (runtime_.own_kernel() && view.target == kSharedMemory) {
+        MountSharedMemory();
+        continue;
+      }
       Mount("/" + view.target, "bind", Placed("writable/" + view.target), std::move(options));
     }
     for (const ResolvedSecret& secret : spec_.secrets) {

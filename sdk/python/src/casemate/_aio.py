@@ -25,6 +25,7 @@ class _Connection(asyncio.Protocol):
         self.gone = False
         self._reader: Optional[ResponseReader] = None
         self._waiter: Optional[asyncio.Future[None]] = None
+        self._has_more = False  # what more() has not told of yet
         self._error: Optional[Exception] = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -47,18 +48,19 @@ class _Connection(asyncio.Protocol):
 
     def send(self, request: bytes) -> ResponseReader:
         assert self.transport is not None
-        self._reader, self._error = ResponseReader(), None
+        self._reader, self._error, self._has_more = ResponseReader(), None, False
         self.transport.write(request)
         return self._reader
 
     async def more(self) -> None:
-        """Returns when more of the response has come. Raises ConnectionLost."""
-        if self._error is None:
+        """Returns when more of the response has come since the last call. Raises ConnectionLost."""
+        if self._error is None and not self._has_more:
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter
             finally:
                 self._waiter = None
+        self._has_more = False
         if self._error is not None:
             raise self._error
 
@@ -76,6 +78,7 @@ class _Connection(asyncio.Protocol):
         self._wake()
 
     def _wake(self) -> None:
+        self._has_more = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -113,8 +116,11 @@ class AsyncClient:
             reader = connection.send(encode_request(
                 method, endpoint.prefix + path, endpoint.fixed, body, "application/json", accept))
             splitter = LineSplitter()
-            while not reader.done:
+            done = False
+            while not done:
                 await connection.more()
+                # More may come, and the end too, while the caller looks at a line.
+                done = reader.done
                 if 200 <= reader.status < 300:
                     for line in splitter.split(reader.take()):
                         yield line
