@@ -47,7 +47,8 @@ class OpenApi(Case):
         done = subprocess.run(
             [tester(), "run", url + "/openapi.json", "--header", f"Authorization: Bearer {key}", "--seed", SEED,
              "--max-examples", "5", "--phases", "examples,coverage,fuzzing", "--checks", CHECKS,
-             "--exclude-path-regex", REFUSED, "--generation-database", "none", "--suppress-health-check", "all", "--no-color"],
+             "--exclude-path-regex", REFUSED,
+             "--generation-database", "none", "--suppress-health-check", "all", "--no-color"],
             cwd=self.place, capture_output=True, text=True, timeout=300 * casemate.SLOW, check=False)
         self.assertEqual(done.returncode, 0, done.stdout[-6000:] + done.stderr[-1000:])
         # All but the description itself.

@@ -197,7 +197,8 @@ ORDINARY: list[Callable[[random.Random], str]] = [
     lambda s: f"array({[s.randrange(100000) for _ in range(12)]})",
     lambda s: f'  File "/usr/lib/python3/dist-packages/pandas/core/frame.py", line {s.randrange(9999)}, in merge',
     lambda s: f"numpy=={s.randrange(3)}.{s.randrange(30)}.{s.randrange(10)} --hash=sha256:{chars(s, HEX, 64)}",
-    lambda s: f"{s.randrange(2020, 2030)}-0{s.randrange(1, 10)}-1{s.randrange(10)}T0{s.randrange(10)}:00:00.{s.randrange(10**6)}Z INFO served in {s.random():.3f} s",
+    lambda s: f"{s.randrange(2020, 2030)}-0{s.randrange(1, 10)}-1{s.randrange(10)}T0{s.randrange(10)}:00:00."
+              f"{s.randrange(10**6)}Z INFO served in {s.random():.3f} s",
     lambda s: " ".join(s.choice(WORDS) for _ in range(12)),
     lambda s: f"pip/_vendor/rich/{s.choice(WORDS)}.py,sha256={chars(s, URL_SAFE, 43)},{s.randrange(9999)}",
     lambda s: f"<object object at 0x{chars(s, HEX, 12)}>",

@@ -247,7 +247,6 @@ class Commands(Secrets):
         self.assertNotIn(b"planted-value", done.stdout + done.stderr)
         self.assertEqual(casemate.run(["secrets", "check", "env:PLANTED"], env=env).code, 0)
 
-
     def test_scan_tells_where_and_never_what(self):
         token = "ghp_" + os.urandom(18).hex()
         home = pathlib.Path(str(self.place)) / "home"
