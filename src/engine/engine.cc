@@ -118,7 +118,6 @@ class FlowEngine : public Engine {
     if (sandbox && network) sandbox = network->Attach(*std::move(sandbox));
     if (!sandbox) return std::unexpected(sandbox.error());
     watch.Take((*sandbox)->StartTimings());
-
     launch->request_bytes.insert(0, (*sandbox)->request_prefix());
 
     EventRelay relay(checked->policy.limits, *scrubber, request.keep_streams, recorder);
@@ -136,8 +135,7 @@ class FlowEngine : public Engine {
     auto collected = Collect(request, **sandbox, checked->policy.limits, result);
     scrubber->Finish(request, denials_told, result);
     watch.Mark("redact");
-    for (std::size_t i = denials_told; i < result.denials.size(); ++i)
-      relay.Emit(DenialEvent{&result.denials[i]});
+    relay.EmitDenials(result.denials, denials_told);
     sandbox->reset();
     watch.Mark("teardown");
     if (collected) return {};

@@ -67,6 +67,10 @@ class EventRelay : public RunObserver {
     for (std::size_t i = 0; i < denials_.size(); ++i) outcome.denials[i].what = denials_[i].what;
   }
   void Emit(const Event& event) { sink_.OnEvent(event); }
+  // Those from the `first` on, which nobody was told of while the program ran.
+  void EmitDenials(const std::vector<Denial>& denials, std::size_t first) {
+    for (std::size_t i = first; i < denials.size(); ++i) Emit(DenialEvent{&denials[i]});
+  }
 
  private:
   template <typename StreamEvent>

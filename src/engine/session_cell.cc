@@ -252,8 +252,7 @@ void SessionCell::Perform(const ExecutionRequest& step, Scrubber& scrubber, RunR
                      "leave a step by sys.exit() or an exception, and open a new session"};
   }
   scrubber.Finish(step, denials_told, result);
-  for (std::size_t i = denials_told; i < result.denials.size(); ++i)
-    relay.Emit(DenialEvent{&result.denials[i]});
+  relay.EmitDenials(result.denials, denials_told);
 }
 
 bool SessionCell::IsGone() const {
