@@ -50,8 +50,8 @@ pid_t Start(const char* stdout_path, char** argv) {
     const int out = open(stdout_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (out < 0 || null < 0 || dup2(out, 1) < 0 || dup2(null, 0) < 0) _exit(126);
-    execv(argv[0],
-          argv);  // NOLINT(clang-analyzer-optin.taint.GenericTaint): to run what it is told is its task
+    // NOLINTNEXTLINE(clang-analyzer-optin.taint.GenericTaint): to run what it is told is its task
+    execv(argv[0], argv);
     _exit(127);
   }
   if (ptrace(PTRACE_SEIZE, pid, nullptr, PTRACE_O_TRACEEXIT) != 0) Die("cannot trace the command");
