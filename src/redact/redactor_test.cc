@@ -137,6 +137,14 @@ TEST(StreamRedactor, GivesTheSameForAllChunks) {
   }
 }
 
+TEST(StreamRedactor, AKnownValueThatBeganInAKeyIsTheRestOfThatKey) {
+  const std::string text =
+      "-----BEGIN PRIVATE KEY-----q/Lm84+RtYwZx9Zx9-fT2q/Lm84+RtY:7-f more, to the end of the line";
+  const std::vector<KnownSecret> known = {{"A", kValue}};
+  EXPECT_EQ(InChunks(text, known, [] { return 1; }).text,
+            InChunks(text, known, [&text] { return text.size(); }).text);
+}
+
 TEST(StreamRedactor, LetsOutAtOnceWhatCanBeNoPartOfASecret) {
   const auto redactor = Make();
   const auto stream = redactor->Stream("stdout");

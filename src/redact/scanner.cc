@@ -141,7 +141,9 @@ void Scanner::MergeKnown() {
   for (const KnownValues::Found& found : known_found_) {
     if (found.end <= begin_) continue;
     const std::size_t begin = std::max(found.begin, begin_);
-    spans_.push_back({begin, found.end, rules + static_cast<int>(found.value), Swallow::kNothing, begin});
+    // One that began in what has gone as part of a match is the rest of that match.
+    const int what = found.begin < begin_ ? -1 : rules + static_cast<int>(found.value);
+    spans_.push_back({begin, found.end, what, Swallow::kNothing, begin});
   }
   if (spans_.empty()) return;
   std::ranges::sort(spans_, [](const Span& a, const Span& b) {
