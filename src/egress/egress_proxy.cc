@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,7 +17,7 @@
 #include "base/clock.h"
 #include "base/descriptor_message.h"
 #include "base/errno.h"
-#include "base/file.h"
+#include "base/helper_program.h"
 #include "egress/rules/allowlist.h"
 
 namespace casemate {
@@ -33,23 +31,6 @@ namespace {
 constexpr std::int64_t kFinishMs = 1'000;
 constexpr std::int64_t kStartMs = 5'000;
 
-// A sealed file in memory with `bytes`.
-Expected<UniqueFd> MemoryFile(const char* name, std::string_view bytes) {
-  constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-  UniqueFd fd(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!fd.valid()) {
-    return FailErrno(ErrorCode::kInternal,
-                     "out of memory or file descriptors for the egress proxy; raise the limit "
-                     "with ulimit -n",
-                     "memfd_create");
-  }
-  if (auto written = WriteAll(fd.get(), bytes, "the egress proxy"); !written)
-    return std::unexpected(written.error());
-  if (fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0)
-    return FailErrno(ErrorCode::kInternal, "cannot seal the egress proxy", "fcntl F_ADD_SEALS");
-  return fd;
-}
-
 // The helper's program (src/egress/helper/), which is linked into this one as bytes; kept, since its pages
 // are what a start would have to copy.
 Expected<int> HelperBinary() {
@@ -57,7 +38,7 @@ Expected<int> HelperBinary() {
   static UniqueFd binary;
   const std::lock_guard lock(mutex);
   if (binary.valid()) return binary.get();
-  auto made = MemoryFile("casemate-egress", embedded::EgressHelper("egress_helper"));
+  auto made = SealedFile("casemate-egress", embedded::EgressHelper("egress_helper"));
   if (!made) return std::unexpected(made.error());
   // Far from the numbers that the process starts with.
   binary.reset(fcntl(made->get(), F_DUPFD_CLOEXEC, kEgressControlFd + 10));
@@ -68,44 +49,7 @@ Expected<int> HelperBinary() {
 }
 
 // Where the host keeps the authorities that it trusts, if not where OpenSSL looks.
-std::vector<char*> HelperEnvironment() {
-  std::vector<char*> kept;
-  for (char** at = environ; *at != nullptr; ++at) {
-    const std::string_view variable(*at);
-    if (variable.starts_with("SSL_CERT_FILE=") || variable.starts_with("SSL_CERT_DIR=")) kept.push_back(*at);
-  }
-  kept.push_back(nullptr);
-  return kept;
-}
-
-int Spawn(int binary, int control, pid_t& pid) {
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawnattr_init(&attributes);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
-  posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
-  // Onto its own number it would stay close-on-exec.
-  posix_spawn_file_actions_adddup2(&actions, control, kEgressControlFd);
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  posix_spawnattr_setpgroup(&attributes, 0);
-  sigset_t none;
-  sigset_t all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  const std::string path = "/proc/self/fd/" + std::to_string(binary);
-  std::string name = "casemate-egress";
-  std::array<char*, 2> argv{name.data(), nullptr};
-  std::vector<char*> env = HelperEnvironment();
-  const int failed = posix_spawn(&pid, path.c_str(), &actions, &attributes, argv.data(), env.data());
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (failed != 0) pid = -1;
-  return failed;
-}
+constexpr std::array<std::string_view, 2> kVariables = {"SSL_CERT_FILE=", "SSL_CERT_DIR="};
 
 Expected<void> SendPacket(int control, std::string_view packet, std::span<const int> fds) {
   const int failed = SendDescriptors(control, std::as_bytes(std::span(packet)), fds);
@@ -144,7 +88,7 @@ Expected<std::unique_ptr<EgressProxy>> EgressProxy::Start(const NetworkPolicy& n
   if (auto allow = Allowlist::Make(network); !allow) return std::unexpected(allow.error());
   const auto binary = HelperBinary();
   if (!binary) return std::unexpected(binary.error());
-  auto policy = MemoryFile("casemate-egress-policy", EncodeNetwork(network));
+  auto policy = SealedFile("casemate-egress-policy", EncodeNetwork(network));
   if (!policy) return std::unexpected(policy.error());
   std::array<int, 2> ends{};
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
@@ -154,7 +98,8 @@ Expected<std::unique_ptr<EgressProxy>> EgressProxy::Start(const NetworkPolicy& n
   std::unique_ptr<EgressProxy> proxy(new EgressProxy());
   proxy->control_.reset(ends[0]);
   const UniqueFd theirs(ends[1]);
-  if (const int err = Spawn(*binary, theirs.get(), proxy->pid_); err != 0) {
+  const HelperStart start{*binary, {"casemate-egress"}, theirs.get(), kEgressControlFd, kVariables};
+  if (const int err = SpawnHelper(start, proxy->pid_); err != 0) {
     return FailErrno(ErrorCode::kUnavailable, "the egress proxy cannot be started", "posix_spawn", err);
   }
   const int file = policy->get();

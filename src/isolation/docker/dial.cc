@@ -1,11 +1,7 @@
 #include "isolation/docker/dial.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/errno.h"
-#include "base/file.h"
+#include "base/helper_program.h"
 
 namespace casemate {
 namespace embedded {
@@ -27,38 +23,10 @@ std::string_view DockerDialer(std::string_view path);  // made by tools/embed.py
 namespace docker {
 namespace {
 
-Expected<UniqueFd> OpenDialer() {
-  UniqueFd fd(memfd_create("casemate-docker-dialer", MFD_CLOEXEC));
-  if (!fd.valid()) return FailErrno(ErrorCode::kInternal, "there is no memory for a helper", "memfd_create");
-  if (auto written = WriteAll(fd.get(), embedded::DockerDialer("docker_dialer"), "the dialer"); !written)
-    return std::unexpected(written.error());
-  return fd;
-}
-
 // 0 or an errno.
-int Spawn(int binary, int socket, const Place& place) {
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawnattr_init(&attributes);
-  posix_spawn_file_actions_adddup2(&actions, socket, STDIN_FILENO);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_RDWR, 0);
-  sigset_t none;
-  sigset_t all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-  const std::string path = fmt::format("/proc/self/fd/{}", binary);
-  std::array<std::string, 4> words{"casemate-docker-dialer", place.host, place.port, place.certificates};
-  std::array<char*, 5> argv{words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
-  std::array<char*, 1> env{nullptr};
+int RunDialer(const HelperStart& start) {
   pid_t pid = -1;
-  const int failed = posix_spawn(&pid, path.c_str(), &actions, &attributes, argv.data(), env.data());
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (failed != 0) return failed;
+  if (const int failed = SpawnHelper(start, pid); failed != 0) return failed;
   int status = 0;
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
@@ -91,9 +59,13 @@ Expected<UniqueFd> Dial(const Place& place, std::int64_t timeout_ms) {
                      "socketpair");
   UniqueFd ours(ends[0]);
   UniqueFd theirs(ends[1]);
-  auto binary = OpenDialer();
+  auto binary = SealedFile("casemate-docker-dialer", embedded::DockerDialer("docker_dialer"));
   if (!binary) return std::unexpected(binary.error());
-  if (const int err = Spawn(binary->get(), theirs.get(), place); err != 0) {
+  const HelperStart start{binary->get(),
+                          {"casemate-docker-dialer", place.host, place.port, place.certificates},
+                          theirs.get(),
+                          STDIN_FILENO};
+  if (const int err = RunDialer(start); err != 0) {
     return FailErrno(
         ErrorCode::kUnavailable,
         "the helper that reaches Docker Engines elsewhere cannot be started; is libcurl4 installed?",

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -20,10 +19,15 @@
 
 #include "base/descriptor_message.h"
 #include "base/errno.h"
-#include "secrets/remote/helper_binary.h"
+#include "base/helper_program.h"
 #include "secrets/remote/wire.h"
 
-namespace casemate::secrets {
+namespace casemate {
+namespace embedded {
+std::string_view SecretsHelper(std::string_view path);  // made by tools/embed.py
+}  // namespace embedded
+
+namespace secrets {
 namespace {
 
 constexpr std::int64_t kFarewellMs = 5'000;
@@ -34,18 +38,6 @@ constexpr std::int64_t kGraceMs = 1'000;
 constexpr std::array<std::string_view, 14> kVariables = {
     "AWS_",       "VAULT_",     "BAO_",      "HOME=",     "http_proxy=",    "https_proxy=",  "HTTPS_PROXY=",
     "all_proxy=", "ALL_PROXY=", "no_proxy=", "NO_PROXY=", "SSL_CERT_FILE=", "SSL_CERT_DIR=", "KUBERNETES_"};
-
-std::vector<char*> HelperEnvironment() {
-  std::vector<char*> kept;
-  for (char** at = environ; *at != nullptr; ++at) {
-    const std::string_view variable(*at);
-    const bool wanted = std::ranges::any_of(
-        kVariables, [variable](std::string_view name) { return variable.starts_with(name); });
-    if (wanted) kept.push_back(*at);
-  }
-  kept.push_back(nullptr);
-  return kept;
-}
 
 std::unexpected<Error> Broken(std::string cause = {}) {
   return Fail(ErrorCode::kInternal, "the helper that asks remote secret stores has died; try again",
@@ -129,9 +121,10 @@ class Helper::Process {
     }
     UniqueFd ours(ends[0]);
     const UniqueFd theirs(ends[1]);
-    auto binary = OpenHelperBinary();
+    auto binary = SealedFile("casemate-secrets", embedded::SecretsHelper("secrets_helper"));
     if (!binary) return std::unexpected(binary.error());
-    if (const int err = Spawn(binary->get(), theirs.get()); err != 0) {
+    const HelperStart start{binary->get(), {"casemate-secrets"}, theirs.get(), kHelperSocketFd, kVariables};
+    if (const int err = SpawnHelper(start, pid_); err != 0) {
       return FailErrno(ErrorCode::kUnavailable,
                        "the helper that asks remote secret stores cannot be started; is libcurl4 installed?",
                        "posix_spawn", err);
@@ -141,35 +134,6 @@ class Helper::Process {
   }
 
  private:
-  int Spawn(int binary, int socket) {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
-    posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
-    // Onto its own number it would stay close-on-exec.
-    posix_spawn_file_actions_adddup2(&actions, socket, kHelperSocketFd);
-    posix_spawnattr_setflags(&attributes,
-                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    sigset_t none;
-    sigset_t all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    const std::string path = fmt::format("/proc/self/fd/{}", binary);
-    std::string name = "casemate-secrets";
-    std::array<char*, 2> argv{name.data(), nullptr};
-    std::vector<char*> env = HelperEnvironment();
-    const int failed = posix_spawn(&pid_, path.c_str(), &actions, &attributes, argv.data(), env.data());
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    if (failed != 0) pid_ = -1;
-    return failed;
-  }
-
   void End() {
     socket_.reset();
     if (pid_ <= 0) return;
@@ -243,4 +207,5 @@ std::unique_ptr<Provider> MakeRemoteProvider(const RemoteScheme& scheme, std::sh
   return std::make_unique<RemoteProvider>(scheme, std::move(helper));
 }
 
-}  // namespace casemate::secrets
+}  // namespace secrets
+}  // namespace casemate

@@ -1,0 +1,76 @@
+#include "base/helper_program.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/errno.h"
+#include "base/file.h"
+
+namespace casemate {
+namespace {
+
+std::vector<char*> Kept(std::span<const std::string_view> variables) {
+  std::vector<char*> kept;
+  for (char** at = environ; *at != nullptr; ++at) {
+    const std::string_view variable(*at);
+    const bool wanted = std::ranges::any_of(
+        variables, [variable](std::string_view prefix) { return variable.starts_with(prefix); });
+    if (wanted) kept.push_back(*at);
+  }
+  kept.push_back(nullptr);
+  return kept;
+}
+
+}  // namespace
+
+Expected<UniqueFd> SealedFile(const char* name, std::string_view bytes) {
+  constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+  UniqueFd fd(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd.valid()) {
+    return FailErrno(
+        ErrorCode::kInternal,
+        fmt::format("out of memory or file descriptors for {}; raise the limit with ulimit -n", name),
+        "memfd_create");
+  }
+  if (auto written = WriteAll(fd.get(), bytes, name); !written) return std::unexpected(written.error());
+  if (fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0)
+    return FailErrno(ErrorCode::kInternal, fmt::format("cannot seal {}", name), "fcntl F_ADD_SEALS");
+  return fd;
+}
+
+int SpawnHelper(const HelperStart& start, pid_t& pid) {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_init(&attributes);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
+  posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
+  // Onto its own number it would stay close-on-exec.
+  posix_spawn_file_actions_adddup2(&actions, start.socket, start.socket_as);
+  sigset_t none;
+  sigset_t all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+  const std::string path = fmt::format("/proc/self/fd/{}", start.program);
+  std::vector<std::string> words = start.words;
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  std::vector<char*> env = Kept(start.variables);
+  const int failed = posix_spawn(&pid, path.c_str(), &actions, &attributes, argv.data(), env.data());
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  if (failed != 0) pid = -1;
+  return failed;
+}
+
+}  // namespace casemate
