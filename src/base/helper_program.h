@@ -24,7 +24,7 @@ struct HelperStart {
   int socket = -1;                 // all that it gets besides /dev/null and our stderr,
   int socket_as = -1;              // under this number; 0 for its stdin
   // What it keeps of our environment: variables that begin so, as "HOME=" or "AWS_".
-  std::span<const std::string_view> variables = {};
+  std::span<const std::string_view> variables;
 };
 
 // Starts it in a session of its own, with no signal blocked or ignored. 0, or the errno of posix_spawn(3)

@@ -1,8 +1,13 @@
 #include "confine/usage_reader.h"
 
+#include <sys/resource.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "confine/tree_sampler.h"
 
@@ -45,12 +50,17 @@ const ResourceReading& UsageReader::Read(Cgroup* cgroup, pid_t tree_root, const 
   return last_;
 }
 
-void UsageReader::TakeEnd(const rusage& usage, bool has_cgroup) {
+void UsageReader::Reap(int pidfd, const Cgroup* cgroup) {
+  siginfo_t info{};
+  rusage usage{};
+  // The raw call: the C library's waitid(2) has no rusage.
+  while (syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED, &usage) < 0 && errno == EINTR) {
+  }
   const auto micros = [](const timeval& time) {
     return std::int64_t{time.tv_sec} * 1'000'000 + time.tv_usec;
   };
   last_.cpu_time_us = std::max(last_.cpu_time_us, micros(usage.ru_utime) + micros(usage.ru_stime));
-  if (!has_cgroup)
+  if (cgroup == nullptr || cgroup->folders().empty())
     last_.memory_peak_bytes = std::max(last_.memory_peak_bytes, std::int64_t{usage.ru_maxrss} * 1024);
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "casemate/backend.h"
@@ -22,8 +21,10 @@ class UsageReader {
   // `tree_root`: its process and all descendants are the sandbox; -1 once it is reaped. `cgroup` may be null.
   const ResourceReading& Read(Cgroup* cgroup, pid_t tree_root, const Limits& limits);
 
-  // What the kernel says of the tree at its end; the memory of one process alone, so only without a cgroup.
-  void TakeEnd(const rusage& usage, bool has_cgroup);
+  // Waits for the end of the tree's root, a child of ours or, when another has waited for it, one that is
+  // gone. Takes what the kernel says of it; the memory is that of one process alone, so only without a
+  // cgroup's.
+  void Reap(int pidfd, const Cgroup* cgroup);
 
  private:
   void Sample(pid_t tree_root, const Limits& limits);

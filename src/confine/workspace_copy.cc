@@ -108,4 +108,15 @@ Expected<void> CopyWorkspace(const std::string& host_path, const Limits& limits,
   return TreeCopier(host_path, limits, writer).Copy(std::move(root), "", 0);
 }
 
+Expected<void> SendGivenFiles(const LaunchSpec& spec, int socket) {
+  FileStreamWriter writer(socket);
+  Expected<void> done;
+  if (spec.workspace && spec.workspace->mode == WorkspaceMode::kCopy)
+    done = CopyWorkspace(spec.workspace->host_path, spec.policy.limits, writer);
+  for (const InputFile& file : spec.files) {
+    if (done) done = writer.File(file.name, false, file.bytes);
+  }
+  return done ? writer.End() : done;
+}
+
 }  // namespace casemate

@@ -304,15 +304,7 @@ class Launcher {
   }
 
   Expected<void> SendFiles() {
-    FileStreamWriter writer(ends_.ours.get());
-    Expected<void> done;
-    if (spec_.workspace && spec_.workspace->mode == WorkspaceMode::kCopy) {
-      done = CopyWorkspace(spec_.workspace->host_path, spec_.policy.limits, writer);
-    }
-    for (const InputFile& file : spec_.files) {
-      if (done) done = writer.File(file.name, false, file.bytes);
-    }
-    if (done) done = writer.End();
+    auto done = SendGivenFiles(spec_, ends_.ours.get());
     if (done) Mark("files");
     return done;
   }

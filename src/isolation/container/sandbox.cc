@@ -1,8 +1,6 @@
 #include "isolation/container/sandbox.h"
 
 #include <poll.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,19 +42,14 @@ void ContainerSandbox::Kill() noexcept {
 
 void ContainerSandbox::Reap() {
   if (reaped_ || !parts_.pidfd.valid()) return;
-  siginfo_t info{};
-  rusage usage{};
   // A warm cell's init is no child of the engine: ECHILD, once it is gone.
   if (burial_) {
     pollfd gone{parts_.pidfd.get(), POLLIN, 0};
     while (poll(&gone, 1, -1) < 0 && errno == EINTR) {
     }
   }
-  // The raw call: the C library's waitid(2) has no rusage.
-  while (syscall(SYS_waitid, P_PIDFD, parts_.pidfd.get(), &info, WEXITED, &usage) < 0 && errno == EINTR) {
-  }
+  usage_.Reap(parts_.pidfd.get(), parts_.cgroup ? &*parts_.cgroup : nullptr);
   reaped_ = true;
-  usage_.TakeEnd(usage, parts_.cgroup && !parts_.cgroup->folders().empty());
 }
 
 ExitReport ContainerSandbox::Exit() {

@@ -103,18 +103,6 @@ std::string Settings(const LaunchSpec& spec, const Host& host) {
   return EncodeFrame(FrameType::kCellSettings, std::move(settings).Take());
 }
 
-Expected<void> SendFiles(const LaunchSpec& spec, int socket) {
-  FileStreamWriter writer(socket);
-  Expected<void> done;
-  if (spec.workspace && spec.workspace->mode == WorkspaceMode::kCopy) {
-    done = CopyWorkspace(spec.workspace->host_path, spec.policy.limits, writer);
-  }
-  for (const InputFile& file : spec.files) {
-    if (done) done = writer.File(file.name, false, file.bytes);
-  }
-  return done ? writer.End() : done;
-}
-
 // The workspace of the host, ready to be attached.
 Expected<void> OpenWorkspace(const LaunchSpec& spec, const Host& host, const IdLease& ids,
                              ConfinementPlan& plan) {
@@ -161,7 +149,7 @@ Expected<void> Adapt(const LaunchSpec& spec, const Host& host, ContainerSandbox:
       !changes.expects_files && changes.egress_port == 0)
     return {};
   auto changed = ChangeCell(parts.pidfd.get(), parts.workspace.get(), parts.change_ids, changes,
-                            [&spec](int socket) { return SendFiles(spec, socket); });
+                            [&spec](int socket) { return SendGivenFiles(spec, socket); });
   if (!changed) return std::unexpected(changed.error());
   if (!plan.binds.empty()) {
     parts.workspace.reset(openat(plan.binds.front().tree.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -64,7 +64,8 @@ Expected<UniqueFd> Dial(const Place& place, std::int64_t timeout_ms) {
   const HelperStart start{binary->get(),
                           {"casemate-docker-dialer", place.host, place.port, place.certificates},
                           theirs.get(),
-                          STDIN_FILENO};
+                          STDIN_FILENO,
+                          {}};
   if (const int err = RunDialer(start); err != 0) {
     return FailErrno(
         ErrorCode::kUnavailable,

@@ -1,12 +1,9 @@
 #include "isolation/oci/sandbox.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <csignal>
 
 #include "confine/file_agent.h"
@@ -42,13 +39,8 @@ void OciSandbox::Kill() noexcept {
 
 void OciSandbox::Reap() {
   if (reaped_ || !parts_.pidfd.valid()) return;
-  siginfo_t info{};
-  rusage usage{};
-  // The raw call: the C library's waitid(2) has no rusage.
-  while (syscall(SYS_waitid, P_PIDFD, parts_.pidfd.get(), &info, WEXITED, &usage) < 0 && errno == EINTR) {
-  }
+  usage_.Reap(parts_.pidfd.get(), parts_.cgroup ? &*parts_.cgroup : nullptr);
   reaped_ = true;
-  usage_.TakeEnd(usage, parts_.cgroup && !parts_.cgroup->folders().empty());
 }
 
 ExitReport OciSandbox::Exit() {

@@ -1,11 +1,8 @@
 #include "isolation/process/sandbox.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 
 #include "base/clock.h"
@@ -43,13 +40,8 @@ void ProcessSandbox::Kill() noexcept {
 
 void ProcessSandbox::Reap() {
   if (reaped_ || !parts_.pidfd.valid()) return;
-  siginfo_t info{};
-  rusage usage{};
-  // The raw call: the C library's waitid(2) has no rusage.
-  while (syscall(SYS_waitid, P_PIDFD, parts_.pidfd.get(), &info, WEXITED, &usage) < 0 && errno == EINTR) {
-  }
+  usage_.Reap(parts_.pidfd.get(), parts_.cgroup ? &*parts_.cgroup : nullptr);
   reaped_ = true;
-  usage_.TakeEnd(usage, parts_.cgroup && !parts_.cgroup->folders().empty());
 }
 
 ExitReport ProcessSandbox::Exit() {
