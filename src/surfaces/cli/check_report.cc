@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "model/json_writer.h"
 #include "model/result_json.h"
+#include "policy/checks/report_json.h"
 #include "policy/checks/rules.h"
 
 namespace casemate {
@@ -98,16 +99,7 @@ std::string CheckJson(const std::vector<CheckedFile>& files) {
   for (const CheckedFile& file : files) {
     writer.BeginObject();
     writer.Field("name", ReplaceInvalidUtf8(file.name));
-    writer.Field("refused", file.report.refused());
-    writer.Field("cut", file.report.cut);
-    writer.Key("findings");
-    writer.BeginArray();
-    for (const Finding& finding : file.report.findings) WriteFinding(writer, finding);
-    writer.EndArray();
-    writer.Key("complexity");
-    writer.BeginArray();
-    for (const Complexity& complexity : file.report.complexity) WriteComplexity(writer, complexity);
-    writer.EndArray();
+    WriteCheckReport(writer, file.report);
     writer.EndObject();
   }
   writer.EndArray();

@@ -12,6 +12,7 @@
 #include "model/json_writer.h"
 #include "model/result_json.h"
 #include "policy/checks/code_checker.h"
+#include "policy/checks/report_json.h"
 
 namespace casemate::http {
 namespace {
@@ -72,16 +73,7 @@ Expected<Answer> Check(const Request& asked) {
   const CheckReport report = checker->Check(code);
   JsonWriter writer;
   writer.BeginObject();
-  writer.Field("refused", report.refused());
-  writer.Field("cut", report.cut);
-  writer.Key("findings");
-  writer.BeginArray();
-  for (const Finding& finding : report.findings) WriteFinding(writer, finding);
-  writer.EndArray();
-  writer.Key("complexity");
-  writer.BeginArray();
-  for (const Complexity& part : report.complexity) WriteComplexity(writer, part);
-  writer.EndArray();
+  WriteCheckReport(writer, report);
   writer.EndObject();
   return JsonAnswer(std::move(writer));
 }

@@ -6,6 +6,7 @@
 #include "model/json.h"
 #include "model/json_writer.h"
 #include "model/result_json.h"
+#include "policy/checks/report_json.h"
 #include "surfaces/mcp/tools.h"
 
 namespace casemate::embedded {
@@ -118,16 +119,7 @@ std::string CheckAnswer(const CheckReport& report) {
   writer.EndArray();
   writer.Key("structuredContent");
   writer.BeginObject();
-  writer.Field("refused", report.refused());
-  writer.Field("cut", report.cut);
-  writer.Key("findings");
-  writer.BeginArray();
-  for (const Finding& finding : report.findings) WriteFinding(writer, finding);
-  writer.EndArray();
-  writer.Key("complexity");
-  writer.BeginArray();
-  for (const Complexity& complexity : report.complexity) WriteComplexity(writer, complexity);
-  writer.EndArray();
+  WriteCheckReport(writer, report);
   writer.EndObject();
   writer.Field("isError", false);
   writer.EndObject();
