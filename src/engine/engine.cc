@@ -174,8 +174,9 @@ class FlowEngine : public Engine {
     if (spec.environment.placed_paths.empty() || backend.PlacesRoots()) return backend.Launch(spec);
     return Fail(
         ErrorCode::kUnavailable,
-        fmt::format("the tier {} cannot show a program the root of an image; use --isolation container",
-                    TierName(backend.tier())));
+        fmt::format(
+            "the tier {} cannot show a program the root of an image; use --isolation container or docker",
+            TierName(backend.tier())));
   }
 
   static Expected<void> Collect(const ExecutionRequest& request, Sandbox& sandbox, const Limits& limits,

@@ -61,7 +61,10 @@ Expected<EnvironmentView> ImageView(const EnvironmentManifest& manifest, const s
 
 Expected<std::string> ImageIdentity(const EnvironmentReference& reference) {
   // A daemon's image may be another one by now; its id is asked for when it is built.
-  if (reference.kind == EnvironmentReference::Kind::kDocker) return reference.value;
+  if (reference.kind == EnvironmentReference::Kind::kDocker ||
+      reference.kind == EnvironmentReference::Kind::kRegistry) {
+    return reference.value;
+  }
   struct stat info {};
   if (::stat(reference.value.c_str(), &info) != 0) {
     return Fail(

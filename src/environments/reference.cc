@@ -26,6 +26,7 @@ constexpr std::array kSchemes = {
     Scheme{"lock", Kind::kLock, true, true},
     Scheme{"image", Kind::kImage, true, false},
     Scheme{"docker", Kind::kDocker, false, false},
+    Scheme{"registry", Kind::kRegistry, false, false},
     Scheme{"rootfs", Kind::kRootfs, true, false},
     Scheme{"nix", Kind::kNix, true, false},
     Scheme{"sha256", Kind::kBuilt, false, false},
@@ -58,6 +59,26 @@ Expected<void> CheckDigits(std::string_view value) {
                   kDigitsMin, kDigits));
 }
 
+// A tag may be another image tomorrow; a digest is one image for ever.
+Expected<void> CheckRegistryName(std::string_view value) {
+  constexpr std::string_view kDigest = "@sha256:";
+  const std::size_t at = value.find(kDigest);
+  const std::string_view name = value.substr(0, at);
+  const std::string_view digits = at == std::string_view::npos ? "" : value.substr(at + kDigest.size());
+  const auto usual = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("./-_:[]").contains(c);
+  };
+  if (digits.size() == kDigits && CheckDigits(digits) && !name.empty() && name.front() != '-' &&
+      std::ranges::all_of(name, usual)) {
+    return {};
+  }
+  return Invalid(
+      fmt::format("\"{}\" is no image of a registry by its digest: write "
+                  "registry:HOST/NAME@sha256:DIGEST, with the digest's 64 digits",
+                  value));
+}
+
 }  // namespace
 
 Expected<EnvironmentReference> ParseEnvironmentReference(std::string_view text) {
@@ -78,8 +99,8 @@ Expected<EnvironmentReference> ParseEnvironmentReference(std::string_view text) 
   if (colon == std::string_view::npos || scheme == kSchemes.end()) {
     return Invalid(
         fmt::format("there is no environment \"{}\"; it is host, python=3.X, requirements:FILE, "
-                    "packages:NAME,…, pyproject:FILE, lock:FILE, image:FILE, docker:NAME, rootfs:DIR, "
-                    "nix:PATH or sha256:HASH",
+                    "packages:NAME,…, pyproject:FILE, lock:FILE, image:FILE, docker:NAME, "
+                    "registry:NAME@sha256:DIGEST, rootfs:DIR, nix:PATH or sha256:HASH",
                     text));
   }
   std::string_view value = text.substr(colon + 1);
@@ -101,6 +122,9 @@ Expected<EnvironmentReference> ParseEnvironmentReference(std::string_view text) 
   if (reference.kind == Kind::kBuilt) {
     if (auto fine = CheckDigits(value); !fine) return std::unexpected(fine.error());
   }
+  if (reference.kind == Kind::kRegistry) {
+    if (auto fine = CheckRegistryName(value); !fine) return std::unexpected(fine.error());
+  }
   return reference;
 }
 
@@ -120,8 +144,10 @@ std::string_view EnvironmentKindName(Kind kind) {
   return scheme == kSchemes.end() ? "host" : scheme->name;
 }
 
-bool HasPackages(Kind kind) {
-  const auto* const scheme = std::ranges::find(kSchemes, kind, &Scheme::kind);
+bool HasPackages(Kind kind) { return HasPackages(EnvironmentKindName(kind)); }
+
+bool HasPackages(std::string_view kind_name) {
+  const auto* const scheme = std::ranges::find(kSchemes, kind_name, &Scheme::name);
   return scheme != kSchemes.end() && scheme->packages;
 }
 

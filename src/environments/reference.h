@@ -16,7 +16,8 @@ namespace casemate {
 //   pyproject:FILE                        the dependencies of a pyproject.toml (or of the folder it is in)
 //   lock:FILE                             a uv.lock, or a requirements file in which every line has its hash
 //   image:FILE                            a container image as a tar file (docker save, OCI layout)
-//   docker:NAME                           an image of the local Docker daemon
+//   docker:NAME                           an image of the local Docker daemon, which pulls what it lacks
+//   registry:NAME@sha256:DIGITS           an image of a registry, by its digest
 //   rootfs:DIR                            a folder that is a file system's root
 //   nix:PATH                              the closure of a path of /nix/store
 //   sha256:DIGITS                         one that was built, by its hash or the first 12 digits of it
@@ -31,6 +32,7 @@ struct EnvironmentReference {
     kLock,
     kImage,
     kDocker,
+    kRegistry,
     kRootfs,
     kNix,
     kBuilt,
@@ -51,5 +53,6 @@ std::string_view EnvironmentKindName(EnvironmentReference::Kind kind);
 
 // Whether the environment is a virtual environment of Python packages on top of the host's interpreter.
 bool HasPackages(EnvironmentReference::Kind kind);
+bool HasPackages(std::string_view kind_name);
 
 }  // namespace casemate

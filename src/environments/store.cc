@@ -248,10 +248,8 @@ Expected<BuiltEnvironment> OpenBuilt(const EnvironmentPaths& paths, std::string_
     return Fail(ErrorCode::kNotFound, fmt::format("there is no environment {}", id));
   }
   const std::string folder = RealPath(paths.Of(name));
-  auto view = manifest->kind == "image" || manifest->kind == "docker" || manifest->kind == "rootfs" ||
-                      manifest->kind == "nix"
-                  ? ImageView(*manifest, folder)
-                  : PackagesView(*manifest, folder, host);
+  auto view =
+      HasPackages(manifest->kind) ? PackagesView(*manifest, folder, host) : ImageView(*manifest, folder);
   if (!view) return std::unexpected(view.error());
   view->name = "sha256:" + manifest->id;
   view->id = manifest->id;

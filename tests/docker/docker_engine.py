@@ -134,3 +134,35 @@ class Engine:
             timeout=deadline,
             check=False,
         )
+
+
+class Registry:
+    """A registry of images on loopback, which an engine and skopeo reach without TLS."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.server = self.address = None
+
+    def __enter__(self):
+        self.folder.mkdir()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
+        settings = self.folder / "config.yml"
+        settings.write_text(f"version: 0.1\nlog: {{level: error}}\nhttp: {{addr: '{self.address}'}}\n"
+                            f"storage: {{filesystem: {{rootdirectory: '{self.folder}/data'}}}}\n")
+        with open(self.folder / "log", "wb") as log:
+            self.server = subprocess.Popen(["docker-registry", "serve", settings], stdout=log, stderr=log)
+        end = time.monotonic() + 20
+        while self.server.poll() is None and time.monotonic() < end:
+            with contextlib.suppress(OSError):
+                host, _, port = self.address.partition(":")
+                socket.create_connection((host, int(port)), timeout=1).close()
+                return self
+            time.sleep(0.1)
+        self.__exit__()
+        raise RuntimeError((self.folder / "log").read_text(errors="replace"))
+
+    def __exit__(self, *exception):
+        self.server.kill()
+        self.server.wait()

@@ -7,6 +7,7 @@ import http.server
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socketserver
 import subprocess
@@ -19,7 +20,8 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import casemate  # noqa: E402
 import engine as resident  # noqa: E402
-from docker_engine import Engine, Unavailable  # noqa: E402
+import python_root  # noqa: E402
+from docker_engine import Engine, Registry, Unavailable  # noqa: E402
 
 SKIPPED = 77
 DOCKER_TEST = os.environ.get("CASEMATE_DOCKER_TEST", "")
@@ -94,6 +96,52 @@ class DockerTier(unittest.TestCase):
             ["grep", "-rl", "swordfish-4711", str(self.engine.folder)], capture_output=True, check=False
         )
         self.assertEqual(kept.stdout, b"")
+
+    def in_image(self, environment, *flags):
+        code = "import os, sys; result = [sys.version_info[1], os.path.exists('/usr/bin/env'), 2 + INPUT_DATA]"
+        done = casemate.run_json("--no-engine", *flags, "--environment", environment, "--input", "40", "-c", code,
+                                 env=self.environment(), deadline=300)
+        self.assertEqual(done["result"], [11, False, 42], done.tell())
+
+    @unittest.skipUnless(python_root.is_here(), "Debian's Python 3.11 is not here to be copied")
+    def test_2_images_by_name(self):
+        """An image that the engine has, one that it must pull, and one that nobody needs an engine for."""
+        root = python_root.make(self.folder / "root")
+        packed = subprocess.run(["tar", "-C", root, "-c", "."], capture_output=True, check=True).stdout
+        self.assertEqual(self.engine.docker("import", "-", "with-python", given=packed).returncode, 0)
+        self.in_image("docker:with-python", "--isolation", "docker")
+        if shutil.which("docker-registry") is None:
+            self.skipTest("docker-registry is not installed")
+        with Registry(self.folder / "registry") as registry:
+            name = f"{registry.address}/with-python:1"
+            for words in (["tag", "with-python", name], ["push", name]):
+                done = self.engine.docker(*words)
+                self.assertEqual(done.returncode, 0, done.stderr)
+            listed = self.engine.docker("inspect", "--format", "{{index .RepoDigests 0}}", name).stdout
+            self.engine.docker("rmi", "--force", name, "with-python")
+            self.in_image(f"docker:{name}", "--isolation", "docker")
+            if shutil.which("skopeo") is not None:
+                self.in_image(f"registry:{listed.decode().strip()}", "--isolation", "container")
+        done = self.run_json("--environment", f"docker:{registry.address}/nothing:1", "-c", "pass")
+        self.assertIn("nor can pull it", done["error"]["message"], done.tell())
+
+    @unittest.skipUnless(python_root.is_here(), "Debian's Python 3.11 is not here to be copied")
+    def test_2_packages_of_an_environment_are_all_there_is(self):
+        """The host's own packages can lie within its interpreter's folder; in the image that place is empty."""
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+            prefix = python_root.make(f"{folder}/root") / "usr"
+            packages = prefix / f"lib/{python_root.PYTHON}/dist-packages"
+            packages.mkdir(exist_ok=True)
+            (packages / "planted.py").write_text("")
+            (self.folder / "none.txt").write_text("")
+            code = "import os, sys; result = os.listdir(f'{sys.base_prefix}/lib/python3.11/dist-packages')"
+            env = dict(self.environment(), CASEMATE_STATE_DIR=f"{folder}/state",
+                       CASEMATE_PYTHON=str(prefix / "bin" / python_root.PYTHON))
+            for environment, hidden in (("host", False), (f"requirements:{self.folder}/none.txt", True)):
+                done = casemate.run_json("--no-engine", "--isolation", "docker", "--environment", environment,
+                                         "-c", code, env=env, deadline=300)
+                self.assertEqual(done["status"], "ok", done.tell())
+                self.assertEqual((done["result"] == [], "planted.py" in done["result"]), (hidden, not hidden))
 
     def test_3_every_limit_is_its_own_status(self):
         for status, flags, code in (

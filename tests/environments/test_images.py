@@ -5,13 +5,13 @@ them; folders as roots; what is not there says so."""
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tarfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from support_environments import EnvironmentCase  # noqa: E402
+import python_root  # noqa: E402
 from images import docker_archive, entry, layer, oci_layout  # noqa: E402
 
 # Any program that needs nothing else: what the host has to show a folder with.
@@ -68,28 +68,19 @@ class Images(EnvironmentCase):
 
 
 class PythonRoot(EnvironmentCase):
+    @unittest.skipUnless(python_root.is_here(), "Debian's Python 3.11 is not here to be copied")
     def test_a_folder_with_an_interpreter(self):
-        """The host's own Debian Python, copied as a root of its own."""
-        if not os.path.exists("/usr/bin/python3.11") or not os.path.isdir("/usr/lib/python3.11"):
-            self.skipTest("Debian's Python 3.11 is not here to be copied")
-        root = self.place / "root"
-        for folder in ("usr/bin", "usr/lib", "lib64", "etc"):
-            (root / folder).mkdir(parents=True)
-        shutil.copy("/usr/bin/python3.11", root / "usr/bin/python3.11")
-        os.symlink("python3.11", root / "usr/bin/python3")
-        ignore = shutil.ignore_patterns("test", "__pycache__", "idlelib", "config-*", "ensurepip")
-        shutil.copytree("/usr/lib/python3.11", root / "usr/lib/python3.11", ignore=ignore)
-        os.symlink("usr/lib", root / "lib")
-        for line in subprocess.run(["ldd", "/usr/bin/python3.11"], check=True, capture_output=True,
-                                   text=True).stdout.splitlines():
-            path = next((word for word in line.split() if word.startswith("/")), None)
-            if path:
-                folder = "lib64" if "ld-linux" in path else "usr/lib"
-                shutil.copy(os.path.realpath(path), root / folder / os.path.basename(path))
-        name = f"rootfs:{root}"
+        """The host's own Debian Python, copied as a root of its own, in every tier that shows roots here."""
+        name = f"rootfs:{python_root.make(self.place / 'root')}"
         program = "import sys, os; result = [sys.version_info[1], os.path.exists('/usr/bin/env'), 2 + INPUT_DATA]"
-        done = self.ok("--environment", name, "--input", "40", "-c", program)
-        self.assertEqual(done["result"], [11, False, 42])
+        tiers = [[]]
+        if os.getuid() == 0:
+            tiers += [["--runtime", tool] for tool in ("crun", "runc") if shutil.which(tool)]
+            tiers += [["--isolation", "gvisor"]] if shutil.which("runsc") else []
+        for tier in tiers:
+            with self.subTest(tier=tier):
+                done = self.ok(*tier, "--environment", name, "--input", "40", "-c", program)
+                self.assertEqual(done["result"], [11, False, 42])
 
 
 class NotHere(EnvironmentCase):
@@ -98,6 +89,14 @@ class NotHere(EnvironmentCase):
             self.assertIn("nix is not installed", self.refused("nix:/var/tmp"))
         env = dict(self.env, DOCKER_HOST=f"unix://{self.place}/none.sock")
         self.assertIn("docker", self.refused("docker:nothing", env=env).lower())
+
+    def test_a_registry_that_is_not_there(self):
+        self.assertIn("skopeo", self.refused(f"registry:127.0.0.1:1/nothing@sha256:{'0' * 64}"))
+        zeros = "0" * 64
+        for name in ("nothing", "nothing:latest", "nothing@sha256:1234", f"-x@sha256:{zeros}", f"a b@sha256:{zeros}"):
+            done = self.run_json("--environment", f"registry:{name}", "-c", "pass")
+            self.assertEqual(done["status"], "rejected", done.tell())
+            self.assertIn("by its digest", done["error"]["message"])
 
     def test_names(self):
         for name, said in (("nothing", "there is no environment"), ("image:/nowhere.tar", "not there"),

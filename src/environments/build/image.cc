@@ -16,6 +16,7 @@
 #include "base/sha256.h"
 #include "environments/build/confined.h"
 #include "environments/build/contents.h"
+#include "environments/build/image_source.h"
 #include "environments/build/image_unpack.h"
 #include "environments/build/staging.h"
 #include "environments/file_view.h"
@@ -27,7 +28,6 @@ namespace {
 using Kind = EnvironmentReference::Kind;
 
 constexpr std::int64_t kAskTimeoutMs = 120'000;
-constexpr std::int64_t kSaveTimeoutMs = 30 * 60'000;
 constexpr std::size_t kClosureMax = 100'000;
 
 // The variables travel from the confined child as NAME=VALUE texts, each ended by a zero byte.
@@ -85,31 +85,6 @@ Expected<std::map<std::string, std::string>> Unpack(const std::string& file, con
   });
   if (!answer) return std::unexpected(answer.error());
   return UnpackVariables(*answer);
-}
-
-Expected<std::string> SaveFromDocker(const std::string& name, const StagingFolder& staging) {
-  if (name.starts_with('-'))
-    return Fail(ErrorCode::kInvalidRequest, "a Docker image's name begins with no dash");
-  std::string file = staging.path() + "/docker.tar";
-  CommandOptions options;
-  options.timeout_ms = kSaveTimeoutMs;
-  for (const char* variable : {"HOME", "DOCKER_HOST", "DOCKER_CONTEXT"}) {
-    const char* const value = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): nothing sets any
-    if (value != nullptr) options.env[variable] = value;
-  }
-  auto saved = RunCommand({"docker", "save", "-o", file, name}, options);
-  if (!saved || saved->exit_code == 127) {
-    return Fail(ErrorCode::kUnavailable,
-                "there is no docker in PATH that could save the image: install it with \"apt-get install "
-                "docker.io\", or use image:FILE with what another host saved");
-  }
-  if (saved->exit_code == 0) return file;
-  std::string why = saved->err.substr(0, 500);
-  while (why.ends_with('\n')) why.pop_back();
-  return Fail(
-      ErrorCode::kInvalidRequest,
-      fmt::format("docker cannot save the image {}: see that it is there, with \"docker images\"", name),
-      why);
 }
 
 Expected<void> CopyFolder(const std::string& folder, const StagingFolder& staging, const Folders& folders,
@@ -206,11 +181,11 @@ Expected<void> Fill(const EnvironmentReference& reference, const StagingFolder& 
     return CopyFolder(reference.value, staging, folders, options);
   }
   std::string file = reference.value;
-  if (reference.kind == Kind::kDocker) {
-    progress.Step("saving", reference.value, 0, 0);
-    auto saved = SaveFromDocker(reference.value, staging);
-    if (!saved) return std::unexpected(saved.error());
-    file = *std::move(saved);
+  if (reference.kind == Kind::kDocker || reference.kind == Kind::kRegistry) {
+    file = staging.path() + "/fetched.tar";
+    auto fetched = reference.kind == Kind::kDocker ? SaveFromDocker(reference.value, file, progress)
+                                                   : CopyFromRegistry(reference.value, file, progress);
+    if (!fetched) return fetched;
   }
   progress.Step("unpacking", reference.value, 0, 0);
   auto variables = Unpack(file, staging, folders, options);

@@ -136,7 +136,7 @@ Expected<UniqueFd> Api::Open(std::string_view head, std::string_view body, const
   return fd;
 }
 
-Expected<Reply> Api::Read(int fd, std::string_view what, const Deadline& deadline, const Taker& taker) const {
+Expected<Reply> Api::Read(int fd, std::string_view what, const Deadline& deadline) const {
   beast::response_parser<beast::string_body> parser;
   parser.eager(true);
   parser.body_limit(kBodyBytesMax);
@@ -151,16 +151,12 @@ Expected<Reply> Api::Read(int fd, std::string_view what, const Deadline& deadlin
       break;
     }
     if (!Parse(parser, buffer)) return Silent(what, "its answer is no HTTP");
-    if (taker && parser.is_header_done() && parser.get().result_int() < 300) {
-      taker(parser.get().body());
-      parser.get().body().clear();
-    }
   }
   return Reply{static_cast<int>(parser.get().result_int()), std::move(parser.get().body())};
 }
 
 Expected<Reply> Api::Call(std::string_view method, std::string_view target, std::string_view body,
-                          std::int64_t timeout_ms, const Taker& taker) const {
+                          std::int64_t timeout_ms) const {
   const Deadline deadline = Deadline::After(timeout_ms);
   std::string head = Head(method, target) + "Connection: close\r\n";
   if (!body.empty())
@@ -169,7 +165,7 @@ Expected<Reply> Api::Call(std::string_view method, std::string_view target, std:
     head += "Content-Length: 0\r\n";
   auto fd = Open(head + "\r\n", body, deadline);
   if (!fd) return std::unexpected(std::move(fd.error()));
-  return Read(fd->get(), fmt::format("{} {}", method, target), deadline, taker);
+  return Read(fd->get(), fmt::format("{} {}", method, target), deadline);
 }
 
 Expected<Reply> Api::Upload(std::string_view target, const Source& write, std::int64_t timeout_ms) const {
@@ -189,13 +185,12 @@ Expected<Reply> Api::Upload(std::string_view target, const Source& write, std::i
   };
   if (auto written = write(send_piece); !written) {
     // Why it stopped listening, when it says so, is the better answer.
-    if (auto reply = Read(fd->get(), "an upload", Deadline::After(1000), {}); reply && !reply->ok())
-      return reply;
+    if (auto reply = Read(fd->get(), "an upload", Deadline::After(1000)); reply && !reply->ok()) return reply;
     return std::unexpected(std::move(written.error()));
   }
   if (const int err = SendAll(fd->get(), "0\r\n\r\n", deadline); err != 0)
     return Silent("an upload", "send: " + ErrnoName(err));
-  return Read(fd->get(), "an upload", deadline, {});
+  return Read(fd->get(), "an upload", deadline);
 }
 
 Expected<Api::Stream> Api::Hijack(std::string_view target) const {

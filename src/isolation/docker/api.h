@@ -37,10 +37,9 @@ class Api {
   Expected<std::string> Negotiate();
   const std::string& version() const { return version_; }
 
-  using Taker = std::function<void(std::string_view bytes)>;
-  // `target` without the version. `taker` gets the body as it comes, for progress.
+  // `target` without the version.
   Expected<Reply> Call(std::string_view method, std::string_view target, std::string_view body = {},
-                       std::int64_t timeout_ms = kTimeoutMs, const Taker& taker = {}) const;
+                       std::int64_t timeout_ms = kTimeoutMs) const;
 
   // A body of unknown length: `write` is called once, and calls its argument with each piece.
   using Sink = std::function<Expected<void>(std::string_view piece)>;
@@ -59,7 +58,7 @@ class Api {
  private:
   std::unexpected<Error> Silent(std::string_view what, std::string_view cause) const;
   Expected<UniqueFd> Open(std::string_view head, std::string_view body, const Deadline& deadline) const;
-  Expected<Reply> Read(int fd, std::string_view what, const Deadline& deadline, const Taker& taker) const;
+  Expected<Reply> Read(int fd, std::string_view what, const Deadline& deadline) const;
   std::string Head(std::string_view method, std::string_view target) const;
 
   Place place_;

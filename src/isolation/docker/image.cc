@@ -83,6 +83,7 @@ std::string UrlEncode(std::string_view text) {
 std::string ImageName(const EnvironmentView& environment) {
   Sha256 sum;
   sum.Update(embedded::DockerImageDigest());
+  sum.Update(environment.id + "\n");
   sum.Update(environment.name + "\n" + environment.python_version + "\n" + environment.python_prefix + "\n");
   StampOf(environment.python, sum);
   for (const std::string& path : environment.sys_path) StampOf(path, sum);
@@ -94,7 +95,7 @@ std::string ImageName(const EnvironmentView& environment) {
 Expected<void> BuildImage(const Api& api, const EnvironmentView& environment, const std::string& name) {
   auto entries = ListImageFiles(environment);
   if (!entries) return std::unexpected(entries.error());
-  (*entries)["/usr/libexec"] = {ImageEntry::Kind::kFolder, 0755, "", ""};
+  entries->try_emplace("/usr/libexec", ImageEntry{ImageEntry::Kind::kFolder, 0755, "", ""});
   (*entries)[kAttendantPath] = {ImageEntry::Kind::kFile, 0555, "", std::string(AttendantBinary())};
   const std::size_t colon = name.rfind(':');
   const std::string target =
@@ -116,38 +117,6 @@ Expected<void> BuildImage(const Api& api, const EnvironmentView& environment, co
       fmt::format("the Docker Engine does not take the image of the environment {}: {}; free space below its "
                   "data folder (docker system df)",
                   environment.name, error));
-}
-
-Expected<void> PullImage(const Api& api, const std::string& name, std::int64_t timeout_ms) {
-  std::string last;
-  std::string error;
-  std::string line;
-  const auto take = [&](std::string_view bytes) {
-    line += bytes;
-    for (std::size_t end = line.find('\n'); end != std::string::npos; end = line.find('\n')) {
-      const std::string_view record = std::string_view(line).substr(0, end);
-      const std::string said = JsonAt(record, {"error"});
-      if (!said.empty()) error = said;
-      const std::string progress = JsonAt(record, {"progress"});
-      last = JsonAt(record, {"status"}) + (progress.empty() ? "" : " " + progress);
-      line.erase(0, end + 1);
-    }
-  };
-  auto reply = api.Call("POST", "/images/create?fromImage=" + UrlEncode(name), {}, timeout_ms, take);
-  if (!reply) {
-    if (last.empty()) return std::unexpected(std::move(reply.error()));
-    return Fail(
-        ErrorCode::kUnavailable,
-        fmt::format("the image {} was not there after {} s of pulling (last: {}); pull it beforehand with "
-                    "docker pull {}",
-                    name, timeout_ms / 1000, last, name),
-        reply.error().cause);
-  }
-  if (reply->ok() && error.empty()) return {};
-  return Fail(
-      ErrorCode::kUnavailable,
-      fmt::format("the image {} cannot be pulled: {}; check its name and the network of the Docker Engine",
-                  name, error.empty() ? reply->message() : error));
 }
 
 }  // namespace docker

@@ -17,9 +17,6 @@ std::string ImageName(const EnvironmentView& environment);
 // Builds that image from the host's files, without a registry, and gives it its name. May take a minute.
 Expected<void> BuildImage(const Api& api, const EnvironmentView& environment, const std::string& name);
 
-// Fetches an image from its registry, within `timeout_ms`; the error of a slow one says how far it came.
-Expected<void> PullImage(const Api& api, const std::string& name, std::int64_t timeout_ms);
-
 // The attendant's program.
 std::string_view AttendantBinary();
 

@@ -70,6 +70,25 @@ class Collector {
   // The path as it is, each link on its way, and what it leads to. Nothing when it is not there.
   void Add(const std::string& path) { AddTo(path, 0); }
 
+  // Of a root of its own: the tree at `source` as it is, seen at `inside`.
+  void Place(const std::string& source, const std::string& inside) {  // NOLINT(misc-no-recursion)
+    struct stat info {};
+    if (lstat(source.c_str(), &info) != 0) return;
+    for (std::size_t slash = inside.find('/', 1); slash != std::string::npos;
+         slash = inside.find('/', slash + 1))
+      entries_.try_emplace(inside.substr(0, slash), PlainFolder());
+    std::error_code ignored;
+    if (S_ISLNK(info.st_mode)) {
+      entries_[inside] = {ImageEntry::Kind::kSymlink, 0777, "", fs::read_symlink(source, ignored).string()};
+    } else if (S_ISREG(info.st_mode)) {
+      entries_[inside] = {ImageEntry::Kind::kFile, (info.st_mode & kNoSetuid) | 0444, source, ""};
+    } else if (S_ISDIR(info.st_mode)) {
+      entries_[inside] = PlainFolder();
+      for (const auto& entry : fs::directory_iterator(source, ignored))
+        Place(entry.path().string(), inside + "/" + entry.path().filename().string());
+    }
+  }
+
   void AddLibraries() {
     for (const char* name : kLoadedByName) AddLibrary(name);
     while (!unseen_.empty()) {
@@ -79,12 +98,22 @@ class Collector {
     }
   }
 
+  // A root of its own keeps what it has there.
   void AddOwn() {
-    for (const char* folder : kOwnFolders) Own(folder, {ImageEntry::Kind::kFolder, 0755, "", ""});
+    const bool placed = !environment_.placed_paths.empty();
+    for (const char* folder : kOwnFolders) {
+      if (!placed || !entries_.contains(folder)) Own(folder, PlainFolder());
+    }
     // The mount takes the mode of what it covers.
     entries_["/tmp"].mode = 01777;
-    for (const OwnFile& file : kOwnFiles) Own(file.path, {ImageEntry::Kind::kFile, 0644, "", file.content});
-    for (const OwnLink& link : kOwnLinks) Own(link.path, {ImageEntry::Kind::kSymlink, 0777, "", link.target});
+    for (const OwnFile& file : kOwnFiles) {
+      if (!placed || !entries_.contains(file.path))
+        Own(file.path, {ImageEntry::Kind::kFile, 0644, "", file.content});
+    }
+    for (const OwnLink& link : kOwnLinks) {
+      if (!placed || !entries_.contains(link.path))
+        Own(link.path, {ImageEntry::Kind::kSymlink, 0777, "", link.target});
+    }
     for (const auto& [path, target] : environment_.symlinks)
       Own(path, {ImageEntry::Kind::kSymlink, 0777, "", target});
   }
@@ -93,6 +122,8 @@ class Collector {
 
  private:
   static constexpr int kLinksMax = 40;
+  static constexpr mode_t kNoSetuid = 0755;
+  static ImageEntry PlainFolder() { return {ImageEntry::Kind::kFolder, 0755, "", ""}; }
 
   void Own(const std::string& path, ImageEntry entry) {
     Parents(path);
@@ -110,7 +141,7 @@ class Collector {
         AddTo(folder, 1, false);
         return;
       }
-      if (!entries_.contains(folder)) entries_[folder] = {ImageEntry::Kind::kFolder, 0755, "", ""};
+      entries_.try_emplace(folder, PlainFolder());
     }
   }
 
@@ -134,13 +165,14 @@ class Collector {
     } else if (S_ISREG(info.st_mode)) {
       AddFile(real, info);
     } else if (S_ISDIR(info.st_mode)) {
-      if (!entries_.contains(real)) entries_[real] = {ImageEntry::Kind::kFolder, 0755, "", ""};
-      if (content) AddFolder(real);
+      entries_.try_emplace(real, PlainFolder());
+      const auto& hidden_paths = environment_.hidden_paths;
+      const bool hidden = std::ranges::find(hidden_paths, real) != hidden_paths.end();
+      if (content && !hidden) AddFolder(real);
     }
   }
 
   void AddFile(const std::string& path, const struct stat& info) {
-    constexpr mode_t kNoSetuid = 0755;
     if (access(path.c_str(), R_OK) != 0 || entries_.contains(path)) return;
     entries_[path] = {ImageEntry::Kind::kFile, (info.st_mode & kNoSetuid) | 0444, path, ""};
     unseen_.push_back(path);
@@ -188,6 +220,11 @@ Expected<ImageEntries> ListImageFiles(const EnvironmentView& environment) {
   std::vector<std::string> left_out;
   for (const auto& [name, reason] : *table["left_out"].as_table()) left_out.emplace_back(name.str());
   Collector collector(environment, std::move(left_out));
+  if (!environment.placed_paths.empty()) {
+    for (const auto& [source, inside] : environment.placed_paths) collector.Place(source, inside);
+    collector.AddOwn();
+    return collector.Take();
+  }
   for (const auto& [path, reason] : *table["files"].as_table()) collector.Add(std::string(path.str()));
   for (const auto& name : *table["commands"]["names"].as_array())
     collector.Add("/usr/bin/" + name.value_or(std::string()));
