@@ -58,7 +58,8 @@ Expected<pid_t> Spawn(const std::vector<std::string>& argv, const CommandOptions
   sigemptyset(&none);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+  const int group = options.in_our_group ? 0 : POSIX_SPAWN_SETPGROUP;
+  posix_spawnattr_setflags(&attributes, static_cast<short>(group | POSIX_SPAWN_SETSIGMASK));
   pid_t pid = -1;
   const int failed = posix_spawnp(&pid, args[0], &actions, &attributes, args.data(), envp.data());
   posix_spawnattr_destroy(&attributes);
@@ -113,7 +114,7 @@ Expected<CommandResult> RunCommand(const std::vector<std::string>& argv, const C
 
   CommandResult result;
   const bool complete = Drain(out->read_end.get(), err->read_end.get(), options, result);
-  if (!complete) kill(-*pid, SIGKILL);
+  if (!complete) kill(options.in_our_group ? *pid : -*pid, SIGKILL);
   int status = 0;
   while (waitpid(*pid, &status, 0) < 0 && errno == EINTR) {
   }

@@ -257,4 +257,6 @@ std::string NormalizedName(std::string_view name) {
   return normal;
 }
 
+std::string RequirementName(std::string_view line) { return NormalizedName(NameOf(line)); }
+
 }  // namespace casemate

@@ -33,4 +33,7 @@ Expected<Requirements> ParsePackageList(std::string_view list);
 // As PEP 503 has it: "Foo._Bar" is foo-bar.
 std::string NormalizedName(std::string_view name);
 
+// Of a line of Requirements, normalized: "requests" of "requests[socks]>=2".
+std::string RequirementName(std::string_view line);
+
 }  // namespace casemate

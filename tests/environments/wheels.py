@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import io
 import json
+import tarfile
 import threading
 import zipfile
 
@@ -25,6 +26,26 @@ def wheel(name, version="1.0", files=None, requires=(), entry_points=""):
             archive.writestr(f"{info}/entry_points.txt", entry_points)
         archive.writestr(f"{info}/RECORD", "")
     return f"{module}-{version}-py3-none-any.whl", buffer.getvalue()
+
+
+def source(name, version="1.0", backend=""):
+    """The bytes of a source archive that builds itself, and its file name; `backend` runs when it does."""
+    wheel_name, data = wheel(name, version)
+    build = (f"import os\n{backend}\ndef get_requires_for_build_wheel(config_settings=None):\n    return []\n"
+             "def build_wheel(folder, config_settings=None, metadata_directory=None):\n"
+             f"    with open(os.path.join(folder, {wheel_name!r}), 'wb') as file:\n        file.write({data!r})\n"
+             f"    return {wheel_name!r}\n")
+    project = ('[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+               f'[project]\nname = "{name}"\nversion = "{version}"\n')
+    files = {"pyproject.toml": project, "backend.py": build,
+             "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"}
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for path, text in files.items():
+            member = tarfile.TarInfo(f"{name}-{version}/{path}")
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return f"{name}-{version}.tar.gz", buffer.getvalue()
 
 
 class Index:

@@ -14,11 +14,13 @@ namespace casemate {
 struct BuildOptions {
   std::string state_dir;
   HostEnvironmentOptions host;
-  std::string index_url;             // "" for what pip is set up to ask
-  std::vector<std::string> preload;  // modules that warm cells of it import
-  PackageRules rules;                // besides those of PackageRulesFile()
-  TreeLimits limits;                 // of each archive
-  bool again = false;                // ask the index again, or read the image again
+  std::string index_url;                 // "" for what pip is set up to ask
+  std::vector<std::string> preload;      // modules that warm cells of it import
+  PackageRules rules;                    // besides those of PackageRulesFile()
+  TreeLimits limits;                     // of each archive
+  bool again = false;                    // ask the index again, or read the image again
+  std::vector<std::string> from_source;  // packages that a sandbox may build, by their normalized names
+  std::vector<std::string> build_hosts;  // that such builds may reach, besides the index's
 };
 
 // The environment that `reference` (as `name` has it) leads to: the one that is there, or one that is built

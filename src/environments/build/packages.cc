@@ -186,15 +186,21 @@ Expected<PackageRules> AllRules(const BuildOptions& options) {
   return PackageRules::Parse(*text, file);
 }
 
-Expected<void> CheckRules(const std::vector<LockedWheel>& wheels, const BuildOptions& options) {
+Expected<void> CheckRules(const std::vector<std::string>& names, const BuildOptions& options) {
   auto rules = AllRules(options);
   if (!rules) return std::unexpected(rules.error());
-  for (const LockedWheel& wheel : wheels) {
+  for (const std::string& name : names) {
     for (const PackageRules* const one : std::array<const PackageRules*, 2>{&*rules, &options.rules}) {
-      if (auto fine = one->Check(wheel.name); !fine) return fine;
+      if (auto fine = one->Check(name); !fine) return fine;
     }
   }
   return {};
+}
+
+std::vector<std::string> NamesOf(const std::vector<LockedWheel>& wheels) {
+  std::vector<std::string> names;
+  for (const LockedWheel& wheel : wheels) names.push_back(wheel.name);
+  return names;
 }
 
 // What was resolved for these inputs before, while its files are here; otherwise pip is asked.
@@ -204,6 +210,7 @@ Expected<std::vector<LockedWheel>> FindWheels(const EnvironmentReference& refere
                                               const StagingFolder& staging, BuildProgress& progress) {
   std::vector<LockedWheel> wheels;
   if (!options.again) wheels = NotedWheels(paths, inputs.key);
+  if (auto fine = CheckRules(options.from_source, options); !fine) return std::unexpected(fine.error());
   const bool here = !wheels.empty() && std::ranges::all_of(wheels, [&](const LockedWheel& wheel) {
     return HasWheel(paths, wheel, python.abi);
   });
@@ -211,7 +218,7 @@ Expected<std::vector<LockedWheel>> FindWheels(const EnvironmentReference& refere
   auto requirements = RequirementsOf(reference, inputs);
   if (!requirements) return std::unexpected(requirements.error());
   if (requirements->lines.empty()) return std::vector<LockedWheel>();
-  if (!wheels.empty()) {
+  if (!wheels.empty() && options.from_source.empty()) {
     // Some of their files are gone: the same ones again.
     *requirements = Requirements{.hashed = true};
     for (const LockedWheel& wheel : wheels) {
@@ -222,9 +229,11 @@ Expected<std::vector<LockedWheel>> FindWheels(const EnvironmentReference& refere
   progress.Step("resolving", "", 0, 0);
   const std::string folder = staging.path() + "/resolve";
   if (auto made = MakeFolders(folder, 0700); !made) return std::unexpected(made.error());
-  auto resolved = Resolve(*requirements, {python.binary, options.index_url, folder}, progress);
+  auto resolved =
+      Resolve(*requirements,
+              {python.binary, options.index_url, folder, options.from_source, options.build_hosts}, progress);
   if (!resolved) return resolved;
-  if (auto fine = CheckRules(*resolved, options); !fine) return std::unexpected(fine.error());
+  if (auto fine = CheckRules(NamesOf(*resolved), options); !fine) return std::unexpected(fine.error());
   if (auto taken = TakeWheels(paths, folder + "/wheels", *resolved); !taken)
     return std::unexpected(taken.error());
   return resolved;
@@ -270,7 +279,7 @@ Expected<EnvironmentManifest> BuildPackages(const EnvironmentReference& referenc
   auto wheels = FindWheels(reference, inputs, options, *python, paths, *staging, progress);
   if (!wheels) return std::unexpected(wheels.error());
   // Noted ones were resolved under other rules, perhaps.
-  if (auto fine = CheckRules(*wheels, options); !fine) return std::unexpected(fine.error());
+  if (auto fine = CheckRules(NamesOf(*wheels), options); !fine) return std::unexpected(fine.error());
 
   EnvironmentManifest manifest;
   manifest.kind = EnvironmentKindName(reference.kind);

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "environments/build/confined.h"
+#include "environments/build/source_build.h"
 #include "environments/build/wheel.h"
 
 namespace casemate {
@@ -89,7 +90,8 @@ std::string WithoutPlaces(std::string message, const std::string& file,
 std::unexpected<Error> WhyNot(const ConfinedResult& done, const std::string& file,
                               const Requirements& requirements) {
   constexpr std::string_view kOnlyWheels =
-      "only wheels count, since a package that comes as source alone would run its code to be installed";
+      "only wheels count, since a package that comes as source alone would run its code to be installed; "
+      "casemate env build --build NAME has it built in a sandbox";
   std::string message = CleanResolverMessage(done.out, done.err);
   // It wanted to start a program, and the only reason to is to build a package.
   if (done.err.contains("PermissionError: [Errno 1]")) {
@@ -144,7 +146,20 @@ std::string CleanResolverMessage(std::string_view out, std::string_view err) {
 Expected<std::vector<LockedWheel>> Resolve(const Requirements& requirements, const ResolveOptions& options,
                                            BuildProgress& progress) {
   const std::string wheels = options.folder + "/wheels";
-  if (auto made = MakeFolders(wheels, 0700); !made) return std::unexpected(made.error());
+  const std::string built = options.folder + "/built";
+  for (const std::string& path : {wheels, built}) {
+    if (auto made = MakeFolders(path, 0700); !made) return std::unexpected(made.error());
+  }
+  std::vector<std::string> pins = requirements.constraints;
+  if (!options.from_source.empty()) {
+    if (auto done = BuildFromSource(requirements, options, built, progress); !done)
+      return std::unexpected(done.error());
+    auto made = Collect(built);
+    if (!made) return made;
+    // Not what the index has of the same version.
+    for (const LockedWheel& wheel : *made)
+      pins.push_back(fmt::format("{} @ file://{}/{}", wheel.name, built, wheel.file));
+  }
   const std::string file = options.folder + "/requirements.txt";
   if (auto written = WriteFileAtomically(file, Lines(requirements.lines), 0600); !written)
     return std::unexpected(written.error());
@@ -168,9 +183,9 @@ Expected<std::vector<LockedWheel>> Resolve(const Requirements& requirements, con
                   file};
   if (requirements.hashed) command.argv.emplace_back("--require-hashes");
   for (const std::string& option : requirements.options) command.argv.push_back(option);
-  if (!requirements.constraints.empty()) {
+  if (!pins.empty()) {
     const std::string constraints = options.folder + "/constraints.txt";
-    if (auto written = WriteFileAtomically(constraints, Lines(requirements.constraints), 0600); !written)
+    if (auto written = WriteFileAtomically(constraints, Lines(pins), 0600); !written)
       return std::unexpected(written.error());
     command.argv.insert(command.argv.end(), {"-c", constraints});
   }

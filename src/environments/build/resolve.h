@@ -16,11 +16,15 @@ struct ResolveOptions {
   std::string python;     // the interpreter whose pip is asked, and for which the wheels are
   std::string index_url;  // "" for what pip is set up to ask
   std::string folder;     // an empty one, for the wheels and for pip's own files
+  // Packages that may be built from source, in a sandbox (source_build.h), by their normalized names; and
+  // hosts, besides the index's, that their builds may reach.
+  std::vector<std::string> from_source;
+  std::vector<std::string> build_hosts;
 };
 
 // Asks pip which wheels meet `requirements`, and has it fetch them into folder/wheels. No code of a package
-// runs: only wheels are taken, and the process that pip runs in cannot start a program. pip checks each file
-// against the index's hash, and against those of the requirements where they have any.
+// runs on the host: only wheels are taken, and the process that pip runs in cannot start a program. pip
+// checks each file against the index's hash, and against those of the requirements where they have any.
 // kUnavailable where there is no pip, kInvalidRequest in the resolver's own words for what cannot be met.
 Expected<std::vector<LockedWheel>> Resolve(const Requirements& requirements, const ResolveOptions& options,
                                            BuildProgress& progress);

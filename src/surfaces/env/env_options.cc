@@ -10,6 +10,7 @@
 
 #include "base/state_dir.h"
 #include "environments/reference.h"
+#include "environments/requirements.h"
 #include "policy/nearest.h"
 #include "policy/units.h"
 
@@ -58,6 +59,16 @@ Applied SetPreload(EnvOptions& options, std::string_view value) {
   return plain ? Applied() : Refuse("it takes names of modules, as in numpy,pandas");
 }
 
+Applied SetFromSource(EnvOptions& options, std::string_view value) {
+  const auto usual = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  bool plain = true;
+  Split(value, [&](std::string_view name) {
+    options.build.from_source.push_back(NormalizedName(name));
+    plain = plain && name.front() != '-' && std::ranges::all_of(options.build.from_source.back(), usual);
+  });
+  return plain ? Applied() : Refuse("it takes names of packages, as in lxml,pyyaml");
+}
+
 Applied SetBytesMax(EnvOptions& options, std::string_view value) {
   const auto bytes = ParseBytes(value);
   if (!bytes) return std::unexpected(bytes.error());
@@ -101,6 +112,14 @@ constexpr std::array kFlags = {
               return Split(v, [&o](std::string_view name) { o.build.rules.Deny(name); }), Applied();
             },
             "packages that it may not have"},
+    EnvFlag{"build", "NAME,...", kBuilds, SetFromSource,
+            "packages without a wheel, to be built in a sandbox that reaches the index alone"},
+    EnvFlag{"build-host", "HOST,...", kBuilds,
+            [](EnvOptions& o, std::string_view v) {
+              return Split(v, [&o](std::string_view host) { o.build.build_hosts.emplace_back(host); }),
+                     Applied();
+            },
+            "what such builds may reach as well, as in casemate run --network allow:HOST"},
     EnvFlag{"max-bytes", "SIZE", kBuilds, SetBytesMax, "what one archive may unpack to (8g)"},
     EnvFlag{"max-files", "N", kBuilds, SetFilesMax, "how many files (1000000)"},
     EnvFlag{"again", "", kBuilds,
@@ -212,7 +231,7 @@ std::string EnvHelp() {
       "Usage: casemate env COMMAND [FLAGS] [ENV]\n\n"
       "What programs run with: packages and images, each made once, checked by hash, never changed, and "
       "shared by "
-      "all\nruns. No code of a package runs while it is installed.\n\n";
+      "all\nruns. No code of a package runs on the host.\n\n";
   for (const EnvCommand& command : kCommands) {
     text += fmt::format("  {:<18}  {}\n", fmt::format("{} {}", command.name, command.argument), command.help);
   }
