@@ -35,6 +35,7 @@ class Host:
         self.variables = {
             "PROBE_SECRET_PATH": str(self.secret),
             "PROBE_HOST_PID": str(os.getpid()),
+            "PROBE_HOST_NICE": str(max(0, os.nice(0))),
             "PROBE_HOST_NAME": socket.gethostname(),
             "PROBE_STATE_DIR": self.suite.state_dir,
             "PROBE_MARK": self.marker,
