@@ -36,6 +36,7 @@ struct EnvironmentView {
   // A root of its own (an image): each a path of the host and where it is seen. Then read_only_paths is empty
   // but for what must lie where it lies, and only a tier that places roots can show it.
   std::vector<std::pair<std::string, std::string>> placed_paths;
+  std::vector<std::string> devices;  // of the host besides the usual, seen where they are; never a caller's
   std::map<std::string, std::string> variables;  // that its programs expect, such as an image's PATH
   std::shared_ptr<const void> lease;             // while it lives, nobody removes the environment
 };

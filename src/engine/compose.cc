@@ -12,6 +12,7 @@
 #include "engine/flow.h"
 #include "isolation/container/container_backend.h"
 #include "isolation/docker/docker_backend.h"
+#include "isolation/microvm/microvm_backend.h"
 #include "isolation/oci/oci_backend.h"
 #include "isolation/process/process_backend.h"
 #include "sessions/session_store.h"
@@ -42,6 +43,8 @@ EngineParts ComposeParts(const EngineOptions& options) {
   parts.secrets = MakeSecretStore(options.secrets);
   parts.environment.python = options.python;
   parts.environment.state_dir = parts.state_dir;
+  parts.backends.push_back(microvm::MakeMicrovmBackend(container::MakeContainerBackend(FindLockFolder(), {}),
+                                                       parts.state_dir + "/microvm"));
   for (const auto kind : {oci::RuntimeKind::kKata, oci::RuntimeKind::kRunsc}) {
     parts.backends.push_back(oci::MakeOciBackend(kind, FindLockFolder()));
   }

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "base/quiet_pipes.h"
 #include "base/utf8.h"
 
 namespace casemate::docker {
@@ -38,15 +39,18 @@ std::size_t Number(std::string_view text) {
 
 }  // namespace
 
-Carrier::Carrier(Api::Stream stream, Ends ends, std::string order, HardKill hard_kill)
-    : outgoing_(std::move(order)),
+Carrier::Carrier(Line line, Ends ends, std::string order, HardKill hard_kill)
+    : reader_(line.layers),
+      outgoing_(std::move(order)),
       inlets_{{{std::move(ends.stdin_end), Wire::kStdin}, {std::move(ends.request_end), Wire::kRequest}}},
       outlets_{{{std::move(ends.stdout_end), {}},
                 {std::move(ends.stderr_end), {}},
                 {std::move(ends.result_end), {}}}},
       hard_kill_(std::move(hard_kill)),
-      early_(std::move(stream.early)),
-      stream_(std::move(stream.fd)),
+      early_(std::move(line.early)),
+      stream_(std::move(line.in)),
+      stream_out_(std::move(line.out)),
+      broken_off_(line.broken),
       stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       exit_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
@@ -69,6 +73,7 @@ void Carrier::Stop() noexcept {
 void Carrier::Close() {
   if (thread_.joinable()) thread_.join();
   stream_.reset();
+  stream_out_.reset();
 }
 
 std::optional<Carrier::NotStarted> Carrier::WaitStarted(const Deadline& deadline) {
@@ -124,12 +129,14 @@ void Carrier::Run() {
 }
 
 void Carrier::Turn() {
-  std::array<pollfd, 8> entries{};
+  std::array<pollfd, 9> entries{};
   const bool room =
       std::ranges::all_of(outlets_, [](const Outlet& outlet) { return outlet.waiting.size() < kWaitingMax; });
   short on_stream = room && !done_ ? POLLIN : 0;
   if (!outgoing_.empty() && !done_) on_stream = static_cast<short>(on_stream | POLLOUT);
-  entries[0] = {lost_ || on_stream == 0 ? -1 : stream_.get(), on_stream, 0};
+  const short out = stream_out_.valid() ? POLLOUT : 0;
+  entries[0] = {lost_ || on_stream == out ? -1 : stream_.get(), static_cast<short>(on_stream & ~out), 0};
+  entries[8] = {lost_ || (on_stream & out) == 0 ? -1 : stream_out_.get(), out, 0};
   entries[1] = {stop_event_.get(), POLLIN, 0};
   entries[2] = {done_ ? -1 : pidfd_.load(), POLLIN, 0};
   for (std::size_t i = 0; i < inlets_.size(); ++i)
@@ -139,7 +146,7 @@ void Carrier::Turn() {
   poll(entries.data(), entries.size(), kTurnMs);
 
   if ((entries[0].revents & ~POLLOUT) != 0) ReadStream();
-  if ((entries[0].revents & POLLOUT) != 0) WriteStream();
+  if (((entries[0].revents | entries[8].revents) & POLLOUT) != 0) WriteStream();
   if (entries[1].revents != 0) {
     std::uint64_t count = 0;
     (void)!read(stop_event_.get(), &count, sizeof(count));
@@ -198,7 +205,7 @@ void Carrier::Lose() {
 
 void Carrier::ReadStream() {
   std::array<char, 65536> bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init): read into
-  const ssize_t count = recv(stream_.get(), bytes.data(), bytes.size(), 0);
+  const ssize_t count = read(stream_.get(), bytes.data(), bytes.size());
   if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
   std::vector<WireFrame> frames;
   const bool good = count > 0 && reader_.Feed({bytes.data(), static_cast<std::size_t>(count)}, frames);
@@ -240,6 +247,8 @@ bool Carrier::TakeFrame(WireFrame& frame) {
     TakeCredit(inlets_[1], frame.payload);
   } else if (frame.kind == Wire::kUse) {
     TakeUse(frame.payload);
+  } else if (frame.kind == Wire::kCounted) {
+    TakeCounted(frame.payload);
   }
   return true;
 }
@@ -261,6 +270,23 @@ void Carrier::TakeUse(const std::string& payload) {
   if (payload.ends_with('1') && second < payload.size()) tmp_full_ = true;
 }
 
+void Carrier::TakeCounted(const std::string& payload) {
+  std::array<std::int64_t, 4> numbers{};
+  std::string_view left = payload;
+  for (std::int64_t& number : numbers) {
+    number = static_cast<std::int64_t>(std::min<std::size_t>(Number(left), INT64_MAX));
+    const std::size_t space = left.find(' ');
+    left = space == std::string_view::npos ? std::string_view() : left.substr(space + 1);
+  }
+  const std::lock_guard lock(mutex_);
+  counted_ = {numbers[0], numbers[1], numbers[2], numbers[3]};
+}
+
+Carrier::Counted Carrier::counted() const {
+  const std::lock_guard lock(mutex_);
+  return counted_;
+}
+
 void Carrier::FeedFrom(Inlet& inlet) {
   std::array<char, kWindow> bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init): read into
   const ssize_t count = read(inlet.fd.get(), bytes.data(), std::min(inlet.window, bytes.size()));
@@ -275,11 +301,16 @@ void Carrier::FeedFrom(Inlet& inlet) {
   WriteStream();
 }
 
+ssize_t Carrier::Send(std::string_view bytes) const {
+  if (!stream_out_.valid())
+    return send(stream_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  return write(stream_out_.get(), bytes.data(), bytes.size());
+}
+
 void Carrier::WriteStream() {
   std::size_t sent = 0;
   while (sent < outgoing_.size()) {
-    const ssize_t count =
-        send(stream_.get(), outgoing_.data() + sent, outgoing_.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t count = Send(std::string_view(outgoing_).substr(sent));
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) break;
     sent += static_cast<std::size_t>(count);
@@ -311,11 +342,11 @@ Expected<WireFrame> Carrier::NextFrame(const Deadline& deadline) {
     const int ready = poll(&entry, 1, static_cast<int>(deadline.RemainingMs()));
     if (ready < 0 && errno == EINTR) continue;
     std::array<char, 65536> bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init): read into
-    const ssize_t count = ready <= 0 ? -1 : recv(stream_.get(), bytes.data(), bytes.size(), 0);
+    const ssize_t count = ready <= 0 ? -1 : read(stream_.get(), bytes.data(), bytes.size());
     if (count < 0 && ready > 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (count <= 0 || !reader_.Feed({bytes.data(), static_cast<std::size_t>(count)}, frames_)) {
       return Fail(ErrorCode::kUnavailable,
-                  "the files cannot be collected: the Docker Engine broke off; look at its log");
+                  fmt::format("the files cannot be collected: {}", broken_off_));
     }
   }
   WireFrame frame = std::move(frames_.front());
@@ -327,6 +358,7 @@ Expected<std::vector<OutputFile>> Carrier::Collect(const Sandbox::WantedFile& wa
                                                    std::int64_t bytes_max) {
   constexpr std::int64_t kPatienceMs = 30'000;
   if (thread_.joinable()) thread_.join();
+  const QuietPipes quiet;
   std::vector<OutputFile> files;
   // Its file systems went with it.
   if (!wait_status_) return files;

@@ -16,7 +16,6 @@
 #include "base/clock.h"
 #include "base/unique_fd.h"
 #include "casemate/backend.h"
-#include "isolation/docker/api.h"
 #include "isolation/docker/wire_reader.h"
 
 namespace casemate::docker {
@@ -36,8 +35,17 @@ class Carrier {
   // Ends the container's processes without asking the attendant; true when that is certain to happen.
   using HardKill = std::function<bool()>;
 
+  // Where the attendant's frames come from and go to: one socket, or two pipes.
+  struct Line {
+    UniqueFd in;
+    UniqueFd out;       // not valid: `in` is a socket
+    std::string early;  // what was read of it already
+    Layers layers = Layers::kDocker;
+    const char* broken = "the Docker Engine broke off; look at its log";  // told when it ends too early
+  };
+
   // `order` is sent first.
-  Carrier(Api::Stream stream, Ends ends, std::string order, HardKill hard_kill);
+  Carrier(Line line, Ends ends, std::string order, HardKill hard_kill);
   // The engine's ends of the pipes are closed by then.
   ~Carrier();
   Carrier(const Carrier&) = delete;
@@ -66,6 +74,14 @@ class Carrier {
   std::int64_t tmp_bytes() const { return tmp_bytes_; }
   std::int64_t tmp_files() const { return tmp_files_; }
   bool tmp_full() const { return tmp_full_; }
+  // What the attendant told of its own cgroup; nothing where it has none.
+  struct Counted {
+    std::int64_t memory_peak_bytes = 0;
+    std::int64_t memory_kills = 0;
+    std::int64_t process_refusals = 0;
+    std::int64_t processes_peak = 0;
+  };
+  Counted counted() const;
 
   // Once exit_fd() is readable.
   Expected<std::vector<OutputFile>> Collect(const Sandbox::WantedFile& wanted, std::int64_t bytes_max);
@@ -91,6 +107,8 @@ class Carrier {
   static void TakeOutput(Outlet& outlet, const std::string& bytes);
   void TakeCredit(Inlet& inlet, const std::string& payload);
   void TakeUse(const std::string& payload);
+  void TakeCounted(const std::string& payload);
+  ssize_t Send(std::string_view bytes) const;
   void FeedFrom(Inlet& inlet);
   void WriteStream();
   static void WriteOutlet(Outlet& outlet);
@@ -108,6 +126,8 @@ class Carrier {
   HardKill hard_kill_;
   std::string early_;
   UniqueFd stream_;
+  UniqueFd stream_out_;
+  const char* broken_off_;
   UniqueFd stop_event_;
   UniqueFd exit_event_;
   std::atomic<int> pidfd_ = -1;
@@ -116,11 +136,12 @@ class Carrier {
   std::atomic<std::int64_t> tmp_bytes_ = 0;
   std::atomic<std::int64_t> tmp_files_ = 0;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable start_told_;
-  NotStarted reason_;  // under the mutex, as the next two
+  NotStarted reason_;  // under the mutex, as the next three
   bool told_ = false;
   bool started_ = false;
+  Counted counted_;
 
   bool stopping_ = false;
   bool done_ = false;
@@ -131,5 +152,8 @@ class Carrier {
   std::atomic<bool> tmp_full_ = false;
   std::thread thread_;
 };
+
+// The pipes that `spec` asks for; the engine's ends of them go into `channels`, by Channel.
+Expected<Carrier::Ends> MakePipes(const LaunchSpec& spec, std::array<UniqueFd, 5>& channels);
 
 }  // namespace casemate::docker

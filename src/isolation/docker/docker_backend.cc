@@ -40,39 +40,6 @@ namespace {
 
 constexpr std::int64_t kStartTimeoutMs = 60'000;
 
-struct PipePair {
-  UniqueFd read_end;
-  UniqueFd write_end;
-};
-
-Expected<PipePair> MakePipe() {
-  std::array<int, 2> fds{};
-  if (pipe2(fds.data(), O_CLOEXEC | O_NONBLOCK) != 0) {
-    return FailErrno(ErrorCode::kInternal, "out of file descriptors; raise the limit with ulimit -n",
-                     "pipe2");
-  }
-  return PipePair{UniqueFd(fds[0]), UniqueFd(fds[1])};
-}
-
-Expected<Carrier::Ends> MakePipes(const LaunchSpec& spec, DockerSandbox::Parts& parts) {
-  Carrier::Ends ends;
-  const auto join = [&parts](Channel channel, bool program_reads, UniqueFd& inner) -> Expected<void> {
-    auto pipe = MakePipe();
-    if (!pipe) return std::unexpected(pipe.error());
-    inner = std::move(program_reads ? pipe->read_end : pipe->write_end);
-    parts.channels[static_cast<std::size_t>(channel)] =
-        std::move(program_reads ? pipe->write_end : pipe->read_end);
-    return {};
-  };
-  Expected<void> done = join(Channel::kStdout, false, ends.stdout_end);
-  if (done) done = join(Channel::kStderr, false, ends.stderr_end);
-  if (done && spec.stdin_pipe) done = join(Channel::kStdin, true, ends.stdin_end);
-  if (done && spec.control_channel) done = join(Channel::kRequest, true, ends.request_end);
-  if (done && spec.control_channel) done = join(Channel::kResult, false, ends.result_end);
-  if (!done) return std::unexpected(done.error());
-  return ends;
-}
-
 std::unexpected<Error> NotStarted(const Carrier::NotStarted& trouble, const std::string& command) {
   if (trouble.what == "execute it" && trouble.err == ENOENT) {
     return Fail(
@@ -171,10 +138,13 @@ class DockerBackend : public Backend {
     }
     auto order = LaunchOrder(spec);
     if (!order) return std::unexpected(order.error());
-    auto ends = MakePipes(spec, parts);
+    auto ends = MakePipes(spec, parts.channels);
     if (!ends) return std::unexpected(ends.error());
     parts.carrier =
-        std::make_unique<Carrier>(std::move(parts.container.stream), *std::move(ends), *std::move(order),
+        std::make_unique<Carrier>(Carrier::Line{.in = std::move(parts.container.stream.fd),
+                                                .out = {},
+                                                .early = std::move(parts.container.stream.early)},
+                                  *std::move(ends), *std::move(order),
                                   [self = sandbox.get()] { return self->HardKill(); });
     parts.carrier->Watch(parts.container.pidfd.get());
     parts.carrier->Start();

@@ -6,8 +6,6 @@
 #include <algorithm>
 
 #include "base/sha256.h"
-#include "isolation/docker/image_files.h"
-#include "isolation/docker/tar.h"
 
 namespace casemate {
 namespace embedded {
@@ -32,6 +30,22 @@ void StampOf(const std::string& path, Sha256& sum) {
       fmt::format(" {} {} {}.{}\n", info.st_ino, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec));
 }
 
+// The last "error" of a stream of progress records, one JSON object a line.
+std::string LastError(std::string_view lines) {
+  std::string error;
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    if (lines.substr(0, end).find("\"error\"") != std::string_view::npos)
+      error = JsonAt(lines.substr(0, end), {"error"});
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
+  return error;
+}
+
+}  // namespace
+
+std::string_view AttendantBinary() { return embedded::DockerImage("attendant"); }
+
 Expected<void> WriteEntries(const ImageEntries& entries, TarWriter& tar) {
   for (const auto& [path, entry] : entries) {
     const std::string_view name = std::string_view(path).substr(1);
@@ -53,21 +67,10 @@ Expected<void> WriteEntries(const ImageEntries& entries, TarWriter& tar) {
   return {};
 }
 
-// The last "error" of a stream of progress records, one JSON object a line.
-std::string LastError(std::string_view lines) {
-  std::string error;
-  while (!lines.empty()) {
-    const std::size_t end = std::min(lines.find('\n'), lines.size());
-    if (lines.substr(0, end).find("\"error\"") != std::string_view::npos)
-      error = JsonAt(lines.substr(0, end), {"error"});
-    lines.remove_prefix(std::min(end + 1, lines.size()));
-  }
-  return error;
+void AddAttendant(ImageEntries& entries) {
+  entries.try_emplace("/usr/libexec", ImageEntry{ImageEntry::Kind::kFolder, 0755, "", ""});
+  entries[kAttendantPath] = {ImageEntry::Kind::kFile, 0555, "", std::string(AttendantBinary())};
 }
-
-}  // namespace
-
-std::string_view AttendantBinary() { return embedded::DockerImage("attendant"); }
 
 std::string UrlEncode(std::string_view text) {
   std::string encoded;
@@ -95,8 +98,7 @@ std::string ImageName(const EnvironmentView& environment) {
 Expected<void> BuildImage(const Api& api, const EnvironmentView& environment, const std::string& name) {
   auto entries = ListImageFiles(environment);
   if (!entries) return std::unexpected(entries.error());
-  entries->try_emplace("/usr/libexec", ImageEntry{ImageEntry::Kind::kFolder, 0755, "", ""});
-  (*entries)[kAttendantPath] = {ImageEntry::Kind::kFile, 0555, "", std::string(AttendantBinary())};
+  AddAttendant(*entries);
   const std::size_t colon = name.rfind(':');
   const std::string target =
       fmt::format("/images/create?fromSrc=-&repo={}&tag={}&changes={}", UrlEncode(name.substr(0, colon)),

@@ -82,12 +82,12 @@ void AddSecrets(const LaunchSpec& spec, std::string& order) {
 
 }  // namespace
 
-Expected<std::string> LaunchOrder(const LaunchSpec& spec) {
+Expected<std::string> LaunchOrder(const LaunchSpec& spec, HostFolder folder) {
   std::string order =
       EncodeWire(Wire::kFolder, "/casemate/code") + EncodeWire(Wire::kFolder, "/casemate/secrets");
   for (const RootFile& file : spec.root_files) AddFile(file.path, 0444, file.bytes, order);
   const bool own_workspace = !spec.workspace || spec.workspace->mode == WorkspaceMode::kCopy;
-  if (spec.workspace && own_workspace) {
+  if (spec.workspace && (own_workspace || folder == HostFolder::kCopied)) {
     if (auto added =
             AddFolderOf(spec.workspace->host_path, "/workspace", spec.policy.limits.tmp_bytes, order);
         !added)

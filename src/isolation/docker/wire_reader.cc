@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::size_t kDockerHeader = 8;
 constexpr std::size_t kComplaintBytes = 1024;
-constexpr std::string_view kFromAttendant = "RSFOEVIQUXNMBC";
+constexpr std::string_view kFromAttendant = "RSFOEVIQUPXNMBC";
 
 std::size_t BigEndian(std::string_view bytes) {
   std::size_t value = 0;
@@ -51,6 +51,11 @@ bool WireReader::TakeFrames(std::vector<WireFrame>& frames) {
 }
 
 bool WireReader::Feed(std::string_view bytes, std::vector<WireFrame>& frames) {
+  if (layers_ == Layers::kBare && !broken_) {
+    wire_ += bytes;
+    broken_ = !TakeFrames(frames);
+    return !broken_;
+  }
   while (!bytes.empty() && !broken_) {
     if (left_ == 0) {
       const std::size_t more = std::min(kDockerHeader - header_.size(), bytes.size());

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "isolation/docker/inside/cgroup.h"
 #include "isolation/docker/inside/channel.h"
 #include "isolation/docker/inside/files.h"
 #include "isolation/docker/inside/program.h"
@@ -25,17 +27,22 @@ namespace {
 constexpr std::array kWritableMounts = {"/tmp", "/dev/shm", "/workspace"};
 constexpr int kMeasureEveryMs = 50;
 
-// Sums up the file systems of the sandbox's own, not a workspace of the host.
+// Sums up the file systems of the sandbox's own, not a workspace of the host. Two places may be one of them.
 std::string MeasureFiles() {
   unsigned long long bytes = 0;
   unsigned long long files = 0;
   bool full = false;
+  std::array<dev_t, kWritableMounts.size()> seen{};
+  std::size_t count = 0;
   for (const char* path : kWritableMounts) {
     struct statvfs info {};
     // No inode limit: the host's disk.
     if (statvfs(path, &info) != 0 || info.f_files == 0 || info.f_files > 1ULL << 31) continue;
     struct statvfs above {};
     if (statvfs("/", &above) == 0 && above.f_fsid == info.f_fsid && above.f_blocks == info.f_blocks) continue;
+    struct stat place {};
+    if (stat(path, &place) != 0 || std::ranges::find(seen, place.st_dev) != seen.end()) continue;
+    seen.at(count++) = place.st_dev;
     bytes += (info.f_blocks - info.f_bfree) * info.f_frsize;
     files += info.f_files - info.f_ffree - 1;
     full = full || info.f_bfree == 0 || info.f_ffree == 0;
@@ -53,8 +60,9 @@ struct Inlet {
 
 class Attendant {
  public:
-  Attendant(Channel& channel, Program program)
+  Attendant(Channel& channel, Program program, const Cgroup& cgroup)
       : channel_(channel),
+        cgroup_(cgroup),
         program_(std::move(program)),
         inlets_{{{&program_.stdin_end, Wire::kStdinTaken, {}, false},
                  {&program_.request_end, Wire::kRequestTaken, {}, false}}} {}
@@ -71,6 +79,7 @@ class Attendant {
     while (DrainOnce()) {
     }
     Tell(MeasureFiles());
+    TellCounted();
     return status_;
   }
 
@@ -117,6 +126,14 @@ class Attendant {
     if (now_ms < next_measure_ms_) return;
     next_measure_ms_ = now_ms + kMeasureEveryMs;
     Tell(MeasureFiles());
+    TellCounted();
+  }
+
+  void TellCounted() {
+    const std::string counted = cgroup_.Count();
+    if (counted == told_counted_) return;
+    told_counted_ = counted;
+    Channel::Send(Wire::kCounted, counted);
   }
 
   void Tell(const std::string& use) {
@@ -183,6 +200,7 @@ class Attendant {
   }
 
   Channel& channel_;
+  const Cgroup& cgroup_;
   Program program_;
   std::array<Inlet, 2> inlets_;
   bool ended_ = false;
@@ -190,12 +208,13 @@ class Attendant {
   int status_ = SIGKILL;
   long long next_measure_ms_ = 0;
   std::string told_use_;
+  std::string told_counted_;
   std::array<char, kWirePayloadMax> bytes_{};
 };
 
 void Wake(int /*signal*/) {}
 
-int RunAttendant() {
+int RunAttendant(bool counts) {
   // Nothing but ppoll(2) is interrupted by a child's end.
   sigset_t child;
   sigemptyset(&child);
@@ -206,12 +225,13 @@ int RunAttendant() {
     Channel::Fail(errno, "wait for children");
   signal(SIGPIPE, SIG_IGN);
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) Channel::Fail(errno, "hide itself from the program");
+  const Cgroup cgroup(counts);
   Channel::Send(Wire::kReady);
   Channel channel;
   Order order = TakeOrder(channel);
   Program program = StartProgram(order);
   Channel::Send(Wire::kStarted);
-  const int status = Attendant(channel, std::move(program)).Run();
+  const int status = Attendant(channel, std::move(program), cgroup).Run();
   Channel::Send(Wire::kExit, std::to_string(status));
   ServeFiles(channel);
 }
@@ -219,4 +239,6 @@ int RunAttendant() {
 }  // namespace
 }  // namespace casemate::docker
 
-int main() { return casemate::docker::RunAttendant(); }
+int main(int argc, char** argv) {
+  return casemate::docker::RunAttendant(argc > 1 && std::string_view(argv[1]) == "cgroup");
+}

@@ -40,6 +40,7 @@ enum class Wire : char {
   kStdinTaken = 'I',    // bytes, decimal; "-" when nobody reads it any more
   kRequestTaken = 'Q',  // the same
   kUse = 'U',           // "BYTES FILES FULL" of the writable file systems together
+  kCounted = 'P',       // of a guest's cgroup: "PEAK_BYTES MEMORY_KILLS PROCESS_REFUSALS PROCESSES_PEAK"
   kExit = 'X',          // the wait status; nothing of the program is left
   kListed = 'N',        // "SIZE path" below the workspace
   kListEnd = 'M',
