@@ -319,6 +319,8 @@ class MicrovmBackend : public Backend {
                                    SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
       if (count == 0) break;
       if (count > 0 || errno == EINTR) continue;
+      // QEMU reads what it needs and no description behind it. Where it has died, the control port tells so.
+      if (errno == EPIPE) break;
       if (errno != EAGAIN) return Broken(wall, "splice");
       std::array<pollfd, 3> entries{{{wall.ChannelFd(Channel::kRequest), POLLOUT, 0},
                                      {wall.denial_fd(), POLLIN, 0},
