@@ -83,7 +83,7 @@ Expected<Explanation> Explain(const EngineOptions& options, const ExecutionReque
   return ExplainParts(ComposeParts(options), request);
 }
 
-GarbageReport CollectGarbage(const EngineOptions& /*options*/) {
+GarbageReport CollectGarbage(const EngineOptions& options) {
   container::Garbage garbage = container::CollectContainerGarbage();
   process::Garbage folders = process::CollectProcessGarbage();
   GarbageReport report{std::move(garbage.removed), std::move(garbage.kept)};
@@ -92,6 +92,9 @@ GarbageReport CollectGarbage(const EngineOptions& /*options*/) {
   docker::Garbage containers = docker::CollectDockerGarbage();
   report.removed.insert(report.removed.end(), containers.removed.begin(), containers.removed.end());
   report.kept.insert(report.kept.end(), containers.kept.begin(), containers.kept.end());
+  microvm::Garbage images = microvm::CollectMicrovmGarbage(FindStateDir(options.state_dir) + "/microvm");
+  report.removed.insert(report.removed.end(), images.removed.begin(), images.removed.end());
+  report.kept.insert(report.kept.end(), images.kept.begin(), images.kept.end());
   return report;
 }
 

@@ -86,6 +86,13 @@ Expected<AdmittedTier> ChooseTier(const std::vector<std::unique_ptr<Backend>>& b
                   fmt::format("the tier {} of {} is below the required {}; ask for one of them",
                               TierName(tier), request.runtime, TierName(floor)));
     }
+    if (!request.isolation && request.runtime.empty()) {
+      if (std::string why = backend->why_never_chosen(); !why.empty()) {
+        if (!reason) reason = Error{ErrorCode::kUnavailable, why, ""};
+        passed_over.push_back({tier, std::move(why)});
+        continue;
+      }
+    }
     const auto known = std::ranges::find(failed, tier, &PassedOver::tier);
     Expected<EnforcementReport> report =
         Fail(ErrorCode::kUnavailable, known == failed.end() ? "" : known->reason);

@@ -85,7 +85,7 @@ Expected<std::string> EncodeBootOrder(const LaunchSpec& spec) {
 }
 
 std::unexpected<Error> NotStarted(const docker::Carrier::NotStarted& trouble, const std::string& command,
-                                  const std::string& said) {
+                                  const std::string& said, const std::string& folder) {
   if (trouble.what == "execute it" && trouble.err == ENOENT) {
     return Fail(ErrorCode::kNotFound,
                 fmt::format("there is no command {} in the guest; it has the interpreter, its packages and the "
@@ -99,8 +99,10 @@ std::unexpected<Error> NotStarted(const docker::Carrier::NotStarted& trouble, co
   if (trouble.err == ENOSPC)
     return Fail(ErrorCode::kInvalidRequest, "the input files do not fit into the sandbox; raise --tmp-size");
   if (trouble.err == 0) {
-    return Fail(ErrorCode::kUnavailable, "the guest ended before its program began; run `casemate gc --unused 0` "
-                                         "to make its images anew",
+    return Fail(ErrorCode::kUnavailable,
+                fmt::format("the guest ended before its program began; if it does so again, remove {}, whose images "
+                            "are then made anew",
+                            folder),
                 said.empty() ? trouble.what : said);
   }
   return FailErrno(ErrorCode::kUnavailable,
@@ -115,6 +117,15 @@ class MicrovmBackend : public Backend {
 
   Tier tier() const override { return Tier::kMicrovm; }
   bool only_by_name() const override { return true; }
+  bool PlacesRoots() const override { return true; }
+  std::string why_never_chosen() override {
+    const auto host = Find();
+    // What is missing is told by Admit().
+    if (!host || host->accelerator == Accelerator::kKvm) return "";
+    return fmt::format("QEMU would emulate the processor in software, which is slow and no wall that its makers "
+                       "vouch for ({}); --isolation microvm takes it all the same",
+                       host->why_emulated);
+  }
 
   Expected<EnforcementReport> Admit(const Policy& policy) override {
     auto host = Find();
@@ -291,7 +302,7 @@ class MicrovmBackend : public Backend {
     parts.started_at_us = MonotonicUs();
     parts.cpu_before_us = parts.wall->Read().cpu_time_us;
     step("microvm.program");
-    if (trouble) return NotStarted(*trouble, spec.argv.front(), Complaint(*parts.wall));
+    if (trouble) return NotStarted(*trouble, spec.argv.front(), Complaint(*parts.wall), cache_.folder());
     return {};
   }
 
@@ -321,14 +332,14 @@ class MicrovmBackend : public Backend {
       if (count > 0 || errno == EINTR) continue;
       // QEMU reads what it needs and no description behind it. Where it has died, the control port tells so.
       if (errno == EPIPE) break;
-      if (errno != EAGAIN) return Broken(wall, "splice");
+      if (errno != EAGAIN) return Broken(state, wall, "splice");
       std::array<pollfd, 3> entries{{{wall.ChannelFd(Channel::kRequest), POLLOUT, 0},
                                      {wall.denial_fd(), POLLIN, 0},
                                      {wall.exit_fd(), POLLIN, 0}}};
       if (poll(entries.data(), entries.size(), static_cast<int>(deadline.RemainingMs())) == 0)
-        return Broken(wall, "the time is over");
+        return Broken(state, wall, "the time is over");
       if (entries[1].revents != 0) (void)wall.TakeRefusals();
-      if (entries[2].revents != 0) return Broken(wall, "QEMU ended");
+      if (entries[2].revents != 0) return Broken(state, wall, "QEMU ended");
     }
     wall.CloseChannel(Channel::kRequest);
     return {};
@@ -343,9 +354,9 @@ class MicrovmBackend : public Backend {
     return said;
   }
 
-  static std::unexpected<Error> Broken(Sandbox& wall, const char* what) {
+  static std::unexpected<Error> Broken(const std::string& state, Sandbox& wall, const char* what) {
     return Fail(ErrorCode::kUnavailable,
-                "QEMU did not take the guest's saved state; run `casemate gc --unused 0` to make it anew",
+                fmt::format("QEMU did not take a guest's saved state; remove {}, which is then made anew", state),
                 fmt::format("{}: {}", what, Complaint(wall)));
   }
 
