@@ -1,5 +1,6 @@
 // link: isolation_docker base
-// The two layers of a container's attached stream, the one of a guest's control port, and files of the host that are looked at as programs.
+// The two layers of a container's attached stream, the one of a guest's control port, and files of the host
+// that are looked at as programs.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -19,7 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::vector<WireFrame> by_bytes;
     const bool good = whole.Feed(bytes, at_once);
     bool still_good = true;
-    for (std::size_t i = 0; i < size && still_good; ++i) still_good = parts.Feed(bytes.substr(i, 1), by_bytes);
+    for (std::size_t i = 0; i < size && still_good; ++i)
+      still_good = parts.Feed(bytes.substr(i, 1), by_bytes);
     if (good != still_good || at_once.size() != by_bytes.size()) std::abort();
   }
   (void)NeededLibrariesOf(bytes);

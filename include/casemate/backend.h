@@ -174,7 +174,8 @@ class Backend {
   virtual std::string_view runtime() const { return {}; }
   // Whether it is taken only where a request names it, or requires what no other gives: its starts take long.
   virtual bool only_by_name() const { return false; }
-  // Why only a request that names the tier gets it on this host, whatever else it requires; "" where others may.
+  // Why only a request that names the tier gets it on this host, whatever else it requires; "" where others
+  // may.
   virtual std::string why_never_chosen() { return ""; }
   // Answers every clause of `policy` for this host: what holds it, or a refusal (kUnavailable) that names
   // the clause and the remedy.

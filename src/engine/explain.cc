@@ -9,6 +9,7 @@
 #include "engine/tiers.h"
 #include "isolation/docker/container_config.h"
 #include "isolation/docker/explain.h"
+#include "isolation/microvm/explain.h"
 #include "isolation/oci/oci_backend.h"
 
 namespace casemate {
@@ -34,6 +35,7 @@ std::vector<Document> DocumentsOf(const Backend& backend, const LaunchSpec& spec
   if (!backend.runtime().empty()) return ExplainRuntime(backend.runtime(), spec);
   if (backend.tier() == Tier::kContainer) return ExplainContainer(spec);
   if (backend.tier() == Tier::kDocker) return docker::ExplainRun(spec);
+  if (backend.tier() == Tier::kMicrovm) return microvm::ExplainGuest(spec);
   return {};
 }
 

@@ -27,8 +27,8 @@ struct Subject {
   // Whether a host folder is seen under the program's own id; where it is not, the program has the rights of
   // a stranger there.
   bool maps_ids = true;
-  // Whether it can show a folder of the host that changes, or that the program changes. Where not, such a run is
-  // refused, and what is only read is a copy.
+  // Whether it can show a folder of the host that changes, or that the program changes. Where not, such a run
+  // is refused, and what is only read is a copy.
   bool shares_host_folders = true;
   // Whether its processor is emulated, which is twenty times slower: fewer runs show the same.
   bool emulated = false;

@@ -345,8 +345,7 @@ Expected<WireFrame> Carrier::NextFrame(const Deadline& deadline) {
     const ssize_t count = ready <= 0 ? -1 : read(stream_.get(), bytes.data(), bytes.size());
     if (count < 0 && ready > 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (count <= 0 || !reader_.Feed({bytes.data(), static_cast<std::size_t>(count)}, frames_)) {
-      return Fail(ErrorCode::kUnavailable,
-                  fmt::format("the files cannot be collected: {}", broken_off_));
+      return Fail(ErrorCode::kUnavailable, fmt::format("the files cannot be collected: {}", broken_off_));
     }
   }
   WireFrame frame = std::move(frames_.front());

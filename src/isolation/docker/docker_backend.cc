@@ -140,12 +140,11 @@ class DockerBackend : public Backend {
     if (!order) return std::unexpected(order.error());
     auto ends = MakePipes(spec, parts.channels);
     if (!ends) return std::unexpected(ends.error());
-    parts.carrier =
-        std::make_unique<Carrier>(Carrier::Line{.in = std::move(parts.container.stream.fd),
-                                                .out = {},
-                                                .early = std::move(parts.container.stream.early)},
-                                  *std::move(ends), *std::move(order),
-                                  [self = sandbox.get()] { return self->HardKill(); });
+    parts.carrier = std::make_unique<Carrier>(Carrier::Line{.in = std::move(parts.container.stream.fd),
+                                                            .out = {},
+                                                            .early = std::move(parts.container.stream.early)},
+                                              *std::move(ends), *std::move(order),
+                                              [self = sandbox.get()] { return self->HardKill(); });
     parts.carrier->Watch(parts.container.pidfd.get());
     parts.carrier->Start();
     const auto trouble = parts.carrier->WaitStarted(Deadline::After(kStartTimeoutMs));

@@ -32,8 +32,7 @@ Expected<Carrier::Ends> MakePipes(const LaunchSpec& spec, std::array<UniqueFd, 5
     auto pipe = MakePipe();
     if (!pipe) return std::unexpected(pipe.error());
     inner = std::move(program_reads ? pipe->read_end : pipe->write_end);
-    channels[static_cast<std::size_t>(channel)] =
-        std::move(program_reads ? pipe->write_end : pipe->read_end);
+    channels[static_cast<std::size_t>(channel)] = std::move(program_reads ? pipe->write_end : pipe->read_end);
     return {};
   };
   Expected<void> done = join(Channel::kStdout, false, ends.stdout_end);

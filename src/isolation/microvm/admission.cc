@@ -12,7 +12,8 @@ namespace {
 // What QEMU's own walls hold of it, in their words.
 ClauseAnswer AsTheWall(const EnforcementReport& wall, PolicyClause clause) {
   const std::string name(PolicyClauseName(clause));
-  if (const auto held = std::ranges::find(wall.enforced, name, &Enforced::guarantee); held != wall.enforced.end())
+  if (const auto held = std::ranges::find(wall.enforced, name, &Enforced::guarantee);
+      held != wall.enforced.end())
     return Holds(clause, held->mechanism + ", for all of QEMU");
   const auto gap = std::ranges::find(wall.not_enforced, name, &NotEnforced::guarantee);
   if (gap == wall.not_enforced.end())
@@ -42,9 +43,11 @@ ClauseAnswer AnswerFor(const EnforcementReport& wall, const std::string& machine
     case PolicyClause::kOutput:
       return Holds(clause, "counted by the engine at the guest's control port");
     case PolicyClause::kFilesystem:
-      return Holds(clause, fmt::format("{}: a read-only image of our own and no file of the host, Landlock", machine));
+      return Holds(
+          clause, fmt::format("{}: a read-only image of our own and no file of the host, Landlock", machine));
     case PolicyClause::kNetwork:
-      return Holds(clause, "a machine without a network device, seccomp; QEMU is in an empty network namespace");
+      return Holds(clause,
+                   "a machine without a network device, seccomp; QEMU is in an empty network namespace");
     case PolicyClause::kPidSpace:
       return Holds(clause, "processes of the guest's own kernel, none of the host's");
     case PolicyClause::kIdentity:
@@ -52,7 +55,8 @@ ClauseAnswer AnswerFor(const EnforcementReport& wall, const std::string& machine
     case PolicyClause::kPrivileges:
       return Holds(clause, "no capability and no_new_privs in the guest; none for QEMU either");
     case PolicyClause::kSyscalls:
-      return Holds(clause, "seccomp allowlist in the guest, whose refusals are not told; another one for QEMU");
+      return Holds(clause,
+                   "seccomp allowlist in the guest, whose refusals are not told; another one for QEMU");
   }
   return {};
 }

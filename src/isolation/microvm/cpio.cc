@@ -19,8 +19,8 @@ void Pad(std::string& archive) {
 void CpioWriter::Entry(std::string_view name, mode_t mode, std::string_view bytes) {
   // Magic, inode, mode, uid, gid, links, time, size, four device numbers, length of the name, checksum.
   fmt::format_to(std::back_inserter(archive_),
-                 "070701{:08X}{:08X}{:08X}{:08X}{:08X}{:08X}{:08X}{:08X}{:08X}{:08X}{:08X}{:08X}{:08X}", ++inode_,
-                 mode, 0, 0, 1, 0, bytes.size(), 0, 0, 0, 0, name.size() + 1, 0);
+                 "070701{:08X}{:08X}{:08X}{:08X}{:08X}{:08X}{:08X}{:08X}{:08X}{:08X}{:08X}{:08X}{:08X}",
+                 ++inode_, mode, 0, 0, 1, 0, bytes.size(), 0, 0, 0, 0, name.size() + 1, 0);
   archive_ += name;
   archive_ += '\0';
   Pad(archive_);

@@ -47,8 +47,9 @@ class ModuleOrder {
     const auto file = files_.find(name);
     if (file == files_.end()) {
       if (IsBuiltin(name)) return {};
-      return Fail(ErrorCode::kUnavailable,
-                  fmt::format("the guest's kernel has no module {} (*.ko, not compressed); {}", name, kRemedy));
+      return Fail(
+          ErrorCode::kUnavailable,
+          fmt::format("the guest's kernel has no module {} (*.ko, not compressed); {}", name, kRemedy));
     }
     if (std::ranges::find(order_, file->second) != order_.end()) return {};
     auto bytes = ReadFile(file->second, kModuleBytesMax);

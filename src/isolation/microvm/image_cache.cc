@@ -38,11 +38,12 @@ constexpr const char* kLock = "lock";
 constexpr std::int64_t kSquashTimeoutMs = 600'000;
 
 std::unexpected<Error> CannotWrite(const std::string& folder, const Error& error) {
-  return Fail(ErrorCode::kUnavailable,
-              fmt::format("the images of guests cannot be kept in {}; free space there, or name another folder "
-                          "with --state-dir",
-                          folder),
-              error.ToString());
+  return Fail(
+      ErrorCode::kUnavailable,
+      fmt::format("the images of guests cannot be kept in {}; free space there, or name another folder "
+                  "with --state-dir",
+                  folder),
+      error.ToString());
 }
 
 Expected<void> WriteTar(const docker::ImageEntries& entries, int file, const std::string& name) {
@@ -55,7 +56,8 @@ Expected<void> WriteTar(const docker::ImageEntries& entries, int file, const std
 Expected<void> MakeSquashfs(const std::string& tar, const std::string& part) {
   const std::string script =
       R"(exec sqfstar -quiet -no-progress -noI -noD -noF -noX -no-xattrs -processors 1 "$1" <"$0")";
-  auto made = RunCommand({"/bin/sh", "-c", script, tar, part}, {.timeout_ms = kSquashTimeoutMs, .env = {}, .stdin_bytes = {}});
+  auto made = RunCommand({"/bin/sh", "-c", script, tar, part},
+                         {.timeout_ms = kSquashTimeoutMs, .env = {}, .stdin_bytes = {}});
   if (!made) return std::unexpected(made.error());
   if (made->exit_code == 0) return {};
   constexpr int kNoCommand = 127;

@@ -9,9 +9,9 @@
 
 namespace casemate::microvm {
 
-// Files that guests are made of, in one folder of the user's state, each named by the hash of what went into it
-// and never changed. Thread-safe, and safe beside other processes: who makes a file holds a lock, and the file
-// appears whole.
+// Files that guests are made of, in one folder of the user's state, each named by the hash of what went into
+// it and never changed. Thread-safe, and safe beside other processes: who makes a file holds a lock, and the
+// file appears whole.
 class ImageCache {
  public:
   explicit ImageCache(std::string folder) : folder_(std::move(folder)) {}
@@ -20,8 +20,8 @@ class ImageCache {
 
   // The first root of every guest: our init and the kernel's modules. Milliseconds.
   Expected<std::string> Initramfs(const GuestKernel& kernel) const;
-  // The root that programs see, as a squashfs file: the environment's interpreter and packages, and the commands
-  // of profiles/docker/image.toml. Seconds for the first time.
+  // The root that programs see, as a squashfs file: the environment's interpreter and packages, and the
+  // commands of profiles/docker/image.toml. Seconds for the first time.
   Expected<std::string> Root(const EnvironmentView& environment) const;
 
   // The path for `name`; when nothing is there, `make` is called with the path to fill, alone among all

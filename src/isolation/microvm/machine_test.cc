@@ -96,7 +96,8 @@ TEST(AdmissionTest, ClaimsOfQemuWhatItsWallsHold) {
   ASSERT_TRUE(report);
   EXPECT_EQ(report->tier, Tier::kMicrovm);
   EXPECT_THAT(report->not_enforced, testing::Contains(testing::Field(&NotEnforced::guarantee, "cpu_time")));
-  EXPECT_THAT(report->enforced, testing::Contains(testing::Field(&Enforced::mechanism, HasSubstr("QEMU 7.2"))));
+  EXPECT_THAT(report->enforced,
+              testing::Contains(testing::Field(&Enforced::mechanism, HasSubstr("QEMU 7.2"))));
 }
 
 }  // namespace

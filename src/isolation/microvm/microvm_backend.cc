@@ -7,8 +7,8 @@
 //   BootOrder, filter, the attendant's order > QEMU's stdin is the guest's control port, ...
 //   <-- frames of the attendant ------------- ... and its stdout too
 //
-// QEMU is a program like any other there: its namespaces, its cgroup, its filter and its end are the container
-// tier's. What is special is the guest inside, whose attendant is the docker tier's.
+// QEMU is a program like any other there: its namespaces, its cgroup, its filter and its end are the
+// container tier's. What is special is the guest inside, whose attendant is the docker tier's.
 #include "isolation/microvm/microvm_backend.h"
 
 #include <fcntl.h>
@@ -74,7 +74,8 @@ Expected<std::string> EncodeBootOrder(const LaunchSpec& spec) {
   order.scratch_files = static_cast<std::uint64_t>(limits.tmp_files_max);
   std::int64_t own = kOwnSlackBytes;
   for (const RootFile& file : spec.root_files) own += static_cast<std::int64_t>(file.bytes.size()) + 4096;
-  for (const ResolvedSecret& secret : spec.secrets) own += static_cast<std::int64_t>(secret.value->size()) + 4096;
+  for (const ResolvedSecret& secret : spec.secrets)
+    own += static_cast<std::int64_t>(secret.value->size()) + 4096;
   order.own_bytes = static_cast<std::uint64_t>(own);
   order.open_files_max = static_cast<std::uint64_t>(std::max(kAttendantFiles, limits.open_files_max));
   if (getrandom(order.entropy, sizeof(order.entropy), 0) != static_cast<ssize_t>(sizeof(order.entropy)))
@@ -87,10 +88,11 @@ Expected<std::string> EncodeBootOrder(const LaunchSpec& spec) {
 std::unexpected<Error> NotStarted(const docker::Carrier::NotStarted& trouble, const std::string& command,
                                   const std::string& said, const std::string& folder) {
   if (trouble.what == "execute it" && trouble.err == ENOENT) {
-    return Fail(ErrorCode::kNotFound,
-                fmt::format("there is no command {} in the guest; it has the interpreter, its packages and the "
-                            "commands of profiles/docker/image.toml",
-                            command));
+    return Fail(
+        ErrorCode::kNotFound,
+        fmt::format("there is no command {} in the guest; it has the interpreter, its packages and the "
+                    "commands of profiles/docker/image.toml",
+                    command));
   }
   if (trouble.what == "execute it" && trouble.err == EACCES) {
     return Fail(ErrorCode::kNotFound,
@@ -99,11 +101,12 @@ std::unexpected<Error> NotStarted(const docker::Carrier::NotStarted& trouble, co
   if (trouble.err == ENOSPC)
     return Fail(ErrorCode::kInvalidRequest, "the input files do not fit into the sandbox; raise --tmp-size");
   if (trouble.err == 0) {
-    return Fail(ErrorCode::kUnavailable,
-                fmt::format("the guest ended before its program began; if it does so again, remove {}, whose images "
-                            "are then made anew",
-                            folder),
-                said.empty() ? trouble.what : said);
+    return Fail(
+        ErrorCode::kUnavailable,
+        fmt::format("the guest ended before its program began; if it does so again, remove {}, whose images "
+                    "are then made anew",
+                    folder),
+        said.empty() ? trouble.what : said);
   }
   return FailErrno(ErrorCode::kUnavailable,
                    fmt::format("the guest could not {}; run `casemate doctor`", trouble.what), "attendant",
@@ -122,18 +125,20 @@ class MicrovmBackend : public Backend {
     const auto host = Find();
     // What is missing is told by Admit().
     if (!host || host->accelerator == Accelerator::kKvm) return "";
-    return fmt::format("QEMU would emulate the processor in software, which is slow and no wall that its makers "
-                       "vouch for ({}); --isolation microvm takes it all the same",
-                       host->why_emulated);
+    return fmt::format(
+        "QEMU would emulate the processor in software, which is slow and no wall that its makers "
+        "vouch for ({}); --isolation microvm takes it all the same",
+        host->why_emulated);
   }
 
   Expected<EnforcementReport> Admit(const Policy& policy) override {
     auto host = Find();
     if (!host) return std::unexpected(host.error());
     if (policy.writes_host_folder) {
-      return Fail(ErrorCode::kUnavailable,
-                  "a guest cannot write to a folder of the host: use the workspace mode `copy` and collect the "
-                  "files, or --isolation container");
+      return Fail(
+          ErrorCode::kUnavailable,
+          "a guest cannot write to a folder of the host: use the workspace mode `copy` and collect the "
+          "files, or --isolation container");
     }
     Policy around = policy;
     around.require_limits = false;
@@ -217,25 +222,29 @@ class MicrovmBackend : public Backend {
 
   static Expected<void> Check(const LaunchSpec& spec) {
     if (!spec.mounts.empty() || (spec.workspace && spec.workspace->mode == WorkspaceMode::kReadWrite)) {
-      return Fail(ErrorCode::kUnavailable,
-                  "a guest sees no folder of the host: use the workspace mode `copy` or `ro`, give files with "
-                  "--file, or use --isolation container");
+      return Fail(
+          ErrorCode::kUnavailable,
+          "a guest sees no folder of the host: use the workspace mode `copy` or `ro`, give files with "
+          "--file, or use --isolation container");
     }
     if (!spec.session.empty())
       return Fail(ErrorCode::kUnavailable, "the microvm tier has no sessions; use --isolation container");
     return {};
   }
 
-  Expected<std::string> FindTemplate(const Host& host, const Machine& machine, const MachineFiles& files) const {
+  Expected<std::string> FindTemplate(const Host& host, const Machine& machine,
+                                     const MachineFiles& files) const {
     Sha256 sum;
     for (const std::string& word : MachineWords(host.qemu.identity, machine, files)) sum.Update(word + "\n");
     constexpr std::size_t kDigits = 24;
-    return cache_.Find(fmt::format("template-{}.state", sum.Hex().substr(0, kDigits)), [&](const std::string& part) {
-      const std::string console = part + ".console";
-      auto made = MakeTemplate(host.qemu, machine, files, BootTimeoutMs(machine.accelerator), console, part);
-      unlink(console.c_str());
-      return made;
-    });
+    return cache_.Find(
+        fmt::format("template-{}.state", sum.Hex().substr(0, kDigits)), [&](const std::string& part) {
+          const std::string console = part + ".console";
+          auto made =
+              MakeTemplate(host.qemu, machine, files, BootTimeoutMs(machine.accelerator), console, part);
+          unlink(console.c_str());
+          return made;
+        });
   }
 
   static LaunchSpec SpecForQemu(const LaunchSpec& spec, const Host& host, const Machine& machine,
@@ -255,17 +264,17 @@ class MicrovmBackend : public Backend {
         {files.kernel, kKernelInside}, {files.initramfs, kInitramfsInside}, {files.root, kRootInside}};
     if (machine.accelerator == Accelerator::kKvm) around.environment.devices = {"/dev/kvm"};
     around.argv = MachineWords(host.qemu.path, machine, {kKernelInside, kInitramfsInside, kRootInside});
-    for (std::string word :
-         {std::string("-serial"), std::string("null"), std::string("-chardev"),
-          std::string("stdio,id=control,signal=off"), std::string("-incoming"), fmt::format("fd:{}", kRequestFd)})
+    for (std::string word : {std::string("-serial"), std::string("null"), std::string("-chardev"),
+                             std::string("stdio,id=control,signal=off"), std::string("-incoming"),
+                             fmt::format("fd:{}", kRequestFd)})
       around.argv.push_back(std::move(word));
     around.stdin_pipe = true;
     around.control_channel = true;
     return around;
   }
 
-  Expected<void> Begin(const LaunchSpec& spec, const Host& host, const Machine& machine, const MachineFiles& files,
-                       const std::string& state, MicrovmSandbox& sandbox) {
+  Expected<void> Begin(const LaunchSpec& spec, const Host& host, const Machine& machine,
+                       const MachineFiles& files, const std::string& state, MicrovmSandbox& sandbox) {
     MicrovmSandbox::Parts& parts = sandbox.parts();
     std::int64_t mark = MonotonicUs();
     const auto step = [&](const char* name) {
@@ -326,8 +335,8 @@ class MicrovmBackend : public Backend {
     constexpr int kPipeBytes = 1 << 20;
     (void)fcntl(wall.ChannelFd(Channel::kRequest), F_SETPIPE_SZ, kPipeBytes);
     for (;;) {
-      const ssize_t count = splice(file->get(), nullptr, wall.ChannelFd(Channel::kRequest), nullptr, kPipeBytes,
-                                   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+      const ssize_t count = splice(file->get(), nullptr, wall.ChannelFd(Channel::kRequest), nullptr,
+                                   kPipeBytes, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
       if (count == 0) break;
       if (count > 0 || errno == EINTR) continue;
       // QEMU reads what it needs and no description behind it. Where it has died, the control port tells so.
@@ -355,9 +364,10 @@ class MicrovmBackend : public Backend {
   }
 
   static std::unexpected<Error> Broken(const std::string& state, Sandbox& wall, const char* what) {
-    return Fail(ErrorCode::kUnavailable,
-                fmt::format("QEMU did not take a guest's saved state; remove {}, which is then made anew", state),
-                fmt::format("{}: {}", what, Complaint(wall)));
+    return Fail(
+        ErrorCode::kUnavailable,
+        fmt::format("QEMU did not take a guest's saved state; remove {}, which is then made anew", state),
+        fmt::format("{}: {}", what, Complaint(wall)));
   }
 
   std::unique_ptr<Backend> wall_;

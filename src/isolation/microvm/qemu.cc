@@ -67,7 +67,8 @@ Expected<Qemu> FindQemu() {
   qemu.version = told->out.substr(begin, told->out.find_first_of(" \n", begin) - begin);
   struct stat info {};
   if (stat(qemu.path.c_str(), &info) == 0) {
-    qemu.identity = fmt::format("{} {} {}.{}", qemu.path, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
+    qemu.identity =
+        fmt::format("{} {} {}.{}", qemu.path, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
   }
   return qemu;
 }
@@ -86,23 +87,27 @@ std::int64_t QemuMemoryBytes(const Machine& machine) {
   return kQemuBytes + (machine.accelerator == Accelerator::kTcg ? kTranslatedMiB * kMiB : 0);
 }
 
-std::vector<std::string> MachineWords(const std::string& qemu, const Machine& machine, const MachineFiles& files) {
+std::vector<std::string> MachineWords(const std::string& qemu, const Machine& machine,
+                                      const MachineFiles& files) {
   const bool kvm = machine.accelerator == Accelerator::kKvm;
   return {
       qemu, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-no-hpet",
-      // q35 and not `microvm`: that one has no clock by which Debian's kernel could measure an emulated processor.
-      "-machine", "q35,smm=off,vmport=off,sata=off,smbus=off,usb=off,graphics=off",
-      "-accel", kvm ? "kvm" : fmt::format("tcg,tb-size={}", kTranslatedMiB),
+      // q35 and not `microvm`: that one has no clock by which Debian's kernel could measure an emulated
+      // processor.
+      "-machine", "q35,smm=off,vmport=off,sata=off,smbus=off,usb=off,graphics=off", "-accel",
+      kvm ? "kvm" : fmt::format("tcg,tb-size={}", kTranslatedMiB),
       // Five-level page tables only slow an emulation down.
       "-cpu", kvm ? "host" : "max,la57=off", "-smp", std::to_string(machine.processors), "-m",
       fmt::format("{}M", machine.memory_bytes / kMiB), "-kernel", files.kernel, "-initrd", files.initramfs,
       // An emulated timer that is late on a busy host is no broken one (no_timer_check).
       // Mitigations separate the programs of one kernel; here that is one program. What the guest's processor
       // leaks of the host is the host's to mitigate.
-      "-append", "quiet loglevel=1 panic=-1 reboot=t no_timer_check mitigations=off random.trust_cpu=on console=ttyS0",
+      "-append",
+      "quiet loglevel=1 panic=-1 reboot=t no_timer_check mitigations=off random.trust_cpu=on console=ttyS0",
       // First, so that the port is kControlPort.
-      "-device", "virtio-serial-pci,max_ports=2", "-device", "virtserialport,chardev=control,nr=1,name=casemate",
-      "-drive", fmt::format("if=none,id=root,file={},format=raw,readonly=on", files.root), "-device",
+      "-device", "virtio-serial-pci,max_ports=2", "-device",
+      "virtserialport,chardev=control,nr=1,name=casemate", "-drive",
+      fmt::format("if=none,id=root,file={},format=raw,readonly=on", files.root), "-device",
       "virtio-blk-pci,drive=root"};
 }
 

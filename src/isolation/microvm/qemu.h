@@ -13,8 +13,8 @@ enum class Accelerator { kKvm, kTcg };
 
 // The host's QEMU.
 struct Qemu {
-  std::string path;     // of qemu-system-x86_64, without links
-  std::string version;  // "7.2.22"
+  std::string path;      // of qemu-system-x86_64, without links
+  std::string version;   // "7.2.22"
   std::string identity;  // tells this executable from one that was installed over it
 };
 // $CASEMATE_QEMU or the one of PATH and the usual folders. kUnavailable, with what to install, where there is
@@ -28,7 +28,8 @@ struct Machine {
   std::int64_t memory_bytes = 0;
   int processors = 1;
 };
-// The machine for a run: memory for its limit and the guest's kernel, in steps, so that few templates do for all.
+// The machine for a run: memory for its limit and the guest's kernel, in steps, so that few templates do for
+// all.
 Machine MachineFor(const Limits& limits, Accelerator accelerator, int host_processors);
 // What QEMU itself may take of the host's memory besides the guest's.
 std::int64_t QemuMemoryBytes(const Machine& machine);
@@ -39,6 +40,7 @@ struct MachineFiles {
   std::string root;
 };
 // The command line, but for its control port's other end (-chardev with the id "control").
-std::vector<std::string> MachineWords(const std::string& qemu, const Machine& machine, const MachineFiles& files);
+std::vector<std::string> MachineWords(const std::string& qemu, const Machine& machine,
+                                      const MachineFiles& files);
 
 }  // namespace casemate::microvm

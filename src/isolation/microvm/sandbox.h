@@ -14,11 +14,11 @@ namespace casemate::microvm {
 class MicrovmSandbox : public Sandbox {
  public:
   struct Parts {
-    std::unique_ptr<Sandbox> wall;  // QEMU is its program
+    std::unique_ptr<Sandbox> wall;     // QEMU is its program
     std::array<UniqueFd, 5> channels;  // by Channel
     std::vector<Timing> timings;
     std::int64_t started_at_us = 0;
-    std::int64_t cpu_before_us = 0;  // what QEMU had used when the program started
+    std::int64_t cpu_before_us = 0;            // what QEMU had used when the program started
     std::unique_ptr<docker::Carrier> carrier;  // last: it ends first
   };
 

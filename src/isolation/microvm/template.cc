@@ -1,11 +1,11 @@
 // Theory of operation: a template.
 //
-//   QEMU, with two sockets: the guest's control port, and QEMU's own monitor (QMP, its "QEMU Machine Protocol")
-//   the guest boots, its init tells that it is ready
-//   monitor: migrate into a file that it gets as a descriptor
+//   QEMU, with two sockets: the guest's control port, and QEMU's own monitor (QMP, its "QEMU Machine
+//   Protocol") the guest boots, its init tells that it is ready monitor: migrate into a file that it gets as
+//   a descriptor
 //
-// The guest has run nothing but our own init, so QEMU is not in the walls of a run here; it dies with the thread
-// that has started it (setpriv --pdeathsig).
+// The guest has run nothing but our own init, so QEMU is not in the walls of a run here; it dies with the
+// thread that has started it (setpriv --pdeathsig).
 #include "isolation/microvm/template.h"
 
 #include <fcntl.h>
@@ -48,7 +48,8 @@ struct SocketPair {
 Expected<SocketPair> MakeSockets() {
   std::array<int, 2> fds{};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.data()) != 0)
-    return FailErrno(ErrorCode::kInternal, "out of file descriptors; raise the limit with ulimit -n", "socketpair");
+    return FailErrno(ErrorCode::kInternal, "out of file descriptors; raise the limit with ulimit -n",
+                     "socketpair");
   return SocketPair{UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
@@ -122,8 +123,8 @@ class Vm {
       const ssize_t count = Receive(control_.get(), bytes.data(), bytes.size(), deadline);
       if (count <= 0 || !reader.Feed({bytes.data(), static_cast<std::size_t>(count)}, frames)) {
         return Fail(ErrorCode::kUnavailable,
-                    fmt::format("the guest {}; its console may tell why", count == 0 ? "ended while it booted"
-                                                                                      : "did not boot in time"),
+                    fmt::format("the guest {}; its console may tell why",
+                                count == 0 ? "ended while it booted" : "did not boot in time"),
                     LastWords(console_));
       }
     }
@@ -145,7 +146,8 @@ class Vm {
       auto line = Line(deadline);
       if (!line) return line;
       if (line->find("\"error\":") != std::string::npos)
-        return Fail(ErrorCode::kUnavailable, "QEMU cannot save the guest's state", line->substr(0, kConsoleBytes));
+        return Fail(ErrorCode::kUnavailable, "QEMU cannot save the guest's state",
+                    line->substr(0, kConsoleBytes));
       if (line->find("\"return\":") != std::string::npos) return line;
     }
   }
@@ -175,7 +177,8 @@ class Vm {
   }
 
   bool SendWith(const std::string& text, int descriptor) const {
-    iovec piece{const_cast<char*>(text.data()), text.size()};  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+    iovec piece{const_cast<char*>(text.data()),
+                text.size()};  // NOLINT(cppcoreguidelines-pro-type-const-cast)
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> room{};
     msghdr message{};
     message.msg_iov = &piece;
@@ -209,7 +212,9 @@ Expected<void> Save(Vm& vm, const std::string& file, const Deadline& deadline) {
   if (!greeting) return std::unexpected(greeting.error());
   auto out = OpenFile(file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   if (!out) return std::unexpected(out.error());
-  const auto ask = [&](const char* command, int descriptor = -1) { return vm.Ask(command, deadline, descriptor); };
+  const auto ask = [&](const char* command, int descriptor = -1) {
+    return vm.Ask(command, deadline, descriptor);
+  };
   auto done = ask(R"({"execute":"qmp_capabilities"})");
   // Not stopped before: the state would say so, and nobody would let the machine go on.
   // The usual bound is for a network.
@@ -232,7 +237,8 @@ Expected<void> Save(Vm& vm, const std::string& file, const Deadline& deadline) {
 std::vector<std::string> WordsFor(const Qemu& qemu, const Machine& machine, const MachineFiles& files) {
   std::vector<std::string> words = MachineWords(qemu.path, machine, files);
   for (std::string word :
-       {std::string("-sandbox"), std::string(kSandbox), std::string("-chardev"), fmt::format("socket,id=control,fd={}", kControlFd), std::string("-chardev"),
+       {std::string("-sandbox"), std::string(kSandbox), std::string("-chardev"),
+        fmt::format("socket,id=control,fd={}", kControlFd), std::string("-chardev"),
         fmt::format("socket,id=monitor,fd={}", kMonitorFd), std::string("-mon"),
         std::string("chardev=monitor,mode=control"), std::string("-serial"), std::string("stdio")})
     words.push_back(std::move(word));
@@ -250,8 +256,8 @@ Expected<void> MakeTemplate(const Qemu& qemu, const Machine& machine, const Mach
   return Save(vm, file, deadline);
 }
 
-Expected<void> TryBoot(const Qemu& qemu, const Machine& machine, const MachineFiles& files, std::int64_t timeout_ms,
-                       const std::string& console) {
+Expected<void> TryBoot(const Qemu& qemu, const Machine& machine, const MachineFiles& files,
+                       std::int64_t timeout_ms, const std::string& console) {
   Vm vm(console);
   if (auto started = vm.Start(WordsFor(qemu, machine, files)); !started) return started;
   auto frame = vm.WaitForInit(Deadline::After(timeout_ms));

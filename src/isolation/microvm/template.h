@@ -14,7 +14,7 @@ Expected<void> MakeTemplate(const Qemu& qemu, const Machine& machine, const Mach
                             std::int64_t timeout_ms, const std::string& console, const std::string& file);
 
 // Whether a guest comes as far as our init. `files.root` may be any file.
-Expected<void> TryBoot(const Qemu& qemu, const Machine& machine, const MachineFiles& files, std::int64_t timeout_ms,
-                       const std::string& console);
+Expected<void> TryBoot(const Qemu& qemu, const Machine& machine, const MachineFiles& files,
+                       std::int64_t timeout_ms, const std::string& console);
 
 }  // namespace casemate::microvm

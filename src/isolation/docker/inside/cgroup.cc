@@ -44,8 +44,8 @@ std::string Cgroup::Count() const {
   const unsigned long long processes = std::max(Number("pids.peak", ""), Number("pids.current", ""));
   processes_peak_ = std::max(processes_peak_, processes - std::min(processes, 1ULL));
   return std::to_string(Number("memory.peak", "")) + " " +
-         std::to_string(Number("memory.events", "oom_kill ")) + " " + std::to_string(Number("pids.events", "max ")) +
-         " " + std::to_string(processes_peak_);
+         std::to_string(Number("memory.events", "oom_kill ")) + " " +
+         std::to_string(Number("pids.events", "max ")) + " " + std::to_string(processes_peak_);
 }
 
 }  // namespace casemate::docker

@@ -6,8 +6,8 @@
 
 namespace casemate::docker {
 
-// The counters of the attendant's own cgroup (version 2), in a guest whose init has opened its folder for it as
-// descriptor 3; elsewhere the engine reads them from outside.
+// The counters of the attendant's own cgroup (version 2), in a guest whose init has opened its folder for it
+// as descriptor 3; elsewhere the engine reads them from outside.
 class Cgroup {
  public:
   // Takes the descriptor, so that no program has it.

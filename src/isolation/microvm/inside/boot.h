@@ -16,12 +16,12 @@ struct BootOrder {
   std::uint32_t filter_length = 0;  // of struct sock_filter; they follow this
   std::int64_t realtime_s = 0;
   std::int64_t realtime_ns = 0;
-  std::uint64_t memory_bytes = 0;     // of the cgroup of all that runs there
-  std::uint64_t processes_max = 0;    // likewise, with the attendant
-  std::uint64_t scratch_bytes = 0;    // of /tmp, /dev/shm and /workspace together
-  std::uint64_t scratch_files = 0;    // likewise
-  std::uint64_t own_bytes = 0;        // of /casemate: our files and the secrets
-  std::uint64_t open_files_max = 0;   // hard, for the attendant and what it starts
+  std::uint64_t memory_bytes = 0;             // of the cgroup of all that runs there
+  std::uint64_t processes_max = 0;            // likewise, with the attendant
+  std::uint64_t scratch_bytes = 0;            // of /tmp, /dev/shm and /workspace together
+  std::uint64_t scratch_files = 0;            // likewise
+  std::uint64_t own_bytes = 0;                // of /casemate: our files and the secrets
+  std::uint64_t open_files_max = 0;           // hard, for the attendant and what it starts
   unsigned char entropy[kEntropyBytes] = {};  // NOLINT(modernize-avoid-c-arrays): of the wire
 };
 static_assert(sizeof(BootOrder) == 2 * 4 + 8 * 8 + BootOrder::kEntropyBytes);

@@ -178,7 +178,7 @@ void ReadAll(void* into, std::size_t size) {
 void Reseed(const BootOrder& order) {
   // rand_pool_info: two numbers and the bytes.
   std::array<unsigned, 2 + BootOrder::kEntropyBytes / sizeof(unsigned)> entropy{BootOrder::kEntropyBytes * 8,
-                                                                              BootOrder::kEntropyBytes};
+                                                                                BootOrder::kEntropyBytes};
   std::memcpy(&entropy[2], order.entropy, BootOrder::kEntropyBytes);
   const int random = open("/dev/urandom", O_RDWR | O_CLOEXEC);
   if (random < 0 || ioctl(random, RNDADDENTROPY, entropy.data()) != 0 || ioctl(random, RNDRESEEDCRNG) != 0)
@@ -200,7 +200,8 @@ void MountWritable(const BootOrder& order) {
     unsigned long flags;
   };
   constexpr unsigned long kSealed = MS_NOSUID | MS_NODEV;
-  constexpr std::array kPlaces = {Place{"tmp", "/tmp", 01777, MS_NOEXEC}, Place{"shm", "/dev/shm", 01777, MS_NOEXEC},
+  constexpr std::array kPlaces = {Place{"tmp", "/tmp", 01777, MS_NOEXEC},
+                                  Place{"shm", "/dev/shm", 01777, MS_NOEXEC},
                                   Place{"workspace", "/workspace", 0755, 0}};
   // One file system, so that its size is the limit of all of them together.
   Mount("tmpfs", "/scratch", "tmpfs", kSealed,
@@ -234,8 +235,10 @@ void DropPrivileges() {
   for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
     if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) Fail("drop its privileges");
   }
-  if (syscall(SYS_setgroups, 0, nullptr) != 0 || syscall(SYS_setresgid, kProgramId, kProgramId, kProgramId) != 0 ||
-      syscall(SYS_setresuid, kProgramId, kProgramId, kProgramId) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+  if (syscall(SYS_setgroups, 0, nullptr) != 0 ||
+      syscall(SYS_setresgid, kProgramId, kProgramId, kProgramId) != 0 ||
+      syscall(SYS_setresuid, kProgramId, kProgramId, kProgramId) != 0 ||
+      prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
     Fail("drop its privileges");
   // Gone, or it goes no further.
   __user_cap_header_struct head{_LINUX_CAPABILITY_VERSION_3, 0};
@@ -274,7 +277,8 @@ void DropPrivileges() {
   if (dup2(folder, kCgroupFd) < 0) Fail("place its descriptors");
   port = STDOUT_FILENO;
   sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
-  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) Fail("install the filter of system calls");
+  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0)
+    Fail("install the filter of system calls");
   std::string path = kAttendant;
   std::string word = kCgroupWord;
   std::array<char*, 3> argv = {path.data(), word.data(), nullptr};

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <vector>
+
+#include "casemate/backend.h"
+#include "casemate/explain.h"
+
+namespace casemate::microvm {
+
+// The machine of a run as a line that boots it (the port and the images by their names alone), emulated
+// unless /dev/kvm is open; a sentence where QEMU or the kernel is missing. Nothing is booted and no image is
+// made.
+std::vector<Document> ExplainGuest(const LaunchSpec& spec);
+
+}  // namespace casemate::microvm
