@@ -19,6 +19,9 @@ TierFinding Try(Backend& backend, Engine& engine) {
     return finding;
   }
   finding.report = *std::move(admitted);
+  // Nobody gets it unasked, and a trial would take half a minute for the first time.
+  finding.why_not = backend.why_never_chosen();
+  if (!finding.why_not.empty()) return finding;
   ExecutionRequest request;
   request.command = {"true"};
   request.isolation = backend.tier();

@@ -157,6 +157,25 @@ TEST(ChooseTierTest, TellsWhatItPassedOver) {
                                      {kContainer, "the request names the tier process"}}));
 }
 
+class NeverChosen : public fake::FakeBackend {
+ public:
+  NeverChosen() : FakeBackend(fake::Script{}, kMicrovm) {}
+  std::string why_never_chosen() override { return "it is emulated"; }
+};
+
+TEST(ChooseTierTest, TakesWhatIsNeverChosenByNameAlone) {
+  std::vector<std::unique_ptr<Backend>> backends;
+  backends.push_back(std::make_unique<NeverChosen>());
+  ExecutionRequest request;
+  request.require = kMicrovm;
+  const auto required = ChooseTier(backends, request, Policy{});
+  ASSERT_FALSE(required);
+  EXPECT_EQ(required.error().code, kUnavailable);
+  EXPECT_THAT(required.error().message, testing::HasSubstr("it is emulated"));
+  request.isolation = kMicrovm;
+  EXPECT_TRUE(ChooseTier(backends, request, Policy{}));
+}
+
 // A tier that another program makes.
 class RuntimeBackend : public fake::FakeBackend {
  public:

@@ -26,6 +26,15 @@ constexpr int kHardKillsMax = 8;
 constexpr std::size_t kWaitingMax = 1 << 20;
 constexpr int kTurnMs = 100;
 
+// An attendant lists 100 000 files at most, and a file that nobody writes any more does not grow. Behind it may be
+// a guest whose kernel is not ours any more.
+constexpr std::size_t kListedBytesMax = 32 << 20;
+
+std::unexpected<Error> TellsTooMuch() {
+  return Fail(ErrorCode::kUnavailable,
+              "the files cannot be collected: the sandbox tells more of them than can be; collect fewer");
+}
+
 void Signal(int event) {
   const std::uint64_t one = 1;
   (void)!write(event, &one, sizeof(one));
@@ -365,10 +374,13 @@ Expected<std::vector<OutputFile>> Carrier::Collect(const Sandbox::WantedFile& wa
   outgoing_ = EncodeWire(Wire::kList);
   WriteStream();
   std::vector<std::size_t> places;
+  std::size_t listed_bytes = 0;
   for (std::size_t place = 0;; ++place) {
     auto frame = NextFrame(deadline);
     if (!frame) return std::unexpected(frame.error());
     if (frame->kind == Wire::kListEnd) break;
+    listed_bytes += frame->payload.size();
+    if (listed_bytes > kListedBytesMax) return TellsTooMuch();
     const std::size_t space = frame->payload.find(' ');
     if (frame->kind != Wire::kListed || space == std::string::npos) continue;
     const std::string name = frame->payload.substr(space + 1);
@@ -390,7 +402,9 @@ Expected<std::vector<OutputFile>> Carrier::Collect(const Sandbox::WantedFile& wa
       auto frame = NextFrame(deadline);
       if (!frame) return std::unexpected(frame.error());
       if (frame->kind == Wire::kContentEnd) break;
-      if (frame->kind == Wire::kContent) file.bytes += frame->payload;
+      if (frame->kind != Wire::kContent) continue;
+      file.bytes += frame->payload;
+      if (static_cast<std::int64_t>(file.bytes.size()) > file.size_bytes) return TellsTooMuch();
     }
     file.size_bytes = static_cast<std::int64_t>(file.bytes.size());
     bytes_max -= file.size_bytes;
