@@ -26,8 +26,8 @@ constexpr int kHardKillsMax = 8;
 constexpr std::size_t kWaitingMax = 1 << 20;
 constexpr int kTurnMs = 100;
 
-// An attendant lists 100 000 files at most, and a file that nobody writes any more does not grow. Behind it may be
-// a guest whose kernel is not ours any more.
+// An attendant lists 100 000 files at most, and a file that nobody writes any more does not grow. Behind it
+// may be a guest whose kernel is not ours any more.
 constexpr std::size_t kListedBytesMax = 32 << 20;
 
 std::unexpected<Error> TellsTooMuch() {
