@@ -135,8 +135,14 @@ class Vm {
     auto frame = WaitForInit(deadline);
     if (!frame) return std::unexpected(frame.error());
     if (frame->kind == docker::Wire::kReady) return {};
-    return Fail(ErrorCode::kUnavailable, "the guest's init failed: it could not " + frame->payload,
-                LastWords(console_));
+    // "ERRNO what it was doing"
+    const std::string what = frame->payload.substr(frame->payload.find(' ') + 1);
+    return Fail(
+        ErrorCode::kUnavailable,
+        fmt::format("a guest's init could not {}; if an image is damaged, remove `microvm` of the state "
+                    "folder, and all are made anew",
+                    what),
+        fmt::format("errno {}", frame->payload.substr(0, frame->payload.find(' '))));
   }
 
   // One command of the monitor; `descriptor` goes with it where it is not -1. The answer's line.
