@@ -95,7 +95,7 @@ class ServeAudit(Case):
         verdict = json.loads(casemate.run(["audit", "verify", "--json"], env=self.env).stdout)
         self.assertTrue(verdict["intact"], verdict)
         self.assertIn("pruned", [finding["kind"] for finding in verdict["findings"]])
-        self.status("unavailable", "-c", "pass", env={**env, "CASEMATE_AUDIT_KEEP_BYTES": "some"})
+        self.status("rejected", "-c", "pass", env={**env, "CASEMATE_AUDIT_KEEP_BYTES": "some"})
 
 
 if __name__ == "__main__":

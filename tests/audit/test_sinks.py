@@ -181,7 +181,7 @@ class Sinks(Case):
         command = [shutil.which("rsyslogd"), "-n", "-f", str(config), "-i", str(self.place / "pid")]
         daemon = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            self.assertTrue(casemate.settle(lambda: not path.exists(), 20))
+            self.assertFalse(casemate.settle(lambda: not path.exists(), 20))
             self.ok("-c", "pass")
             self.ship(f"syslog:{path}")
             count = len(self.written())
@@ -206,7 +206,7 @@ class Sinks(Case):
             self.assertEqual(engine.run(code="pass", trace_parent=other + "0")[0], 200)
             self.assertEqual(engine.run(code="pass", trace_parent="nonsense")[0], 400)
             # Sent while it serves.
-            self.assertTrue(casemate.settle(lambda: len(collector.records()) < 7, 20))
+            self.assertFalse(casemate.settle(lambda: len(collector.records()) < 7, 20))
             metrics = engine.ask("GET", "/metrics")[1].decode()
         finally:
             self.assertEqual(engine.end(), 0)
@@ -235,7 +235,7 @@ class Sinks(Case):
             for _ in range(3):
                 status, result = engine.run(code="pass")
                 self.assertEqual((status, result["status"]), (200, "ok"))
-            self.assertTrue(casemate.settle(
+            self.assertFalse(casemate.settle(
                 lambda: b"casemate_audit_sink_failures_total" not in engine.ask("GET", "/metrics")[1], 20))
             metrics = engine.ask("GET", "/metrics")[1].decode()
             self.assertRegex(metrics, r'casemate_audit_sink_lag_records\{sink="otlp-[0-9a-f]{8}"\} 7\n')
@@ -253,7 +253,8 @@ class Sinks(Case):
         self.ok("-c", "pass")
         self.ok("-c", "pass")
         bad = next(r for r in self.written() if r["kind"] == "outcome")["hash"]
-        collector = self.collector(lambda path, body: (400 if bad in json.dumps(body) else 200, {"message": "no"}))
+        attribute = json.dumps({"key": "casemate.hash", "value": {"stringValue": bad}})
+        collector = self.collector(lambda path, body: (400 if attribute in json.dumps(body) else 200, {}))
         self.ship(f"otlp:{collector.url}", code=1)
         self.assertEqual([r["seq"] for r in collector.records()],
                          [r["seq"] for r in self.written() if r["hash"] != bad])
