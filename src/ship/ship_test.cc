@@ -28,7 +28,6 @@ using secrets::ScriptedClient;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
 using testing::StartsWith;
@@ -83,7 +82,7 @@ TEST(TargetTest, ReadsHeadersOfOpenTelemetry) {
 TEST(DatagramTest, WritesFieldsOfSeveralLinesWithTheirSize) {
   const std::string message = JournalMessage(Make(7, R"("status":"ok","caller":"a\nFORGED=1")"));
   EXPECT_THAT(message, StartsWith("MESSAGE={\"kind\""));
-  EXPECT_THAT(message, HasSubstr(std::string("CASEMATE_CALLER\n\x0a\0\0\0\0\0\0\0a\nFORGED=1\n", 36)));
+  EXPECT_THAT(message, HasSubstr(std::string("CASEMATE_CALLER\n\x0a\0\0\0\0\0\0\0a\nFORGED=1\n", 35)));
   EXPECT_THAT(message, HasSubstr("\nCASEMATE_SEQ=7\n"));
 }
 
@@ -258,7 +257,7 @@ TEST_F(ShipperTest, CountsWhatWasPrunedBeforeItsTurn) {
   const audit::SinkState& state = shipper->state();
   EXPECT_EQ(state.lost, pruned->through_seq - 1);
   EXPECT_EQ(state.sent + state.lost, state.seq);
-  EXPECT_THAT(told_.back(), HasSubstr("were pruned before they were sent"));
+  EXPECT_THAT(told_, testing::Contains(HasSubstr("were pruned before they were sent")));
 }
 
 TEST_F(ShipperTest, ANewSinkBeginsWithWhatThereIs) {
