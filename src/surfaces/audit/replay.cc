@@ -117,7 +117,7 @@ Expected<std::string> RunAgain(const std::string& request, const std::string& st
                                options);
   if (!done) return std::unexpected(done.error());
   const auto line = ParseBoundedValue(done->out, {.bytes_max = kBytesMax});
-  const std::string id = line && line->is_object() ? At(line->get_object(), "result.id") : "";
+  std::string id = line && line->is_object() ? At(line->get_object(), "result.id") : "";
   if (!id.empty()) return id;
   return Fail(ErrorCode::kInternal, "the program could not be run again", done->err.substr(0, 500));
 }

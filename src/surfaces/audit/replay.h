@@ -39,9 +39,9 @@ struct ReplayReport {
 // have; kInvalidRequest, with the reason, for one that cannot be run again as it was.
 Expected<ReplayReport> Replay(const ReplayRequest& request, AuditLog& log);
 
-// The request object of a recorded run, if it is still the program that ran; `intent` is its record.
+// The request object of a recorded run, if it is still the program that ran; `record` is its intent.
 // kInvalidRequest as above.
-Expected<std::string> ReplayableRequest(std::string_view intent,
+Expected<std::string> ReplayableRequest(std::string_view record,
                                         const std::map<std::string, std::string>& env);
 
 // Two runs, by both records of each.
