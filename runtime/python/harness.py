@@ -146,18 +146,18 @@ class _Helper:
         return pydoc.help(*args, **kwargs)
 
 
-class _PyplotHook:
-    """A finder that only waits for matplotlib: it names a backend that needs no display, unless the program has
-    chosen one, and makes pyplot's show() send the open figures whatever the backend."""
+class _LoadHook:
+    """A finder that only waits for one module, and calls `on_load` with it once it is loaded."""
 
-    def __init__(self, on_load):
-        self._on_load = on_load
+    def __init__(self, awaited, on_load):
+        self._awaited, self._on_load = awaited, on_load
 
     def find_spec(self, name, path=None, target=None):
-        if name == "matplotlib":
+        # matplotlib gets a backend that needs no display, unless the program has chosen one.
+        if name == "matplotlib" and self._awaited == "matplotlib.pyplot":
             import os
             os.environ.setdefault("MPLBACKEND", "agg")
-        if name != "matplotlib.pyplot":
+        if name != self._awaited:
             return None
         sys.meta_path.remove(self)
         for finder in sys.meta_path:
@@ -173,6 +173,16 @@ class _PyplotHook:
                 spec.loader.exec_module = exec_module
                 return spec
         return None
+
+
+def _seed(seed):
+    """Random numbers that another run with the same seed repeats."""
+    import random
+    random.seed(seed)
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed(seed)
+    else:
+        sys.meta_path.insert(0, _LoadHook("numpy.random", lambda module: module.seed(seed)))
 
 
 class _Compiled(BaseException):
@@ -289,7 +299,10 @@ def _prepare(options, frames, part, send):
     if "matplotlib.pyplot" in sys.modules:  # a warm cell's
         shower().take_over_show(sys.modules["matplotlib.pyplot"])
     else:
-        sys.meta_path.insert(0, _PyplotHook(lambda pyplot: shower().take_over_show(pyplot)))
+        # pyplot's show() sends the open figures whatever the backend.
+        sys.meta_path.insert(0, _LoadHook("matplotlib.pyplot", lambda pyplot: shower().take_over_show(pyplot)))
+    if "seed" in options:
+        _seed(options["seed"])
     try:
         # A killed program keeps the lines that it printed.
         sys.stdout.reconfigure(line_buffering=True)

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <vector>
 
 #include "audit/mapped_file.h"
 #include "audit/record.h"
 #include "audit/scan.h"
+#include "audit/sink_state.h"
 #include "audit/store.h"
 #include "base/errno.h"
 #include "model/json_value.h"
@@ -62,11 +65,16 @@ Expected<Pruned> Prune(const std::string& folder, const Retention& retention, Wr
     total += segment->bytes;
     segments.push_back(*std::move(segment));
   }
+  std::int64_t unsent_from = std::numeric_limits<std::int64_t>::max();
+  if (retention.spares_unsent) {
+    for (const auto& [name, sink] : ListSinks(folder)) unsent_from = std::min(unsent_from, sink.seq + 1);
+  }
   Pruned pruned;
   std::size_t count = 0;
   for (; count + 1 < segments.size(); ++count) {
     // A segment ends before the next one begins.
-    const bool old = retention.since_us && segments[count + 1].begins_us <= *retention.since_us;
+    const bool old = retention.since_us && segments[count + 1].begins_us <= *retention.since_us &&
+                     segments[count].last.seq < unsent_from;
     const bool large = retention.bytes_max && total > *retention.bytes_max;
     // What has no record to end with cannot be told of, and stays.
     if ((!old && !large) || segments[count].last.seq == 0) break;
@@ -80,7 +88,8 @@ Expected<Pruned> Prune(const std::string& folder, const Retention& retention, Wr
   if (auto sealed = writer.Checkpoint(); !sealed) return std::unexpected(std::move(sealed.error()));
   for (std::size_t i = 0; i < count; ++i) {
     const std::string path = SegmentPath(folder, segments[i].number);
-    if (::unlink(path.c_str()) != 0) {
+    // Another process may prune as well.
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
       return FailErrno(ErrorCode::kInternal, "a pruned part of the audit log cannot be removed: try again",
                        "unlink " + path);
     }

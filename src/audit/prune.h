@@ -13,6 +13,7 @@ namespace casemate::audit {
 struct Retention {
   std::optional<std::int64_t> since_us;   // records of this time and later, in microseconds since 1970
   std::optional<std::int64_t> bytes_max;  // of all segments together
+  bool spares_unsent = false;             // what a sink has not had yet goes only when bytes_max demands it
 };
 
 struct Pruned {

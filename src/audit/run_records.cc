@@ -1,26 +1,20 @@
 #include "audit/run_records.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "audit/record.h"
 #include "base/sha256.h"
 #include "base/utf8.h"
 #include "model/json_writer.h"
+#include "model/trace_parent.h"
 
 namespace casemate::audit {
 namespace {
 
 // The writer makes U+FFFD of a character that was cut in two.
 std::string_view Cut(std::string_view text) { return text.substr(0, kTextBytesMax); }
-
-// W3C Trace Context, 3.2: "00-<32 hex>-<16 hex>-<2 hex>". It comes from outside, and any other text stays
-// there.
-bool IsTraceParent(std::string_view text) {
-  constexpr std::string_view kForm = "xx-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
-  return std::ranges::equal(text, kForm, [](char c, char form) {
-    return form == '-' ? c == '-' : (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-  });
-}
 
 JsonWriter Start(std::string_view kind, const std::string& id) {
   JsonWriter writer;
@@ -176,6 +170,32 @@ void WriteLeft(JsonWriter& writer, const RunOutcome& outcome) {
   });
 }
 
+// Some are the harness's, and so a program's word: only what looks like a step's name is taken.
+bool IsStepName(std::string_view name) {
+  constexpr std::size_t kNameBytesMax = 40;
+  return !name.empty() && name.size() <= kNameBytesMax && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+  });
+}
+
+void WriteTimings(JsonWriter& writer, const std::vector<Timing>& timings) {
+  std::vector<std::pair<std::string_view, std::int64_t>> steps;
+  for (const Timing& timing : timings) {
+    if (!IsStepName(timing.step)) continue;
+    const auto same =
+        std::ranges::find(steps, timing.step, &std::pair<std::string_view, std::int64_t>::first);
+    if (same != steps.end()) {
+      same->second += timing.microseconds;
+    } else if (steps.size() < kListMax) {
+      steps.emplace_back(timing.step, timing.microseconds);
+    }
+  }
+  writer.Key("timings_us");
+  writer.BeginObject();
+  for (const auto& [name, microseconds] : steps) writer.Field(name, microseconds);
+  writer.EndObject();
+}
+
 }  // namespace
 
 Digest DigestOf(std::string_view bytes) {
@@ -191,8 +211,14 @@ std::string EncodeIntent(const RunIntent& intent) {
   if (IsTraceParent(request.origin.trace_parent)) writer.Field("trace_parent", request.origin.trace_parent);
   writer.Field("language", Cut(request.command.empty() ? std::string_view(request.language) : "command"));
   WriteDigest(writer, "code", intent.code);
-  if (intent.kept_code) writer.Field("code_text", intent.kept_code->text());
-  if (intent.kept_input) writer.Field("input_text", intent.kept_input->text());
+  if (intent.seed) writer.Field("seed", *intent.seed);
+  if (intent.kept) {
+    writer.Key("program");
+    writer.Raw(intent.kept->request());
+    // It is no longer the program that ran.
+    if (intent.kept_redacted) writer.Field("program_redacted", true);
+  }
+  if (!intent.not_kept.empty()) writer.Field("program_not_kept", Cut(intent.not_kept));
   if (!request.args.empty()) writer.Field("args_count", request.args.size());
   WriteGiven(writer, request);
   WritePolicy(writer, intent);
@@ -206,6 +232,12 @@ std::string EncodeIntent(const RunIntent& intent) {
 std::string EncodeOutcome(const RunOutcome& outcome) {
   const ExecutionResult& result = *outcome.result;
   JsonWriter writer = Start("outcome", result.id);
+  if (outcome.origin != nullptr) {
+    const Origin& origin = *outcome.origin;
+    writer.Field("surface", Cut(origin.surface));
+    if (!origin.session.empty()) writer.Field("session", Cut(origin.session));
+    if (IsTraceParent(origin.trace_parent)) writer.Field("trace_parent", origin.trace_parent);
+  }
   writer.Field("status", StatusName(result.status));
   writer.Field("exit_code", result.exit_code);
   writer.Field("signal", result.signal);
@@ -238,6 +270,7 @@ std::string EncodeOutcome(const RunOutcome& outcome) {
     writer.EndObject();
   });
   WriteUsage(writer, result.usage);
+  WriteTimings(writer, result.timings);
   return std::move(writer).Take();
 }
 

@@ -13,7 +13,7 @@
 // The two records of a run. They hold digests, sizes, names and references, and no value: of a variable its
 // name, of a secret its name and where it is kept, of data its SHA-256 and size. Text that people chose
 // (names, paths, remedies) is cut at kTextBytesMax. The one exception is the program that a profile asks to
-// keep, with its input: KeptText below is the only way in for it.
+// keep, with its data: KeptProgram below is the only way in for it.
 
 namespace casemate::audit {
 
@@ -26,15 +26,14 @@ struct Digest {
 };
 Digest DigestOf(std::string_view bytes);
 
-// A program's text as it may be kept: it must have passed the redactor. Replay compares its digest with the
-// program's own, so a text in which something was replaced is told as no longer the program.
-class KeptText {
+// A request object without its variables, as it may be kept: it must have passed the redactor.
+class KeptProgram {
  public:
-  explicit KeptText(std::string text) : text_(std::move(text)) {}
-  const std::string& text() const { return text_; }
+  explicit KeptProgram(JsonText request) : request_(std::move(request)) {}
+  const JsonText& request() const { return request_; }
 
  private:
-  std::string text_;
+  JsonText request_;
 };
 
 struct RunIntent {
@@ -45,14 +44,17 @@ struct RunIntent {
   std::string policy_sha256;                     // of the complete policy; empty when there was none yet
   std::string environment_sha256;                // likewise
   const EnforcementReport* isolation = nullptr;  // null when no tier was asked
-  std::optional<KeptText> kept_code;
-  std::optional<KeptText> kept_input;
+  std::optional<std::uint32_t> seed;
+  std::optional<KeptProgram> kept;
+  bool kept_redacted = false;  // something was taken out of it
+  std::string not_kept;        // why, when its profile wants it kept
 };
 
 struct RunOutcome {
   const ExecutionResult* result = nullptr;  // not owned
   Digest stdout_digest;
   Digest stderr_digest;
+  const Origin* origin = nullptr;  // not owned; null leaves it out
 };
 
 // Bodies for Writer::Append.

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/errno.h"
+#include "base/file.h"
 #include "base/sha256.h"
 
 namespace casemate::audit {
@@ -79,6 +80,12 @@ std::optional<Head> DecodeHead(std::string_view text) {
   // The encoding is the check: of what was read, to the byte.
   if (head.segment < 1 || EncodeHead(head) != text) return std::nullopt;
   return head;
+}
+
+std::optional<Head> ReadHead(const std::string& folder) {
+  constexpr std::size_t kHeadBytesMax = 512;
+  const auto text = ReadFile(HeadPath(folder), kHeadBytesMax);
+  return text ? DecodeHead(*text) : std::nullopt;
 }
 
 }  // namespace casemate::audit

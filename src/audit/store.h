@@ -16,6 +16,7 @@
 //   00000001.jsonl     segments, each the continuation of the one before; only the last one grows
 //   signing.key        the seed of the key that signs checkpoints (0600), made with the log
 //   signing.pub        its public half, in hexadecimal digits
+//   sinks/NAME.json    how far a sink is (sink_state.h)
 //   index.db           SQLite, made by queries of the segments; can be removed at any time
 
 namespace casemate::audit {
@@ -38,5 +39,7 @@ struct Head {
 std::string EncodeHead(const Head& head);
 // nullopt when a byte of it is not as EncodeHead made it.
 std::optional<Head> DecodeHead(std::string_view text);
+// The log's, as it is at this moment; nullopt when there is none or it is damaged.
+std::optional<Head> ReadHead(const std::string& folder);
 
 }  // namespace casemate::audit

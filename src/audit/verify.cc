@@ -35,7 +35,7 @@ class Examination {
       : folder_(std::move(folder)), options_(options), public_key_(std::move(public_key)) {}
 
   Expected<AuditVerdict> Run() {
-    const std::optional<Head> before = ReadHead();
+    const std::optional<Head> before = ReadHead(folder_);
     const auto segments = ListSegments(folder_);
     if (!segments) return std::unexpected(segments.error());
     for (const std::int64_t segment : *segments) {
@@ -66,11 +66,6 @@ class Examination {
     std::size_t size;
     std::string sha256;
   };
-
-  std::optional<Head> ReadHead() const {
-    const auto text = ReadFile(HeadPath(folder_), 4096);
-    return text ? DecodeHead(*text) : std::nullopt;
-  }
 
   void Find(Severity severity, std::string kind, std::int64_t seq, std::string message) {
     if (verdict_.findings.size() >= kFindingsMax) return;
@@ -266,7 +261,7 @@ class Examination {
   }
 
   void JudgeEnd(const std::optional<Head>& before) {
-    const std::optional<Head> after = ReadHead();
+    const std::optional<Head> after = ReadHead(folder_);
     if (leftover_) {
       const bool late = after && after->segment == leftover_->segment && leftover_->offset >= after->size;
       if (late) {

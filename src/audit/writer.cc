@@ -22,6 +22,7 @@
 #include <chrono>
 
 #include "audit/checkpoint.h"
+#include "audit/prune.h"
 #include "base/clock.h"
 #include "base/errno.h"
 #include "base/file.h"
@@ -119,7 +120,20 @@ Expected<void> Writer::Append(std::vector<std::string> bodies) {
   if (auto appended = AppendLocked(std::move(bodies)); !appended) return appended;
   ++written_;
   if (options_.resident && !thread_.joinable()) StartThread();
-  return options_.sync == SyncPolicy::kDisk ? Sync(lock) : Expected<void>();
+  auto synced = options_.sync == SyncPolicy::kDisk ? Sync(lock) : Expected<void>();
+  if (!std::exchange(rotated_, false)) return synced;
+  lock.unlock();
+  KeepWithin();
+  return synced;
+}
+
+// Prunes by itself. What cannot go now is looked at again; `casemate audit prune` says what is in its way.
+void Writer::KeepWithin() {
+  const KeepOptions& keep = options_.keep;
+  if (!keep.age_us && !keep.bytes_max) return;
+  Retention retention{.bytes_max = keep.bytes_max, .spares_unsent = true};
+  if (keep.age_us) retention.since_us = WallUs() - *keep.age_us;
+  (void)Prune(folder_, retention, *this);
 }
 
 Expected<void> Writer::Checkpoint() {
@@ -152,6 +166,7 @@ Expected<void> Writer::AppendLocked(std::vector<std::string> bodies) {
       return Unrecorded("fdatasync " + SegmentPath(folder_, head_.segment), errno);
     }
     if (auto moved = MoveOn(head_.segment + 1, head_.last); !moved) return moved;
+    rotated_ = true;
   }
   std::ranges::move(bodies, std::back_inserter(all));
   std::string lines;
@@ -314,7 +329,9 @@ void Writer::StartThread() {
 void Writer::Background() {
   constexpr std::chrono::seconds kSyncEvery{1};
   constexpr std::int64_t kCheckpointEveryUs = 60'000'000;
+  constexpr std::int64_t kPruneEveryUs = 3'600'000'000;
   std::int64_t signed_at_us = MonotonicUs();
+  std::int64_t pruned_at_us = signed_at_us - kPruneEveryUs;
   std::unique_lock lock(mutex_);
   for (bool last = false; !last;) {
     wake_.wait_for(lock, kSyncEvery, [this] { return ending_; });
@@ -324,6 +341,12 @@ void Writer::Background() {
       lock.unlock();
       // A log that cannot be written is told by the next run, which is refused.
       (void)Checkpoint();
+      lock.lock();
+    }
+    if (!last && MonotonicUs() - pruned_at_us >= kPruneEveryUs) {
+      pruned_at_us = MonotonicUs();
+      lock.unlock();
+      KeepWithin();
       lock.lock();
     }
     if (synced_ < written_) (void)Sync(lock);

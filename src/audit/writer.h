@@ -18,12 +18,20 @@
 
 namespace casemate::audit {
 
+// What of the log is kept without anyone's asking. Whole segments go, the oldest first, and a record says so;
+// what a sink has not had yet stays until `bytes_max` demands its room.
+struct KeepOptions {
+  std::optional<std::int64_t> age_us;     // records of this age and younger
+  std::optional<std::int64_t> bytes_max;  // of all segments together
+};
+
 struct WriterOptions {
   std::string state_dir;
   SyncPolicy sync = SyncPolicy::kWritten;
   std::int64_t segment_bytes_max = std::int64_t{64} << 20;
   std::int64_t checkpoint_every = 1000;  // records
   std::int64_t lock_ms = 2000;           // for which other writers are waited for
+  KeepOptions keep;  // looked at when a segment is full, and every hour of a resident process
   // The process stays: a thread brings records to the disk within a second, and signs once a minute.
   bool resident = false;
   FileOps* files = nullptr;  // not owned; null for the host's
@@ -63,6 +71,7 @@ class Writer {
   Expected<void> AddCheckpoint(std::string& lines, Head& head);
   Expected<void> Sync(std::unique_lock<std::mutex>& lock);
   bool TailMatches() const;
+  void KeepWithin();
   void StartThread();
   void Background();
 
@@ -81,6 +90,7 @@ class Writer {
   std::int64_t written_ = 0;  // appends
   std::int64_t synced_ = 0;   // of them
   bool syncing_ = false;
+  bool rotated_ = false;  // since what is old was last looked at
 
   std::condition_variable wake_;
   bool ending_ = false;

@@ -15,6 +15,8 @@
 #include "isolation/microvm/microvm_backend.h"
 #include "isolation/oci/oci_backend.h"
 #include "isolation/process/process_backend.h"
+#include "policy/age.h"
+#include "policy/units.h"
 #include "sessions/session_store.h"
 
 namespace casemate {
@@ -26,15 +28,49 @@ std::string FindLockFolder() {
   return HomeFolder() + "/.local/state/casemate";
 }
 
+const char* Variable(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing sets variables
+  return value != nullptr && *value != '\0' ? value : nullptr;
+}
+
 // What the host's administrator says wins.
 Expected<SyncPolicy> FindSyncPolicy(SyncPolicy wanted) {
-  const char* name =
-      std::getenv("CASEMATE_AUDIT_SYNC");  // NOLINT(concurrency-mt-unsafe): nothing sets variables
-  if (name == nullptr || *name == '\0') return wanted;
+  const char* name = Variable("CASEMATE_AUDIT_SYNC");
+  if (name == nullptr) return wanted;
   const auto policy = ParseSyncPolicy(name);
   if (policy) return *policy;
   return Fail(ErrorCode::kInvalidRequest,
               fmt::format("CASEMATE_AUDIT_SYNC is \"{}\": it must be written or disk", name));
+}
+
+// How long a part of the audit log gets before the next one is begun.
+Expected<std::int64_t> FindSegmentBytes() {
+  constexpr std::int64_t kMost = std::int64_t{512} << 20U;
+  const char* const text = Variable("CASEMATE_AUDIT_SEGMENT_BYTES");
+  if (text == nullptr) return audit::WriterOptions().segment_bytes_max;
+  const auto bytes = ParseBytes(text);
+  if (bytes && *bytes >= kKiB && *bytes <= kMost) return *bytes;
+  return Fail(ErrorCode::kInvalidRequest,
+              fmt::format("CASEMATE_AUDIT_SEGMENT_BYTES is \"{}\": it must be a size from 1k to 512m", text));
+}
+
+// How much of it is kept.
+Expected<audit::KeepOptions> FindKeep() {
+  const auto read = [](const char* name, Expected<std::int64_t> (*parse)(std::string_view),
+                       std::optional<std::int64_t>& field) -> Expected<void> {
+    const char* const text = Variable(name);
+    if (text == nullptr) return {};
+    const auto value = parse(text);
+    if (!value) return Fail(ErrorCode::kInvalidRequest, fmt::format("{}: {}", name, value.error().message));
+    field = *value;
+    return {};
+  };
+  audit::KeepOptions keep;
+  if (auto age = read("CASEMATE_AUDIT_KEEP", ParseAgeUs, keep.age_us); !age)
+    return std::unexpected(age.error());
+  if (auto bytes = read("CASEMATE_AUDIT_KEEP_BYTES", ParseBytes, keep.bytes_max); !bytes)
+    return std::unexpected(bytes.error());
+  return keep;
 }
 
 EngineParts ComposeParts(const EngineOptions& options) {
@@ -72,8 +108,15 @@ Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options) {
   parts.resident = options.warm.enabled;
   const auto sync = FindSyncPolicy(options.audit_sync);
   if (!sync) return std::unexpected(sync.error());
-  parts.audit = std::make_shared<audit::Writer>(
-      audit::WriterOptions{.state_dir = parts.state_dir, .sync = *sync, .resident = parts.resident});
+  const auto keep = FindKeep();
+  if (!keep) return std::unexpected(keep.error());
+  const auto segment_bytes = FindSegmentBytes();
+  if (!segment_bytes) return std::unexpected(segment_bytes.error());
+  parts.audit = std::make_shared<audit::Writer>(audit::WriterOptions{.state_dir = parts.state_dir,
+                                                                     .sync = *sync,
+                                                                     .segment_bytes_max = *segment_bytes,
+                                                                     .keep = *keep,
+                                                                     .resident = parts.resident});
   return MakeEngineOf(std::move(parts));
 }
 

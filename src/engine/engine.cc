@@ -109,7 +109,7 @@ class FlowEngine : public Engine {
     if (auto added = AddRestricted(checked->policy.checks, parts_.state_dir, launch->spec); !added)
       return std::unexpected(added.error());
     watch.Mark("plan");
-    auto noted = recorder.Begin(result, checked->policy, (*environment)->view);
+    auto noted = recorder.Begin(result, *checked, (*environment)->view, *scrubber);
     if (!noted) return std::unexpected(noted.error());
     watch.Mark("audit");
     std::unique_ptr<RunNetwork> network;

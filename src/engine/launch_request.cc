@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <sys/random.h>
+
 #include <algorithm>
+#include <charconv>
 #include <climits>
 #include <cstdlib>
 #include <filesystem>
@@ -14,6 +17,7 @@
 #include "model/json.h"
 #include "model/schema.h"
 #include "policy/glob.h"
+#include "policy/profile.h"
 #include "policy/resolver.h"
 #include "runtime/python_program.h"
 
@@ -63,6 +67,29 @@ Expected<void> CheckWords(const std::vector<std::string>& words, std::string_vie
     }
   }
   return {};
+}
+
+constexpr const char* kSeed = "CASEMATE_SEED";
+
+bool IsOfPython(const std::pair<const std::string, std::string>& variable) {
+  return variable.first.starts_with("PYTHON");
+}
+
+// Of a program that has one its interpreter reads PYTHONHASHSEED, and with it whatever else it takes from
+// variables.
+Expected<std::optional<std::uint32_t>> FindSeed(const ExecutionRequest& request) {
+  const auto given = request.env.find(kSeed);
+  if (given == request.env.end()) return std::nullopt;
+  std::uint32_t seed = 0;
+  const char* const last = given->second.data() + given->second.size();
+  const auto [end, error] = std::from_chars(given->second.data(), last, seed);
+  if (error != std::errc() || end != last)
+    return Invalid("CASEMATE_SEED must be a whole number from 0 to 4294967295");
+  const auto other = std::ranges::find_if(request.env, IsOfPython);
+  if (other == request.env.end()) return seed;
+  return Invalid(fmt::format(
+      "the variable {} would change the interpreter of a program with a seed: leave one of them out",
+      other->first));
 }
 
 Expected<void> CheckVariables(const std::map<std::string, std::string>& env) {
@@ -167,7 +194,8 @@ Expected<void> AddProgram(const ExecutionRequest& request, const CheckedRequest&
     return {};
   }
   auto program = MakePythonProgram(request, launch.spec.environment, checked.policy.limits,
-                                   checked.input ? &*checked.input : nullptr, harness, checked.policy.checks);
+                                   checked.input ? &*checked.input : nullptr, harness, checked.policy.checks,
+                                   checked.seed);
   if (!program) return std::unexpected(program.error());
   launch.spec.argv = std::move(program->argv);
   launch.spec.root_files = std::move(program->root_files);
@@ -207,7 +235,15 @@ Expected<CheckedRequest> CheckRequest(const ExecutionRequest& request) {
   if (auto files = CheckFiles(request, policy->limits); !files) return std::unexpected(files.error());
   auto input = CheckInput(request);
   if (!input) return std::unexpected(input.error());
-  return CheckedRequest{*std::move(policy), *std::move(input)};
+  const bool keep_program = KeepsProgram(policy->name);
+  auto seed = request.code ? FindSeed(request) : Expected<std::optional<std::uint32_t>>(std::nullopt);
+  if (!seed) return std::unexpected(seed.error());
+  if (keep_program && request.code && !*seed && std::ranges::none_of(request.env, IsOfPython)) {
+    std::uint32_t drawn = 0;
+    (void)!getrandom(&drawn, sizeof drawn, 0);
+    *seed = drawn;
+  }
+  return CheckedRequest{*std::move(policy), *std::move(input), keep_program, *seed};
 }
 
 Expected<Launch> MakeLaunch(const std::string& id, const ExecutionRequest& request,
@@ -223,6 +259,8 @@ Expected<Launch> MakeLaunch(const std::string& id, const ExecutionRequest& reque
   if (auto added = AddProgram(request, checked, harness, launch); !added)
     return std::unexpected(added.error());
   for (const auto& [name, value] : request.env) launch.spec.env[name] = value;
+  if (checked.seed) launch.spec.env["PYTHONHASHSEED"] = fmt::format("{}", *checked.seed);
+  if (checked.seed) launch.spec.env[kSeed] = fmt::format("{}", *checked.seed);
   return launch;
 }
 

@@ -16,6 +16,10 @@ namespace casemate {
 struct CheckedRequest {
   Policy policy;
   std::optional<JsonText> input;
+  bool keep_program = false;  // in the audit log
+  // What random, numpy.random and the order of sets follow from: the variable CASEMATE_SEED, or what is drawn
+  // for a program that is kept. Such a program starts cold.
+  std::optional<std::uint32_t> seed;
 };
 
 // Checks everything that can be checked without a sandbox: exactly one of code and command, names of files

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "model/json.h"
+#include "model/request_json.h"
 #include "policy/limit_table.h"
 
 namespace casemate {
@@ -73,14 +75,44 @@ std::string RunRecorder::IntentBody(const ExecutionResult& result) const {
   }
   intent.policy_sha256 = policy_sha256_;
   intent.environment_sha256 = environment_sha256_;
+  intent.seed = seed_;
+  intent.kept = kept_;
+  intent.kept_redacted = kept_redacted_;
+  intent.not_kept = not_kept_;
   if (!result.isolation.enforced.empty()) intent.isolation = &result.isolation;
   return audit::EncodeIntent(intent);
 }
 
-Expected<void> RunRecorder::Begin(const ExecutionResult& result, const Policy& policy,
-                                  const EnvironmentView& environment) {
+// All of the request but the values of its variables, which no record has.
+void RunRecorder::Keep(Scrubber& scrubber) {
+  constexpr std::size_t kKeptBytesMax = std::size_t{8} << 20U;
+  ExecutionRequest kept = request_;
+  kept.env.clear();
+  const auto text = EncodeRequest(kept);
+  if (!text) {
+    not_kept_ = text.error().message;
+    return;
+  }
+  if (text->size() > kKeptBytesMax) {
+    not_kept_ = fmt::format("the program and its data have {} bytes, and at most {} are kept", text->size(),
+                            kKeptBytesMax);
+    return;
+  }
+  const auto json = ParseJson(*text, {kKeptBytesMax, kJsonDepthCeiling});
+  if (!json) {
+    not_kept_ = json.error().message;
+    return;
+  }
+  kept_.emplace(scrubber.Clean(*json, "audit"));
+  kept_redacted_ = kept_->request() != *json;
+}
+
+Expected<void> RunRecorder::Begin(const ExecutionResult& result, const CheckedRequest& checked,
+                                  const EnvironmentView& environment, Scrubber& scrubber) {
   if (writer_ == nullptr) return {};
-  policy_sha256_ = HashPolicy(policy);
+  policy_sha256_ = HashPolicy(checked.policy);
+  seed_ = checked.seed;
+  if (checked.keep_program) Keep(scrubber);
   environment_sha256_ = HashEnvironment(environment);
   auto written = writer_->Append({IntentBody(result)});
   begun_ = written.has_value();
@@ -94,7 +126,8 @@ Expected<void> RunRecorder::End(const ExecutionResult& result) {
   if (!begun_) bodies.push_back(IntentBody(result));
   bodies.push_back(audit::EncodeOutcome({.result = &result,
                                          .stdout_digest = {stdout_.Hex(), stdout_bytes_},
-                                         .stderr_digest = {stderr_.Hex(), stderr_bytes_}}));
+                                         .stderr_digest = {stderr_.Hex(), stderr_bytes_},
+                                         .origin = &request_.origin}));
   return writer_->Append(std::move(bodies));
 }
 

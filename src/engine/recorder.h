@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "audit/run_records.h"
@@ -10,6 +12,8 @@
 #include "casemate/event.h"
 #include "casemate/request.h"
 #include "casemate/result.h"
+#include "engine/launch_request.h"
+#include "engine/scrub.h"
 
 namespace casemate {
 
@@ -23,13 +27,15 @@ class RunRecorder : public EventSink {
 
   void OnEvent(const Event& event) override;
 
-  // Records what is about to run. On an error it must not.
-  Expected<void> Begin(const ExecutionResult& result, const Policy& policy,
-                       const EnvironmentView& environment);
+  // Records what is about to run, with its program as `scrubber` lets it out where the profile keeps it. On
+  // an error it must not run.
+  Expected<void> Begin(const ExecutionResult& result, const CheckedRequest& checked,
+                       const EnvironmentView& environment, Scrubber& scrubber);
   // Records what came of it; of a run that did not get as far as Begin(), its intent too.
   Expected<void> End(const ExecutionResult& result);
 
  private:
+  void Keep(Scrubber& scrubber);
   std::string IntentBody(const ExecutionResult& result) const;
 
   audit::Writer* writer_;
@@ -39,6 +45,10 @@ class RunRecorder : public EventSink {
   bool refused_ = false;  // the log itself
   std::string policy_sha256_;
   std::string environment_sha256_;
+  std::optional<std::uint32_t> seed_;
+  std::optional<audit::KeptProgram> kept_;
+  bool kept_redacted_ = false;
+  std::string not_kept_;
   Sha256 stdout_;
   Sha256 stderr_;
   std::int64_t stdout_bytes_ = 0;

@@ -26,6 +26,7 @@ class Scrubber {
   // As they come.
   Display Clean(const Display& display);
   Denial Clean(const Denial& denial);
+  JsonText Clean(const JsonText& value, std::string_view where) { return redactor_->Json(value, where); }
   std::string CleanText(std::string_view text, std::string_view where) { return Text(text, where); }
   // What is in `result` but did not come through the above: value, error, files where the request asks for
   // it, denials from `denials_done` on. Fills in `redactions`.

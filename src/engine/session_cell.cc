@@ -158,7 +158,9 @@ Expected<void> SessionCell::Launch(EnvironmentSource& environments) {
   spec_ = std::move(launch->spec);
   spec_.secrets = secrets_;
   spec_.session = token_;
-  if (auto noted = opening_.Begin(whole_, checked->policy, view_); !noted) return noted;
+  auto scrubber = Scrubber::Make(base_, secrets_);
+  if (!scrubber) return std::unexpected(scrubber.error());
+  if (auto noted = opening_.Begin(whole_, *checked, view_, **scrubber); !noted) return noted;
   if (admitted->backend->tier() != Tier::kContainer) {
     return Fail(ErrorCode::kUnavailable,
                 fmt::format("the tier {} has no sessions: use isolation \"container\"",
@@ -218,7 +220,7 @@ Expected<void> SessionCell::Run(const ExecutionRequest& step, Scrubber& scrubber
   spec_.policy.limits = checked->policy.limits;
   ask.bytes = EncodeStep(step, checked->policy.limits, {++steps_, interrupts_},
                          checked->input ? &*checked->input : nullptr);
-  if (auto noted = recorder.Begin(result, checked->policy, view_); !noted) return noted;
+  if (auto noted = recorder.Begin(result, *checked, view_, scrubber); !noted) return noted;
   watch.Mark("audit");
   Perform(step, scrubber, recorder, ask, result);
   watch.Mark("run");

@@ -18,10 +18,10 @@ namespace casemate {
 namespace {
 
 // Steps that the engine and its tiers name; a program's own are its word, and left out.
-constexpr std::array<std::string_view, 17> kSteps = {
-    "check", "environment", "admit",     "plan",           "audit",           "prepare",
-    "clone", "cgroup",      "ids",       "mounts",         "drop_privileges", "exec",
-    "run",   "teardown",    "take_cell", "fork_on_demand", "adapt_cell"};
+constexpr std::array<std::string_view, 21> kSteps = {
+    "check", "inspect",  "secrets",   "egress_proxy",   "redact",    "environment", "admit",           "plan",
+    "audit", "prepare",  "clone",     "cgroup",         "ids",       "mounts",      "drop_privileges", "exec",
+    "run",   "teardown", "take_cell", "fork_on_demand", "adapt_cell"};
 constexpr std::array<std::string_view, 5> kDenialKinds = {"syscall", "network", "path", "limit", "import"};
 
 // Which limit a status tells of; "" for none.
@@ -105,6 +105,7 @@ void MeteredEngine::Count(const ExecutionRequest& request, const ExecutionResult
   durations_.try_emplace(request.origin.surface, DurationHistogram()).first->second.Observe(seconds);
   for (const Timing& timing : result.timings) {
     if (std::ranges::find(kSteps, timing.step) == kSteps.end()) continue;
+    if (timing.step == "secrets") secrets_resolved_ += static_cast<std::int64_t>(request.secrets.size());
     steps_.try_emplace(timing.step, StepHistogram())
         .first->second.Observe(static_cast<double>(timing.microseconds) / 1e6);
   }
@@ -123,7 +124,7 @@ void MeteredEngine::Count(const ExecutionRequest& request, const ExecutionResult
   stderr_bytes_ += static_cast<double>(result.usage.stderr_bytes);
 }
 
-std::string MeteredEngine::Text() const {
+std::string MeteredEngine::Text(const std::vector<Part>& parts) const {
   Exposition out;
   {
     const std::lock_guard lock(mutex_);
@@ -131,6 +132,7 @@ std::string MeteredEngine::Text() const {
   }
   WritePools(out);
   WriteProcess(out);
+  for (const Part& part : parts) part(out);
   return std::move(out).Take();
 }
 
@@ -154,6 +156,8 @@ void MeteredEngine::WriteRuns(Exposition& out) const {
   counts("casemate_denials_total", "What programs were refused.", "kind", denials_);
   counts("casemate_redactions_total",
          "What was taken out of what left, by rule; \"known\" are values of runs.", "rule", redactions_);
+  out.Family("casemate_secrets_resolved_total", "counter", "Secrets whose values runs were given.");
+  out.Sample({}, static_cast<double>(secrets_resolved_));
   counts("casemate_limits_hit_total", "Runs that a limit ended.", "limit", limits_);
   out.Family("casemate_sandbox_memory_peak_bytes", "histogram", "Peak memory of each run.");
   memory_.Write(out, {});

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -25,8 +26,10 @@ class MeteredEngine : public Engine {
   std::vector<PoolStatus> Pools() const override { return engine_.Pools(); }
   Sessions* sessions() override { return engine_.sessions(); }
 
+  // What others add, each for itself: families that are in no other part.
+  using Part = std::function<void(Exposition&)>;
   // All metrics, in Prometheus' text format.
-  std::string Text() const;
+  std::string Text(const std::vector<Part>& parts = {}) const;
 
  private:
   using RunKey = std::tuple<std::string, std::string, std::string>;  // status, tier, surface
@@ -46,6 +49,7 @@ class MeteredEngine : public Engine {
   std::map<std::string, std::int64_t> denials_;
   std::map<std::string, std::int64_t> limits_;
   std::map<std::string, std::int64_t> redactions_;
+  std::int64_t secrets_resolved_ = 0;
   Histogram memory_;
   double cpu_seconds_ = 0;
   double stdout_bytes_ = 0;

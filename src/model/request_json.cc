@@ -8,6 +8,7 @@
 #include "model/base64.h"
 #include "model/json.h"
 #include "model/json_fields.h"
+#include "model/trace_parent.h"
 
 namespace casemate {
 namespace {
@@ -250,6 +251,15 @@ Done ReadComplexity(const JsonField& field, ExecutionRequest& request) {
   });
 }
 
+Done ReadTraceParent(const JsonField& field, ExecutionRequest& request) {
+  auto text = field.String();
+  if (!text) return std::unexpected(text.error());
+  if (!IsTraceParent(*text))
+    return Refuse("\"trace_parent\" must be a W3C trace context: 00-<32 hex digits>-<16>-<2>");
+  request.origin.trace_parent = *std::move(text);
+  return {};
+}
+
 struct FieldReader {
   std::string_view name;
   Done (*read)(const JsonField&, ExecutionRequest&);
@@ -286,6 +296,7 @@ constexpr std::array kFields = {
     FieldReader{"checks", ReadChecks},
     FieldReader{"allowed_packages", ReadTexts<&Request::allowed_packages>},
     FieldReader{"complexity", ReadComplexity},
+    FieldReader{"trace_parent", ReadTraceParent},
 };
 
 std::string KnownFields() {

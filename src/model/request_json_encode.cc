@@ -7,6 +7,7 @@
 #include "model/json.h"
 #include "model/json_writer.h"
 #include "model/request_json.h"
+#include "model/trace_parent.h"
 
 namespace casemate {
 namespace {
@@ -233,6 +234,7 @@ Expected<std::string> EncodeRequest(const ExecutionRequest& request) {
   if (request.checks) writer.Text("checks", ChecksModeName(*request.checks));
   writer.Texts("allowed_packages", request.allowed_packages);
   writer.Complexity(request.complexity);
+  if (IsTraceParent(request.origin.trace_parent)) writer.Text("trace_parent", request.origin.trace_parent);
   return writer.Take();
 }
 

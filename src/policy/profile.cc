@@ -14,6 +14,7 @@
 #include <toml++/toml.h>
 
 #include "policy/nearest.h"
+#include "policy/resolver.h"
 #include "policy/units.h"
 #include "policy/validate.h"
 
@@ -23,8 +24,9 @@ namespace {
 // More than any profile needs; a bound on what the TOML reader is given.
 constexpr std::size_t kProfileBytesMax = 256 * 1024;
 
-constexpr std::array<std::string_view, 7> kProfileKeys = {
-    "allowed_packages", "checks", "complexity", "description", "limits", "network", "require_limits"};
+constexpr std::array<std::string_view, 8> kProfileKeys = {"allowed_packages", "checks",        "complexity",
+                                                          "description",      "keep_program",  "limits",
+                                                          "network",          "require_limits"};
 constexpr std::array<std::string_view, 2> kLimitKeys = {"value", "reason"};
 
 // Makes errors that say where in which profile.
@@ -186,6 +188,9 @@ Expected<Policy> ParseProfile(std::string_view name, std::string_view toml_text)
       const auto* flag = node.as_boolean();
       if (flag == nullptr) return report.Refuse(node.source(), "require_limits must be true or false.");
       policy.require_limits = flag->get();
+    } else if (key == "keep_program") {
+      const auto* flag = node.as_boolean();
+      if (flag == nullptr) return report.Refuse(node.source(), "keep_program must be true or false.");
     } else if (key == "network") {
       const auto* text = node.as_string();
       if (text == nullptr) return report.Refuse(node.source(), "network must be a string; put it in quotes.");
@@ -204,6 +209,13 @@ Expected<Policy> ParseProfile(std::string_view name, std::string_view toml_text)
     }
   }
   return policy;
+}
+
+bool KeepsProgram(std::string_view profile) {
+  // The usual run parses nothing.
+  if (profile == "default") return false;
+  const toml::parse_result parsed = toml::parse(PolicyResolver::ProfileText(profile));
+  return parsed && parsed.table()["keep_program"].value_or(false);
 }
 
 }  // namespace casemate

@@ -12,6 +12,7 @@ namespace casemate {
 //
 //   description = "For grading small exercises."   # optional
 //   require_limits = true                          # optional
+//   keep_program = true                            # optional; in the audit log
 //   network = "none"                               # optional; or "allow:HOST[:PORT],..."
 //   checks = "checked"                             # optional: open, checked or restricted
 //   allowed_packages = ["os.path"]                 # optional
@@ -24,5 +25,8 @@ namespace casemate {
 //
 // `name` becomes Policy::name and appears in errors, which say line and column. Errors: kInvalidRequest.
 Expected<Policy> ParseProfile(std::string_view name, std::string_view toml_text);
+
+// Whether the built-in profile of that name asks for its programs to be kept in the audit log.
+bool KeepsProgram(std::string_view profile);
 
 }  // namespace casemate

@@ -16,7 +16,7 @@ std::string_view PolicyProfile(std::string_view path);
 
 namespace {
 
-constexpr std::array<std::string_view, 3> kProfiles = {"default", "strict", "data"};
+constexpr std::array<std::string_view, 4> kProfiles = {"default", "strict", "data", "recorded"};
 
 // The default profile is Limits{} itself (a test holds them together), so that the usual run parses nothing.
 Expected<Policy> BaseOf(std::string_view profile) {

@@ -20,7 +20,7 @@ bool IsPlainFileName(std::string_view name) {
 
 std::string HarnessOptions(const std::string& code_name, const std::vector<std::string>& args,
                            const EnvironmentView& environment, const Limits& limits,
-                           const ChecksPolicy& checks) {
+                           const ChecksPolicy& checks, std::optional<std::uint32_t> seed) {
   JsonWriter options;
   options.BeginObject();
   options.Field("filename", "/code/" + code_name);
@@ -37,6 +37,7 @@ std::string HarnessOptions(const std::string& code_name, const std::vector<std::
   options.Field("result_bytes_max", limits.result_bytes_max);
   options.Field("result_depth_max", limits.result_depth_max);
   options.Field("displays_bytes_max", limits.displays_bytes_max);
+  if (seed) options.Field("seed", *seed);
   if (checks.mode == ChecksMode::kRestricted) {
     options.Key("restricted");
     options.BeginArray();
@@ -49,21 +50,25 @@ std::string HarnessOptions(const std::string& code_name, const std::vector<std::
 
 Expected<PythonProgram> MakePythonProgram(const ExecutionRequest& request, const EnvironmentView& environment,
                                           const Limits& limits, const JsonText* input,
-                                          std::vector<RootFile> harness, const ChecksPolicy& checks) {
+                                          std::vector<RootFile> harness, const ChecksPolicy& checks,
+                                          std::optional<std::uint32_t> seed) {
   if (!IsPlainFileName(request.code_name)) {
     return Fail(ErrorCode::kInvalidRequest,
                 "The code's name must be a plain file name such as main.py, without \"/\".");
   }
   const std::string code = request.code.value_or("");
   PythonProgram program;
-  program.argv = {
-      environment.python,          "-I", "-S", harness.front().path, fmt::format("{}", kRequestFd),
-      fmt::format("{}", kResultFd)};
+  program.argv = {environment.python,
+                  seed ? "-s" : "-I",
+                  "-S",
+                  harness.front().path,
+                  fmt::format("{}", kRequestFd),
+                  fmt::format("{}", kResultFd)};
   program.root_files = std::move(harness);
   program.root_files.push_back({"/code/" + request.code_name, code});
   // Plots need no screen, and the caches of matplotlib a place that can be written.
-  program.request_bytes = EncodeFrame(
-      FrameType::kOptions, HarnessOptions(request.code_name, request.args, environment, limits, checks));
+  program.request_bytes = EncodeFrame(FrameType::kOptions, HarnessOptions(request.code_name, request.args,
+                                                                          environment, limits, checks, seed));
   program.request_bytes += EncodeFrame(FrameType::kCode, code);
   if (input != nullptr) program.request_bytes += EncodeFrame(FrameType::kInput, input->text());
   program.request_bytes += EncodeFrame(FrameType::kGo, {});

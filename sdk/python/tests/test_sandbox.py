@@ -3,6 +3,7 @@
 
 import asyncio
 import dataclasses
+import datetime
 import json
 import os
 import pathlib
@@ -177,6 +178,19 @@ class Streams(Case):
             if isinstance(event, casemate.Stdout):
                 break
         self.eventually(lambda: self.sandbox.health()["running"] == 0)
+
+    def test_the_audit_log_tells_of_runs(self):
+        done = self.sandbox.run("raise ValueError")
+        (run,) = self.sandbox.get_audit_log(id=done.id)
+        self.assertEqual((run.status, run.code_sha256, run.surface), ("error", done.code_sha256, "http"))
+        self.assertLessEqual(run.started, run.ended)
+        hour = datetime.timedelta(hours=1)
+        self.assertIn(done.id, [r.id for r in self.sandbox.get_audit_log(since=hour, status="error", denial=None)])
+        self.assertEqual(self.sandbox.get_audit_log(until=hour), [])
+        with self.assertRaises(casemate.RequestRefused):
+            self.sandbox.get_audit_log(limit=0)
+        with self.assertRaises(ValueError):
+            self.sandbox.get_audit_log(since=datetime.datetime(2026, 1, 1))
 
     def test_an_exception_of_a_callback_cancels_the_run(self):
         def stop(text):

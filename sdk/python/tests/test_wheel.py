@@ -57,7 +57,7 @@ class Wheel(unittest.TestCase):
     def test_is_for_this_kind_of_machine_and_any_python(self):
         self.assertRegex(self.wheel.name, rf"^casemate-0\.1\.0-py3-none-(many)?linux\w*_{os.uname().machine}\.whl$")
         names = zipfile.ZipFile(self.wheel).namelist()
-        programs = ("casemate", "casemate-server", "casemate-audit", "casemate-env")
+        programs = ("casemate", "casemate-server", "casemate-audit", "casemate-env", "casemate-ship")
         for name in ("py.typed", "tools.json", *(f"_bin/{program}" for program in programs)):
             self.assertIn(f"casemate/{name}", names)
         self.assertFalse([name for name in names if "test" in name or "__pycache__" in name])

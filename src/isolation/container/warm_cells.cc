@@ -31,10 +31,17 @@ constexpr std::int64_t kSessionRetryMs = 20;
 
 // Variables that an interpreter and its libraries read once, when they start: a program that has one of its
 // own starts cold.
-constexpr std::array<std::string_view, 9> kReadAtStart = {
-    "LANG", "LC_",       "LANGUAGE",  // the C library's locale, the encoding of stdout
-    "LD_",  "GLIBC_",    "MALLOC_",   // the loader, malloc
-    "OMP_", "OPENBLAS_", "MKL_",      // numpy's threads
+constexpr std::array<std::string_view, 10> kReadAtStart = {
+    "LANG",
+    "LC_",
+    "LANGUAGE",  // the C library's locale, the encoding of stdout
+    "LD_",
+    "GLIBC_",
+    "MALLOC_",  // the loader, malloc
+    "OMP_",
+    "OPENBLAS_",
+    "MKL_",            // numpy's threads
+    "PYTHONHASHSEED",  // the order of sets
 };
 
 std::string WhyCold(const LaunchSpec& spec, const Host& host) {

@@ -7,9 +7,11 @@
 #include <csignal>
 #include <functional>
 
+#include "audit/export_record.h"
 #include "audit/follow.h"
 #include "audit/prune.h"
 #include "audit/record.h"
+#include "audit/sink_state.h"
 #include "audit/store.h"
 #include "base/state_dir.h"
 #include "casemate/audit.h"
@@ -18,7 +20,9 @@
 #include "surfaces/audit/audit_text.h"
 #include "surfaces/audit/export.h"
 #include "surfaces/audit/lines_out.h"
+#include "surfaces/audit/replay.h"
 #include "surfaces/cli/exit_code.h"
+#include "surfaces/cli/hand_over.h"
 #include "surfaces/cli/summary.h"
 
 namespace casemate {
@@ -45,7 +49,8 @@ class AuditSession {
         Entry{"list", &AuditSession::List},     Entry{"show", &AuditSession::Show},
         Entry{"tail", &AuditSession::Tail},     Entry{"stats", &AuditSession::Stats},
         Entry{"export", &AuditSession::Export}, Entry{"verify", &AuditSession::Verify},
-        Entry{"prune", &AuditSession::Prune},
+        Entry{"prune", &AuditSession::Prune},   Entry{"replay", &AuditSession::ReplayRun},
+        Entry{"sinks", &AuditSession::Sinks},
     };
     const auto* const entry = std::ranges::find(kTable, options_.command, &Entry::name);
     const Expected<int> code = (this->*entry->command)();
@@ -118,7 +123,7 @@ class AuditSession {
     }
     const bool ocsf = options_.format == "ocsf";
     return Done(log_.Records(options_.filter, [this, ocsf](std::string_view record) {
-      const auto line = ocsf ? ExportOcsf(record) : ExportRecord(record);
+      const auto line = ocsf ? ExportOcsf(record) : audit::ExportRecord(record);
       return !line || out_.Add(*line);
     }));
   }
@@ -145,6 +150,22 @@ class AuditSession {
     return kExitOk;
   }
 
+  Expected<int> ReplayRun() {
+    const auto report = Replay({options_.id, options_.state_dir, options_.env}, log_);
+    if (!report) return std::unexpected(report.error());
+    Say(options_.json ? ReplayJson(*report) : ReplayText(*report));
+    return report->same() ? kExitOk : kExitUnhealthy;
+  }
+
+  Expected<int> Sinks() {
+    const auto head = audit::ReadHead(Folder());
+    for (const auto& [name, state] : audit::ListSinks(Folder())) {
+      const std::int64_t lag = head ? std::max<std::int64_t>(head->last.seq - state.seq, 0) : 0;
+      Say(options_.json ? SinkJson(name, state, lag) : SinkLine(state, lag));
+    }
+    return kExitOk;
+  }
+
   static Expected<int> Done(const Expected<void>& done) {
     if (!done) return std::unexpected(done.error());
     return kExitOk;
@@ -161,6 +182,7 @@ class AuditSession {
 
 int AuditMain(const std::vector<std::string>& words, const CliStreams& streams) {
   std::signal(SIGPIPE, SIG_IGN);
+  if (!words.empty() && words[0] == "ship") return HandOver("casemate-ship", words, streams);
   const auto options = ParseAuditOptions(words, audit::WallUs());
   if (!options) return Tell(options.error(), streams);
   if (options->command == "help")

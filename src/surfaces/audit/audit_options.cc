@@ -9,6 +9,7 @@
 
 #include "audit/record.h"
 #include "casemate/status.h"
+#include "policy/age.h"
 #include "policy/nearest.h"
 #include "policy/units.h"
 
@@ -16,9 +17,6 @@ namespace casemate {
 namespace {
 
 using Applied = Expected<void>;
-
-constexpr std::int64_t kUsInMs = 1000;
-constexpr std::int64_t kDayUs = 86'400'000'000;
 
 std::unexpected<Error> Refuse(std::string message) {
   return Fail(ErrorCode::kInvalidRequest, std::move(message));
@@ -33,20 +31,6 @@ Expected<std::int64_t> Number(std::string_view text, std::int64_t min) {
   return value;
 }
 
-// "30d", or what ParseDurationMs takes.
-Expected<std::int64_t> DurationUs(std::string_view text) {
-  constexpr std::int64_t kDaysMax = 36'500;
-  if (text.ends_with('d')) {
-    const auto days = Number(text.substr(0, text.size() - 1), 0);
-    if (!days || *days > kDaysMax) return Refuse(fmt::format("\"{}\" is no number of days", text));
-    return *days * kDayUs;
-  }
-  const auto ms = ParseDurationMs(text);
-  if (!ms) return std::unexpected(ms.error());
-  if (*ms < 0 || *ms > kDaysMax * kDayUs / kUsInMs) return Refuse(fmt::format("\"{}\" is too long", text));
-  return *ms * kUsInMs;
-}
-
 // A time as records write it, as much of it as was given, or how long ago.
 Expected<std::int64_t> TimeUs(std::string_view text, std::int64_t now_us) {
   constexpr std::string_view kMidnight = "0000-00-00T00:00:00.000000Z";
@@ -57,7 +41,7 @@ Expected<std::int64_t> TimeUs(std::string_view text, std::int64_t now_us) {
     whole += kMidnight.substr(given.size());
     if (const auto time = audit::ParseTime(whole)) return *time;
   }
-  const auto ago = DurationUs(text);
+  const auto ago = ParseAgeUs(text);
   if (ago) return now_us - *ago;
   return Refuse(
       fmt::format("\"{}\" is neither a time (2026-11-21T14:00:00Z, in UTC) nor how long ago (1h, 7d)", text));
@@ -103,6 +87,13 @@ Applied SetFormat(AuditOptions& options, std::string_view value, std::int64_t /*
     return Refuse(fmt::format("there is no format \"{}\": it is jsonl, csv or ocsf", value));
   }
   options.format = value;
+  return {};
+}
+
+Applied AddEnv(AuditOptions& options, std::string_view value, std::int64_t /*now_us*/) {
+  const std::size_t equals = value.find('=');
+  if (equals == std::string_view::npos || equals == 0) return Refuse("write it as NAME=VALUE");
+  options.env[std::string(value.substr(0, equals))] = value.substr(equals + 1);
   return {};
 }
 
@@ -171,7 +162,7 @@ constexpr std::array kFlags = {
     AuditFlag{"expect", "SEQ:HASH", " verify ", SetExpected, "a record that must be there, as noted earlier"},
     AuditFlag{"older-than", "AGE", " prune ",
               [](AuditOptions& o, std::string_view v, std::int64_t) -> Applied {
-                const auto age = DurationUs(v);
+                const auto age = ParseAgeUs(v);
                 if (!age) return std::unexpected(age.error());
                 return o.older_than_us = *age, Applied();
               },
@@ -183,6 +174,7 @@ constexpr std::array kFlags = {
                 return o.keep_bytes = *bytes, Applied();
               },
               "remove the oldest segments until no more than that is left, for instance 1g"},
+    AuditFlag{"env", "NAME=VALUE", " replay ", AddEnv, "a variable that the run had; records have no values"},
     AuditFlag{"json", "", "",
               [](AuditOptions& o, std::string_view, std::int64_t) { return o.json = true, Applied(); },
               "JSON, an object a line"},
@@ -207,6 +199,11 @@ constexpr std::array kCommands = {
     AuditCommand{"verify", "",
                  "recompute every hash and check every signature; exit code 1 when one does not hold"},
     AuditCommand{"prune", "", "remove the oldest part, and record that"},
+    AuditCommand{"sinks", "", "how far each sink is, and what it lacks"},
+    AuditCommand{"ship", "",
+                 "send records to syslog, journald or a collector; \"casemate audit ship --help\""},
+    AuditCommand{"replay", "ID",
+                 "run a kept program again, and compare; exit code 1 when it came out otherwise"},
 };
 
 bool Takes(const AuditFlag& flag, std::string_view command) {
@@ -219,7 +216,8 @@ Expected<void> ApplyWord(AuditOptions& options, const std::vector<std::string>& 
   if (word == "-f") word = "--follow";
   if (word == "-n") word = "--lines";
   if (!word.starts_with("--")) {
-    if (options.command != "show" || !options.id.empty()) {
+    const bool takes_id = options.command == "show" || options.command == "replay";
+    if (!takes_id || !options.id.empty()) {
       return Refuse(fmt::format("casemate audit {} takes no \"{}\"", options.command, word));
     }
     options.id = word;
@@ -253,7 +251,7 @@ Expected<AuditOptions> ParseAuditOptions(const std::vector<std::string>& words, 
   const bool help = words.empty() || std::ranges::any_of(words, [](const std::string& word) {
                       return word == "--help" || word == "-h" || word == "help";
                     });
-  if (help) {
+  if (help && (words.empty() || words[0] != "ship")) {
     options.command = "help";
     return options;
   }
@@ -268,8 +266,9 @@ Expected<AuditOptions> ParseAuditOptions(const std::vector<std::string>& words, 
     if (auto applied = ApplyWord(options, words, i, now_us); !applied)
       return std::unexpected(applied.error());
   }
-  if (options.command == "show" && options.id.empty()) {
-    return Refuse("which run? \"casemate audit list\" has the ids; write casemate audit show ID");
+  if ((options.command == "show" || options.command == "replay") && options.id.empty()) {
+    return Refuse(fmt::format("which run? \"casemate audit list\" has the ids; write casemate audit {} ID",
+                              options.command));
   }
   if (options.command == "prune" && !options.older_than_us && !options.keep_bytes) {
     return Refuse("say what to remove, with --older-than 90d or --keep-bytes 1g");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,7 +14,7 @@ namespace casemate {
 // `casemate audit`'s command line.
 struct AuditOptions {
   std::string command;  // "list", "show", ...; "help"
-  std::string id;       // of show
+  std::string id;       // of show and replay
   std::string state_dir;
   AuditFilter filter;
   AuditVerifyOptions verify;
@@ -22,6 +23,7 @@ struct AuditOptions {
   std::optional<std::int64_t> keep_bytes;     // of prune
   std::int64_t lines = 10;                    // of tail
   bool follow = false;
+  std::map<std::string, std::string> env;  // of replay
   bool json = false;
 };
 

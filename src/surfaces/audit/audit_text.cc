@@ -94,6 +94,32 @@ std::string RecordText(std::string_view record, const Style& style) {
   return text;
 }
 
+std::string SinkLine(const audit::SinkState& state, std::int64_t lag) {
+  std::string line =
+      fmt::format("{}  at record {}, {} behind, {} sent, {} lost, {} shortened, last {}",
+                  EscapeForTerminal(state.target), state.seq, lag, state.sent, state.lost, state.shortened,
+                  state.last_sent_us > 0 ? audit::FormatTime(state.last_sent_us) : "never");
+  if (!state.trouble.empty()) line += "\n    waits: " + EscapeForTerminal(state.trouble);
+  return line + "\n";
+}
+
+std::string SinkJson(const std::string& name, const audit::SinkState& state, std::int64_t lag) {
+  JsonWriter writer;
+  writer.BeginObject();
+  writer.Field("name", name);
+  writer.Field("target", state.target);
+  writer.Field("seq", state.seq);
+  writer.Field("lag", lag);
+  writer.Field("sent", state.sent);
+  writer.Field("lost", state.lost);
+  writer.Field("shortened", state.shortened);
+  writer.Field("failures", state.failures);
+  writer.Field("last_sent_us", state.last_sent_us);
+  writer.Field("trouble", state.trouble);
+  writer.EndObject();
+  return std::move(writer).Take() + "\n";
+}
+
 std::string VerdictText(const AuditVerdict& verdict, const Style& style) {
   std::string text;
   for (const AuditFinding& finding : verdict.findings) {

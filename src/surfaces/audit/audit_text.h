@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "audit/sink_state.h"
 #include "casemate/audit.h"
 #include "measure/latency.h"
 #include "surfaces/cli/terminal.h"
@@ -22,6 +23,10 @@ std::string TailLine(std::string_view record, const Style& style);
 
 // A record with a member a line.
 std::string RecordText(std::string_view record, const Style& style);
+
+// How far a sink is; `lag` in records.
+std::string SinkLine(const audit::SinkState& state, std::int64_t lag);
+std::string SinkJson(const std::string& name, const audit::SinkState& state, std::int64_t lag);
 
 std::string VerdictText(const AuditVerdict& verdict, const Style& style);
 std::string VerdictJson(const AuditVerdict& verdict);

@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/serialize.hpp>
-
+#include "audit/export_record.h"
 #include "audit/record.h"
 #include "model/json_value.h"
 #include "model/json_writer.h"
@@ -42,14 +41,6 @@ constexpr int kLaunch = 1;
 constexpr int kTerminate = 2;
 
 }  // namespace
-
-std::optional<std::string> ExportRecord(std::string_view record) {
-  auto object = Read(record);
-  if (!object) return std::nullopt;
-  if (!object->contains("code_text") && !object->contains("input_text")) return std::string(record);
-  for (const char* kept : {"code_text", "input_text"}) object->erase(kept);
-  return boost::json::serialize(*object);
-}
 
 std::optional<std::string> ExportOcsf(std::string_view record) {
   const auto object = Read(record);
@@ -95,7 +86,8 @@ std::optional<std::string> ExportOcsf(std::string_view record) {
   writer.EndObject();
   if (const auto code = FindInt(*object, "exit_code")) writer.Field("exit_code", *code);
   // All else of the record, without what was kept of the program.
-  const auto rest = ParseJson(ExportRecord(record).value_or("{}"), {.bytes_max = audit::kRecordBytesMax});
+  const auto rest =
+      ParseJson(audit::ExportRecord(record).value_or("{}"), {.bytes_max = audit::kRecordBytesMax});
   if (rest) {
     writer.Key("unmapped");
     writer.Raw(*rest);

@@ -8,10 +8,6 @@
 
 namespace casemate {
 
-// A record for elsewhere: without a kept program's text and input. Its hash is still the log's, and no longer
-// of these bytes when there were some. nullopt when it is no record.
-std::optional<std::string> ExportRecord(std::string_view record);
-
 // The record as an event of the Open Cybersecurity Schema Framework 1.3: Process Activity (1007), Launch for
 // an intent and Terminate for an outcome.
 std::optional<std::string> ExportOcsf(std::string_view record);

@@ -47,6 +47,7 @@ constexpr std::string_view kHelp =
     "  top                     what a resident engine does at this moment\n"
     "  audit COMMAND           what ran, who asked, what was refused; \"casemate audit --help\" lists its "
     "commands\n"
+    "  replay ID               run a recorded program again, and compare what came of it\n"
     "  env COMMAND             packages and images that programs run with; \"casemate env --help\" lists its "
     "commands\n"
     "  try DIR                 run someone's program with its packages, and say what it touched\n"
@@ -148,6 +149,11 @@ int Reporting(const Words& words, const CliServices& services, const CliStreams&
 int Audit(const Words& words, const CliServices& /*services*/, const CliStreams& streams) {
   return HandOver("casemate-audit", words, streams);
 }
+int Replay(const Words& words, const CliServices& /*services*/, const CliStreams& streams) {
+  Words all = words;
+  all.insert(all.begin(), "audit");
+  return HandOver("casemate-audit", all, streams);
+}
 int Environments(const Words& words, const CliServices& /*services*/, const CliStreams& streams) {
   return HandOver("casemate-env", words, streams);
 }
@@ -174,6 +180,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"secrets", With<SecretsCommandLine>},
     {"keys", Alone<KeysCommandLine>},
     {"audit", Audit},
+    {"replay", Replay},
     {"top", Alone<TopCommandLine>},
     {"bench", With<BenchCommandLine>},
     {"explain", With<ExplainCommandLine>},

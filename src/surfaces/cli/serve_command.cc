@@ -18,11 +18,16 @@
 #include "base/errno.h"
 #include "base/state_dir.h"
 #include "base/unique_fd.h"
+#include "casemate/redactor.h"
 #include "keys/key_store.h"
+#include "log/logged_engine.h"
+#include "log/logger.h"
+#include "metrics/audit_metrics.h"
 #include "metrics/metered_engine.h"
 #include "surfaces/cli/exit_code.h"
 #include "surfaces/cli/serve_options.h"
 #include "surfaces/cli/serve_signals.h"
+#include "surfaces/cli/serve_sinks.h"
 #include "surfaces/cli/stream_writer.h"
 #include "surfaces/cli/summary.h"
 #include "surfaces/http/server.h"
@@ -116,11 +121,57 @@ std::string Join(http::Server& server, Network& network) {
   return told;
 }
 
+// The engine takes them from there, as that of any command does. Before the first thread.
+void SetAuditVariables(const ServeOptions& options) {
+  const auto set = [](const char* name, const std::string& value) {
+    if (!value.empty()) ::setenv(name, value.c_str(), 1);  // NOLINT(concurrency-mt-unsafe): as above
+  };
+  set("CASEMATE_AUDIT_KEEP", options.audit_keep);
+  set("CASEMATE_AUDIT_KEEP_BYTES", options.audit_keep_bytes);
+}
+
+Logger::Clean Cleaner(Redactor& redactor) {
+  return [&redactor](std::string_view text) { return redactor.Text(text, "log").text(); };
+}
+
+// casemate-ship as long as this lives; null where there is no sink.
+Expected<std::unique_ptr<SinkProcess>> StartSinks(const ServeOptions& options, Logger& logger) {
+  if (options.audit_sinks.empty()) return nullptr;
+  std::vector<std::string> words = {"--follow",
+                                    "--state-dir",
+                                    FindStateDir(options.engine.state_dir),
+                                    "--timeout",
+                                    fmt::format("{}ms", SinkProcess::kDrainMs),
+                                    "--log-level",
+                                    std::string(LogLevelName(options.log_level)),
+                                    "--log-format",
+                                    options.log_format == LogFormat::kJson ? "json" : "logfmt"};
+  for (const std::string& sink : options.audit_sinks) words.insert(words.end(), {"--sink", sink});
+  return SinkProcess::Start(
+      std::move(words), [&logger](const std::string& sentence) { logger.Log(LogLevel::kError, sentence); });
+}
+
+// The families of /metrics that are not of runs.
+std::vector<MeteredEngine::Part> MoreMetrics(const ServeOptions& options, const http::Handler& handler,
+                                             const Logger& logger) {
+  return {[&handler](Exposition& out) {
+            out.Family("casemate_queue_waiting", "gauge", "Requests that wait for a place to run at.");
+            out.Sample({}, handler.waiting());
+          },
+          [&logger](Exposition& out) {
+            out.Family("casemate_log_lines_dropped_total", "counter", "Log lines that nobody read in time.");
+            out.Sample({}, static_cast<double>(logger.dropped()));
+          },
+          [state_dir = FindStateDir(options.engine.state_dir)](Exposition& out) {
+            WriteAuditMetrics(state_dir, out);
+          }};
+}
+
 }  // namespace
 
 int ServeCommandLine(const std::vector<std::string>& words, const CliServices& services,
                      const CliStreams& streams) {
-  const auto options = ParseServeOptions(words);
+  auto options = ParseServeOptions(words);
   if (!options) return Refuse(options.error(), streams);
   if (options->help) return WritePatiently(streams.out, ServeHelp(), -1) == 0 ? kExitOk : kExitFailed;
   const std::string path = options->socket.empty() ? http::DefaultSocketPath() : options->socket;
@@ -141,18 +192,29 @@ int ServeCommandLine(const std::vector<std::string>& words, const CliServices& s
   if (!listener) return Refuse(listener.error(), streams);
   auto network = OpenNetwork(*options);
   if (!network) return Refuse(network.error(), streams);
+  const auto redactor = MakeRedactor({}, {});
+  if (!redactor) return Refuse(redactor.error(), streams);
+  Logger logger(streams.err, options->log_level, options->log_format, Cleaner(**redactor));
+  SetAuditVariables(*options);
+  // Before the engine, so that it outlives it: the last record is the engine's own, at its end.
+  const auto sinks = StartSinks(*options, logger);
+  if (!sinks) return Refuse(sinks.error(), streams);
   const auto engine = services.make_engine(options->engine);
   if (!engine) return Refuse(engine.error(), streams);
 
-  MeteredEngine metered(**engine, CASEMATE_VERSION);
+  LoggedEngine logged(**engine, logger);
+  MeteredEngine metered(logged, CASEMATE_VERSION);
+  std::vector<MeteredEngine::Part> parts;
   http::Handler handler(
-      metered, CASEMATE_VERSION, [&metered] { return metered.Text(); }, HandlerOptionsOf(*options));
+      metered, CASEMATE_VERSION, [&] { return metered.Text(parts); }, HandlerOptionsOf(*options));
+  parts = MoreMetrics(*options, handler, logger);
   http::Server server(*std::move(listener), handler, options->server);
   const std::string also = Join(server, *network);
-  WritePatiently(streams.err, fmt::format("casemate: serving at {}{} (process {})\n", path, also, ::getpid()),
-                 -1);
+  logger.Log(LogLevel::kInfo, fmt::format("serving at {}{}", path, also),
+             {{"pid", fmt::format("{}", ::getpid())}, {"version", CASEMATE_VERSION}});
   NotifyManager("READY=1");
   server.Serve(stop.valid() ? stop.get() : signals.fd(), options->drain_ms);
+  logger.Log(LogLevel::kInfo, "stopped serving");
   // Who made it for this engine may not be there any more. What is not empty stays.
   if (stop.valid()) ::rmdir(path.substr(0, path.rfind('/')).c_str());
   return kExitOk;

@@ -8,6 +8,7 @@
 #include <limits>
 #include <string_view>
 
+#include "policy/age.h"
 #include "policy/nearest.h"
 #include "policy/units.h"
 #include "surfaces/http/tcp.h"
@@ -117,6 +118,45 @@ Applied SetQueue(ServeOptions& options, std::string_view value) {
   return {};
 }
 
+Applied AddSink(ServeOptions& options, std::string_view value) {
+  // What follows the colon is for casemate-ship to read.
+  constexpr std::array<std::string_view, 4> kKinds = {"syslog", "journald", "otlp", "otlp-traces"};
+  if (std::ranges::find(kKinds, value.substr(0, value.find(':'))) == kKinds.end()) {
+    return Refuse(fmt::format(
+        "\"{}\" is no sink: write syslog[:SOCKET], journald[:SOCKET], otlp:URL or otlp-traces:URL", value));
+  }
+  options.audit_sinks.emplace_back(value);
+  return {};
+}
+
+Applied SetKeep(ServeOptions& options, std::string_view value) {
+  const auto age = ParseAgeUs(value);
+  if (!age) return std::unexpected(age.error());
+  options.audit_keep = value;
+  return {};
+}
+
+Applied SetKeepBytes(ServeOptions& options, std::string_view value) {
+  const auto bytes = ParseBytes(value);
+  if (!bytes) return std::unexpected(bytes.error());
+  options.audit_keep_bytes = value;
+  return {};
+}
+
+Applied SetLogLevel(ServeOptions& options, std::string_view value) {
+  const auto level = ParseLogLevel(value);
+  if (!level) return Refuse(fmt::format("\"{}\" is none of debug, info, warning and error", value));
+  options.log_level = *level;
+  return {};
+}
+
+Applied SetLogFormat(ServeOptions& options, std::string_view value) {
+  const auto format = ParseLogFormat(value);
+  if (!format) return Refuse(fmt::format("\"{}\" is neither logfmt nor json", value));
+  options.log_format = *format;
+  return {};
+}
+
 Applied SetOrigin(ServeOptions& options, std::string_view value) {
   const bool origin = (value.starts_with("http://") || value.starts_with("https://")) &&
                       value.find_first_of("\r\n ,") == value.npos && !value.ends_with('/');
@@ -167,6 +207,16 @@ constexpr std::array kFlags = {
     ServeFlag{"max-runs", "COUNT", SetRuns, "programs at one time; more wait (256)"},
     ServeFlag{"queue-timeout", "TIME", SetQueue,
               "how long they wait before they are told to come back (30s)"},
+    ServeFlag{"audit-sink", "SINK", AddSink,
+              "send the audit log's records there: syslog[:SOCKET], journald[:SOCKET], otlp:URL, "
+              "otlp-traces:URL; may be repeated (casemate audit ship --help)"},
+    ServeFlag{"audit-keep", "AGE", SetKeep,
+              "remove segments of the audit log that are older, for instance 90d (keeps all)"},
+    ServeFlag{"audit-keep-bytes", "SIZE", SetKeepBytes,
+              "remove its oldest segments when all have more, for instance 10g (keeps all)"},
+    ServeFlag{"log-level", "LEVEL", SetLogLevel,
+              "of what goes to stderr: debug (each run), info, warning or error (info)"},
+    ServeFlag{"log-format", "FORMAT", SetLogFormat, "logfmt or json (logfmt)"},
     ServeFlag{"insecure-no-tls", "",
               [](ServeOptions& o, std::string_view) -> Applied {
                 o.insecure_no_tls = true;

@@ -6,6 +6,7 @@
 
 #include "casemate/engine.h"
 #include "casemate/error.h"
+#include "log/logger.h"
 #include "surfaces/http/connection.h"
 #include "surfaces/http/runs.h"
 
@@ -23,6 +24,11 @@ struct ServeOptions {
   std::string tls_key;
   std::vector<std::string> cors_origins;
   http::RunLimits runs;
+  std::string audit_keep;  // for $CASEMATE_AUDIT_KEEP and $CASEMATE_AUDIT_KEEP_BYTES; "" leaves them
+  std::string audit_keep_bytes;
+  std::vector<std::string> audit_sinks;  // as `casemate audit ship` takes them
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kLogfmt;
   bool insecure_no_tls = false;  // keys and programs cross a network in the clear
   bool insecure_no_key = false;  // whoever reaches the address may do everything
   bool help = false;

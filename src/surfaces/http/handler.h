@@ -46,6 +46,7 @@ class Handler {
   void BeginDrain() { runs_.BeginDrain(); }
   bool draining() const { return runs_.draining(); }
   int running() const { return runs_.running(); }
+  int waiting() const { return runs_.waiting(); }
   // Ends what runs.
   void CancelAll() { runs_.CancelAll(); }
 

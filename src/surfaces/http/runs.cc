@@ -16,6 +16,18 @@ namespace {
 // How often one that waits for a place looks whether its peer is still there.
 constexpr std::chrono::milliseconds kLookEvery{100};
 
+// Counts one that waits, for as long as it does.
+class Waiting {
+ public:
+  explicit Waiting(std::atomic<int>& count) : count_(count) { ++count_; }
+  ~Waiting() { --count_; }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+
+ private:
+  std::atomic<int>& count_;
+};
+
 std::string Lacks(Scope scope, std::string_view what) {
   return fmt::format("{} needs a key with the scope {}: leave it out or use such a key", what,
                      ScopeName(scope));
@@ -73,6 +85,7 @@ class Runs::Watch : public EventSink {
 bool Runs::WaitForPlace(const Cancel& cancel) {
   const Deadline deadline = Deadline::After(limits_.wait_ms);
   std::unique_lock lock(mutex_);
+  const Waiting waiting(waiting_);
   while (running_ >= limits_.running_max) {
     place_free_.wait_for(lock, kLookEvery);
     if (deadline.Passed() || draining_) return false;
@@ -119,7 +132,7 @@ std::expected<ExecutionResult, Runs::Refusal> Runs::Execute(ExecutionRequest& re
   const Place place(*this);
   request.origin.surface = "http";
   request.origin.caller = asked.caller;
-  request.origin.trace_parent = asked.trace_parent;
+  if (!asked.trace_parent.empty()) request.origin.trace_parent = asked.trace_parent;
   if (begin) begin();
   Watch watch(*this, asked.caller, cancel.now, sink);
   return engine_.Execute(request, &watch, cancel.fd, cancel.when);

@@ -70,6 +70,8 @@ class Runs {
   void BeginDrain();
   bool draining() const { return draining_; }
   int running() const { return running_; }
+  // Peers that wait for a place.
+  int waiting() const { return waiting_; }
   Engine& engine() { return engine_; }
 
  private:
@@ -90,6 +92,7 @@ class Runs {
   const RunLimits limits_;
   std::atomic<bool> draining_ = false;
   std::atomic<int> running_ = 0;
+  std::atomic<int> waiting_ = 0;
   mutable std::mutex mutex_;
   std::condition_variable place_free_;
   std::map<std::uint64_t, Known> known_;

@@ -58,7 +58,7 @@ bool MaySee(const Request& asked, const SessionInfo& info) {
 void SetOrigin(const Request& asked, ExecutionRequest& execution) {
   execution.origin.surface = "http";
   execution.origin.caller = asked.caller;
-  execution.origin.trace_parent = asked.trace_parent;
+  if (!asked.trace_parent.empty()) execution.origin.trace_parent = asked.trace_parent;
 }
 
 void Open(Runs& runs, Sessions& sessions, const Request& asked, Reply& reply) {

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from ._audit import AuditRun
 from ._embedded import EngineOptions, find_binary
 from ._embedded import stop_all as stop_engines
 from ._request import RunOptions
@@ -30,6 +31,7 @@ __all__ = [
     "AsyncFiles",
     "AsyncSandbox",
     "AsyncSession",
+    "AuditRun",
     "CasemateError",
     "ConnectionFailed",
     "ConnectionLost",

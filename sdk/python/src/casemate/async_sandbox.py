@@ -10,6 +10,7 @@ from typing import (TYPE_CHECKING, Any, AsyncIterator, Callable, Deque, Iterable
 from ._aio import AsyncClient
 from ._answers import json_of, read_result, result_of
 from ._async_stream import events, told_run
+from ._audit import AuditRun, When, audit_path, audit_runs
 from ._calls import BatchItem, Handlers, batch_bodies, locate, run_body
 from ._embedded import EngineOptions
 from ._request import RunOptions, merge
@@ -91,6 +92,16 @@ class AsyncSandbox:
         """As `Sandbox.attach`."""
         return AsyncSession(self._client, SessionInfo.from_json(
             json_of((await self._client.exchange("GET", session_path(session_id)))[1])))
+
+    async def get_audit_log(self, *, limit: int = 100, since: Optional[When] = None, until: Optional[When] = None,
+                            id: Optional[str] = None, status: Optional[str] = None, caller: Optional[str] = None,
+                            surface: Optional[str] = None, code_sha256: Optional[str] = None,
+                            denial: Optional[str] = None) -> List[AuditRun]:
+        """As `Sandbox.get_audit_log`."""
+        filters = {"id": id, "status": status, "caller": caller, "surface": surface, "code_sha256": code_sha256,
+                   "denial": denial}
+        path = audit_path(since, until, limit, filters)
+        return audit_runs(json_of((await self._client.exchange("GET", path))[1]))
 
     async def health(self) -> Mapping[str, Any]:
         """What the engine says of itself."""

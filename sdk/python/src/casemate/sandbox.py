@@ -7,6 +7,7 @@ import concurrent.futures
 from typing import TYPE_CHECKING, Any, Callable, Deque, Iterable, Iterator, List, Mapping, Optional, Sequence, Type
 
 from ._answers import json_of, read_result, result_of
+from ._audit import AuditRun, When, audit_path, audit_runs
 from ._calls import BatchItem, Handlers, batch_bodies, locate, run_body
 from ._client import Client
 from ._embedded import EngineOptions
@@ -103,6 +104,18 @@ class Sandbox:
         """A session that is there already. Raises NotFound for one that is not."""
         return Session(self._client, SessionInfo.from_json(
             json_of(self._client.exchange("GET", session_path(session_id))[1])))
+
+    def get_audit_log(self, *, limit: int = 100, since: Optional[When] = None, until: Optional[When] = None,
+                      id: Optional[str] = None, status: Optional[str] = None, caller: Optional[str] = None,
+                      surface: Optional[str] = None, code_sha256: Optional[str] = None,
+                      denial: Optional[str] = None) -> List[AuditRun]:
+        """What this engine's audit log has of runs, the oldest first: of those that match, the last `limit`. `since`
+        and `until` are times with a zone, or how long ago; `status` may be "open", `denial` a kind or "any",
+        `code_sha256` its first digits. Over a network it needs a key with the scope audit.
+        """
+        filters = {"id": id, "status": status, "caller": caller, "surface": surface, "code_sha256": code_sha256,
+                   "denial": denial}
+        return audit_runs(json_of(self._client.exchange("GET", audit_path(since, until, limit, filters))[1]))
 
     def health(self) -> Mapping[str, Any]:
         """What the engine says of itself."""
