@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstring>
 #include <ctime>
 
 #include "base/clock.h"
@@ -15,6 +17,7 @@ namespace {
 constexpr int kDepthMax = 5;
 // Asked for again so long before their end.
 constexpr std::int64_t kMarginUs = 60'000'000;
+constexpr std::int64_t kYearS = 366 * std::int64_t{86'400};
 
 Expected<std::shared_ptr<const SecretValue>> Keep(const std::string& text) {
   auto value = SecretValue::Copy(text);
@@ -36,12 +39,32 @@ Expected<AwsCredentials> MakeAwsCredentials(const std::string& access_key, const
     if (!token) return std::unexpected(token.error());
     credentials.session_token = *std::move(token);
   }
-  std::tm when{};
-  if (!expiration.empty() && strptime(expiration.c_str(), "%Y-%m-%dT%H:%M:%S", &when) != nullptr) {
-    const std::int64_t left_s = timegm(&when) - std::time(nullptr);
-    credentials.until_us = MonotonicUs() + left_s * 1'000'000 - kMarginUs;
+  if (!expiration.empty()) {
+    // An end that cannot be read is near.
+    const std::int64_t now = std::time(nullptr);
+    const std::int64_t left_s = AwsTime(expiration).value_or(now) - now;
+    credentials.until_us = MonotonicUs() + std::clamp(left_s, -kYearS, kYearS) * 1'000'000 - kMarginUs;
   }
   return credentials;
+}
+
+std::optional<std::int64_t> AwsTime(const std::string& text) {
+  std::tm when{};
+  const char* rest = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &when);
+  if (rest == nullptr) return std::nullopt;
+  const std::int64_t time = timegm(&when);
+  if (*rest == '.') rest += 1 + std::strspn(rest + 1, "0123456789");
+  const std::string_view zone(rest);
+  if (zone.empty() || zone == "Z" || zone == "UTC") return time;
+  int hours = 0;
+  int minutes = 0;
+  int end = 0;
+  const int read = std::sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &end);  // NOLINT(cert-err34-c): bounded
+  const bool known = (zone.front() == '+' || zone.front() == '-') && read == 2 && hours >= 0 && minutes >= 0 &&
+                     zone.size() == 1 + static_cast<std::size_t>(end);
+  if (!known) return std::nullopt;
+  const std::int64_t offset = std::int64_t{hours} * 3600 + std::int64_t{minutes} * 60;
+  return zone.front() == '+' ? time - offset : time + offset;
 }
 
 Expected<AwsCredentials> AwsCredentialChain::Get(const Deadline& deadline) {
@@ -108,18 +131,25 @@ AwsCredentialChain::FromProfile(  // NOLINT(misc-no-recursion): kDepthMax
   };
   const std::string role = profiles.Get(profile, "role_arn");
   const std::string source = profiles.Get(profile, "source_profile");
-  if (!role.empty() && !source.empty()) {
+  const std::string named = profiles.Get(profile, "credential_source");
+  if (!role.empty() && (!source.empty() || !named.empty())) {
     if (depth >= kDepthMax) {
       return Fail(ErrorCode::kUnavailable,
                   fmt::format("the AWS profile {} leads to itself: mend source_profile", profile));
     }
+    if (!source.empty() && !named.empty()) {
+      return Fail(ErrorCode::kUnavailable,
+                  fmt::format("the AWS profile {} has source_profile and credential_source: leave one out", profile));
+    }
     // A profile may take its role with its own keys.
-    auto base =
-        source == profile && !access.empty() ? keys() : FromProfile(profiles, source, depth + 1, deadline);
+    auto base = !named.empty() ? FromNamedSource(named, profile, deadline)
+                : source == profile && !access.empty()
+                    ? keys()
+                    : FromProfile(profiles, source, depth + 1, deadline);
     if (!base) return base;
     if (!*base) {
-      return Fail(ErrorCode::kUnavailable,
-                  fmt::format("the AWS profile {} has no credentials: mend it", source));
+      return Fail(ErrorCode::kUnavailable, fmt::format("the AWS profile {} has no credentials: mend it",
+                                                       source.empty() ? profile : source));
     }
     return some(FromRole(**base, role, profiles, profile, deadline));
   }
@@ -131,13 +161,27 @@ AwsCredentialChain::FromProfile(  // NOLINT(misc-no-recursion): kDepthMax
   }
   if (!profiles.Get(profile, "sso_account_id").empty()) return some(FromSso(profiles, profile, deadline));
   if (!access.empty()) return keys();
-  if (!profiles.Get(profile, "credential_process").empty()) {
-    return Fail(ErrorCode::kUnavailable,
-                fmt::format("the AWS profile {} asks a credential_process, which is not supported: set "
-                            "AWS_ACCESS_KEY_ID and its companions from it",
-                            profile));
+  if (const std::string command = profiles.Get(profile, "credential_process"); !command.empty()) {
+    return some(FromProcess(command, profile, deadline));
   }
   return std::nullopt;
+}
+
+// What `credential_source` names, for a role that is taken with it.
+Expected<std::optional<AwsCredentials>> AwsCredentialChain::FromNamedSource(const std::string& name,
+                                                                            const std::string& profile,
+                                                                            const Deadline& deadline) const {
+  if (name == "Environment") return FromEnvironment();
+  if (name == "EcsContainer") return FromContainer(deadline);
+  if (name == "Ec2InstanceMetadata") {
+    auto credentials = FromInstance(deadline);
+    if (!credentials) return std::unexpected(credentials.error());
+    return *std::move(credentials);
+  }
+  return Fail(ErrorCode::kUnavailable,
+              fmt::format("the AWS profile {} has no known credential_source: write Environment, EcsContainer or "
+                          "Ec2InstanceMetadata",
+                          profile));
 }
 
 std::string AwsCredentialChain::Endpoint(const char* service, const std::string& usual) const {
