@@ -10,6 +10,7 @@
 #include "engine/diagnose.h"
 #include "engine/explain.h"
 #include "engine/flow.h"
+#include "engine/secret_options.h"
 #include "isolation/container/container_backend.h"
 #include "isolation/docker/docker_backend.h"
 #include "isolation/oci/oci_backend.h"
@@ -34,6 +35,12 @@ Expected<SyncPolicy> FindSyncPolicy(SyncPolicy wanted) {
   if (policy) return *policy;
   return Fail(ErrorCode::kInvalidRequest,
               fmt::format("CASEMATE_AUDIT_SYNC is \"{}\": it must be written or disk", name));
+}
+
+Expected<SecretOptions> FindSecretOptions(const SecretOptions& wanted) {
+  const char* ttl = std::getenv("CASEMATE_SECRETS_TTL");          // NOLINT(concurrency-mt-unsafe): as above
+  const char* timeout = std::getenv("CASEMATE_SECRETS_TIMEOUT");  // NOLINT(concurrency-mt-unsafe): as above
+  return ReadSecretOptions(wanted, ttl != nullptr ? ttl : "", timeout != nullptr ? timeout : "");
 }
 
 EngineParts ComposeParts(const EngineOptions& options) {
@@ -65,7 +72,10 @@ Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options) {
     if (!room) room = container::MakeRoomForWarmCells(options.warm.cells_max);
     if (!room) return std::unexpected(room.error());
   }
+  const auto secrets = FindSecretOptions(options.secrets);
+  if (!secrets) return std::unexpected(secrets.error());
   EngineParts parts = ComposeParts(options);
+  parts.secrets = MakeSecretStore(*secrets);
   parts.resident = options.warm.enabled;
   const auto sync = FindSyncPolicy(options.audit_sync);
   if (!sync) return std::unexpected(sync.error());

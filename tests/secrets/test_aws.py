@@ -362,8 +362,11 @@ class Chain(AwsCase):
     def process(self, printed, code=0, name="default"):
         """A profile whose credential_process is a script of a name with a blank, and prints this."""
         said = self.write("said.json", printed if isinstance(printed, str) else json.dumps(printed))
-        script = self.write("its helper", f'#!/bin/sh\necho x >>"{self.folder}/started"\ntest "$2" = "two words" || exit 9\n'
-                            f'test ! -e /proc/self/fd/3 || exit 8\necho {SECRET} >&2\ncat "{said}"\nexit {code}\n')
+        script = self.write(
+            "its helper",
+            f'#!/bin/sh\necho x >>"{self.folder}/started"\ntest "$2" = "two words" || exit 9\n'
+            f'test ! -e /proc/self/fd/3 || exit 8\necho {SECRET} >&2\ncat "{said}"\nexit {code}\n',
+        )
         os.chmod(script, 0o755)
         self.write(".aws/config", f'[{name}]\ncredential_process = "{script}" --name "two words"\n')
 
@@ -486,6 +489,15 @@ class Failures(AwsCase):
         self.expect_error("more than", answer("x" * 70000))
         self.expect_error("zero byte", answer("a\0b"))
 
+    def test_a_slow_drip_ends_in_time(self):
+        drip = support_secrets.RawServer([b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"] + [b" "] * 100, 1.0)
+        self.addCleanup(drip.close)
+        env = {"AWS_ENDPOINT_URL": drip.address, "CASEMATE_SECRETS_TIMEOUT": "2s"}
+        self.assertIn("does not answer in time", self.get("aws:prod/app", **env))
+        short = support_secrets.RawServer([b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"])
+        self.addCleanup(short.close)
+        self.assertIn("broke off", self.get("aws:prod/app", AWS_ENDPOINT_URL=short.address))
+
     def test_no_server_and_no_region(self):
         self.assertIn("cannot be reached", self.get("aws:prod/app", AWS_ENDPOINT_URL="http://127.0.0.1:1"))
         self.assertIn("set AWS_REGION", self.get("aws:prod/app", AWS_REGION=None))
@@ -499,7 +511,22 @@ class OverTls(AwsCase):
         self.assertEqual(self.get("aws:prod/app", AWS_ENDPOINT_URL=recorder.address, AWS_CA_BUNDLE=authority), VALUE)
         seen = len(recorder.seen)
         self.assertIn("not trusted", self.get("aws:prod/app", AWS_ENDPOINT_URL=recorder.address))
+        other = tempfile.TemporaryDirectory()
+        self.addCleanup(other.cleanup)
+        wrong, _ = support_secrets.certificates(other.name)
+        self.assertIn("not trusted", self.get("aws:prod/app", AWS_ENDPOINT_URL=recorder.address, AWS_CA_BUNDLE=wrong))
         self.assertEqual(len(recorder.seen), seen)
+
+    def test_a_tunnel_through_a_proxy(self):
+        authority, pem = support_secrets.certificates(self.folder)
+        recorder = self.record(lambda *words: answer(VALUE), certificate=pem)
+        tunnel = support_secrets.Tunnel()
+        self.addCleanup(tunnel.close)
+        env = {"AWS_ENDPOINT_URL": recorder.address, "AWS_CA_BUNDLE": authority, "https_proxy": tunnel.address}
+        self.assertEqual(self.get("aws:prod/app", **env, no_proxy=""), VALUE)
+        self.assertEqual(tunnel.asked, [recorder.address.removeprefix("https://")])
+        self.assertEqual(self.get("aws:prod/app", **env, no_proxy="127.0.0.1"), VALUE)
+        self.assertEqual(len(tunnel.asked), 1)
 
     def test_a_proxy_is_used(self):
         proxy = self.record(lambda *words: answer(VALUE))

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 #include <ctime>
 
@@ -56,14 +55,14 @@ std::optional<std::int64_t> AwsTime(const std::string& text) {
   if (*rest == '.') rest += 1 + std::strspn(rest + 1, "0123456789");
   const std::string_view zone(rest);
   if (zone.empty() || zone == "Z" || zone == "UTC") return time;
-  int hours = 0;
-  int minutes = 0;
-  int end = 0;
-  const int read = std::sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &end);  // NOLINT(cert-err34-c): bounded
-  const bool known = (zone.front() == '+' || zone.front() == '-') && read == 2 && hours >= 0 && minutes >= 0 &&
-                     zone.size() == 1 + static_cast<std::size_t>(end);
-  if (!known) return std::nullopt;
-  const std::int64_t offset = std::int64_t{hours} * 3600 + std::int64_t{minutes} * 60;
+  const auto two = [zone](std::size_t at) -> std::int64_t {
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    if (!is_digit(zone[at]) || !is_digit(zone[at + 1])) return -1;
+    return (zone[at] - '0') * 10 + (zone[at + 1] - '0');
+  };
+  const bool formed = zone.size() == 6 && zone[3] == ':' && (zone.front() == '+' || zone.front() == '-');
+  if (!formed || two(1) < 0 || two(4) < 0) return std::nullopt;
+  const std::int64_t offset = two(1) * 3600 + two(4) * 60;
   return zone.front() == '+' ? time - offset : time + offset;
 }
 
@@ -138,14 +137,14 @@ AwsCredentialChain::FromProfile(  // NOLINT(misc-no-recursion): kDepthMax
                   fmt::format("the AWS profile {} leads to itself: mend source_profile", profile));
     }
     if (!source.empty() && !named.empty()) {
-      return Fail(ErrorCode::kUnavailable,
-                  fmt::format("the AWS profile {} has source_profile and credential_source: leave one out", profile));
+      return Fail(
+          ErrorCode::kUnavailable,
+          fmt::format("the AWS profile {} has source_profile and credential_source: leave one out", profile));
     }
     // A profile may take its role with its own keys.
-    auto base = !named.empty() ? FromNamedSource(named, profile, deadline)
-                : source == profile && !access.empty()
-                    ? keys()
-                    : FromProfile(profiles, source, depth + 1, deadline);
+    auto base = !named.empty()                         ? FromNamedSource(named, profile, deadline)
+                : source == profile && !access.empty() ? keys()
+                                                       : FromProfile(profiles, source, depth + 1, deadline);
     if (!base) return base;
     if (!*base) {
       return Fail(ErrorCode::kUnavailable, fmt::format("the AWS profile {} has no credentials: mend it",
@@ -178,10 +177,11 @@ Expected<std::optional<AwsCredentials>> AwsCredentialChain::FromNamedSource(cons
     if (!credentials) return std::unexpected(credentials.error());
     return *std::move(credentials);
   }
-  return Fail(ErrorCode::kUnavailable,
-              fmt::format("the AWS profile {} has no known credential_source: write Environment, EcsContainer or "
-                          "Ec2InstanceMetadata",
-                          profile));
+  return Fail(
+      ErrorCode::kUnavailable,
+      fmt::format("the AWS profile {} has no known credential_source: write Environment, EcsContainer or "
+                  "Ec2InstanceMetadata",
+                  profile));
 }
 
 std::string AwsCredentialChain::Endpoint(const char* service, const std::string& usual) const {

@@ -25,7 +25,8 @@ struct AwsCredentials {
 //
 //   1  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
 //   2  AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN
-//   3  the profile: role_arn with source_profile, credential_source or web_identity_token_file; sso_session or
+//   3  the profile: role_arn with source_profile, credential_source or web_identity_token_file; sso_session
+//   or
 //      sso_start_url (from the cache of `aws sso login`); aws_access_key_id; credential_process
 //   4  AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI
 //   5  the instance's metadata service, with a token of its second version; not with

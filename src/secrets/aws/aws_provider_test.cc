@@ -86,7 +86,8 @@ TEST(AwsProviderTest, ReadsTimes) {
   EXPECT_EQ(AwsTime("2020-01-01T00:00:00"), 1577836800);
   EXPECT_EQ(AwsTime("2020-01-01T09:30:00+09:30"), 1577836800);
   EXPECT_EQ(AwsTime("2019-12-31T19:00:00-05:00"), 1577836800);
-  for (const char* bad : {"", "tomorrow", "2020-01-01T00:00:00 CET", "2020-01-01T00:00:00+0", "2020-01-01T00:00:00+01:00x"}) {
+  for (const char* bad :
+       {"", "tomorrow", "2020-01-01T00:00:00 CET", "2020-01-01T00:00:00+0", "2020-01-01T00:00:00+01:00x"}) {
     EXPECT_FALSE(AwsTime(bad)) << bad;
   }
 }

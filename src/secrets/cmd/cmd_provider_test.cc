@@ -64,7 +64,8 @@ TEST(CmdProviderTest, LeavesNothingBehind) {
 
 TEST(CmdProviderTest, HandsNoDescriptorOn) {
   const int leaked = dup(STDOUT_FILENO);  // without close-on-exec
-  EXPECT_EQ(Value("test -e /proc/self/fd/" + std::to_string(leaked) + " && echo open || echo closed"), "closed");
+  EXPECT_EQ(Value("test -e /proc/self/fd/" + std::to_string(leaked) + " && echo open || echo closed"),
+            "closed");
   close(leaked);
 }
 

@@ -89,6 +89,10 @@ class VaultProvider : public Provider {
  private:
   std::shared_ptr<Document> Find(const std::string& key) {
     const std::lock_guard lock(mutex_);
+    // What is over and nobody reads; what has a lease is over when that is.
+    std::erase_if(documents_, [now = MonotonicUs()](const auto& entry) {
+      return entry.second.use_count() == 1 && entry.second->until_us <= now;
+    });
     std::shared_ptr<Document>& document = documents_[key];
     if (!document) document = std::make_shared<Document>();
     return document;
@@ -189,15 +193,15 @@ class VaultProvider : public Provider {
   static std::string Missing(const VaultPlace& place, const json::value& body) {
     const json::value* const destroyed = secrets::Find(body, "data.metadata.destroyed");
     if (destroyed != nullptr && destroyed->is_bool() && destroyed->get_bool()) {
-      return fmt::format("this version of {} in Vault is destroyed (vault kv put {} {}=...)", place.path, place.path,
-                         place.field);
+      return fmt::format("this version of {} in Vault is destroyed (vault kv put {} {}=...)", place.path,
+                         place.path, place.field);
     }
     if (!TextAt(body, "data.metadata.deletion_time").empty()) {
       return fmt::format("this version of {} in Vault is deleted (vault kv undelete)", place.path);
     }
     if (place.version > 0) {
-      return fmt::format("Vault has no version {} of {} (vault kv metadata get {})", place.version, place.path,
-                         place.path);
+      return fmt::format("Vault has no version {} of {} (vault kv metadata get {})", place.version,
+                         place.path, place.path);
     }
     return fmt::format("Vault has no {} (vault kv put {} {}=...)", place.path, place.path, place.field);
   }
