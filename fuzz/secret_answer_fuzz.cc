@@ -74,6 +74,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   (void)secrets::XmlText(input, "AccessKeyId");
   (void)secrets::ParseAwsSections(input);
+  (void)secrets::AwsTime(std::string(input));
+  if (const auto words = secrets::SplitCommand(input)) {
+    std::size_t bytes = 0;
+    for (const std::string& word : *words) bytes += word.size();
+    if (words->empty() || bytes > size) std::abort();
+  }
   if (const auto place = secrets::ParseVaultPlace(input);
       place && (place->field.empty() || place->path.empty()))
     std::abort();

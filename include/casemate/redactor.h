@@ -27,6 +27,11 @@ struct KnownSecret {
   std::string_view value;
 };
 
+// What finds known values in every spelling. Immutable, and shared by redactors of any thread; in memory that
+// is left out of core dumps and zeroed at its end, and locked where this user may lock so much.
+class KnownValues;
+std::shared_ptr<const KnownValues> MakeKnownValues(std::span<const KnownSecret> known);
+
 // Cleans what is fed to it in pieces. The output does not depend on where the pieces end: what may still
 // become part of a match is held until more comes, 2,560 bytes at most (with known values, up to their
 // longest spelling and the gaps in it); all else is given at once. Belongs to its Redactor, which must
@@ -57,8 +62,9 @@ class Redactor {
   virtual std::vector<Redaction> Redactions() const = 0;
 };
 
-// `known` is used during the call, and kept only as the automaton that finds it, which is overwritten at the
-// end; arm before the program starts. kInvalidRequest for rules that cannot be used.
+// `known` may be null; arm before the program starts. kInvalidRequest for rules that cannot be used.
+Expected<std::unique_ptr<Redactor>> MakeArmedRedactor(const RedactionRules& rules,
+                                                      std::shared_ptr<const KnownValues> known);
 Expected<std::unique_ptr<Redactor>> MakeRedactor(const RedactionRules& rules,
                                                  std::span<const KnownSecret> known);
 

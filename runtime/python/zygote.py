@@ -151,11 +151,13 @@ class _Rehearsal:
         argv, orig_argv = sys.argv, sys.orig_argv
         receive, send = posix.pipe()
         for kind, payload in ((b"l", _SETTINGS), (b"o", self._options), (b"c", self._code),
-                              (b"i", b'{"a":[1,2.5,null,"text"]}'), (b"g", b"")):
+                              (b"i", b'{"a":[1,2.5,null,"text"]}'), (b"s", b"CASEMATE_REHEARSAL\0x\0"), (b"g", b"")):
             posix.write(send, kind + len(payload).to_bytes(4, "little") + payload)
         frames = self._harness._read_request(receive)
         posix.close(send)
         self._scan(frames.pop(b"l"))
+        _add_secrets(frames.pop(b"s"))
+        _forget("CASEMATE_REHEARSAL")
         options = self._scan(frames[b"o"])
         _, namespace, _ = self._harness._execute(time.perf_counter_ns(), options, frames, lambda *frame: None,
                                                  self._part)
@@ -193,6 +195,11 @@ def _add_secrets(data):
     import os
     words = data.split(b"\0")
     os.environb.update(zip(words[:-1:2], words[1::2]))
+
+
+def _forget(name):
+    import os
+    del os.environ[name]
 
 
 def _exit_code(error):

@@ -10,6 +10,7 @@
 #include "engine/diagnose.h"
 #include "engine/explain.h"
 #include "engine/flow.h"
+#include "engine/secret_options.h"
 #include "isolation/container/container_backend.h"
 #include "isolation/docker/docker_backend.h"
 #include "isolation/microvm/microvm_backend.h"
@@ -73,6 +74,12 @@ Expected<audit::KeepOptions> FindKeep() {
   return keep;
 }
 
+Expected<SecretOptions> FindSecretOptions(const SecretOptions& wanted) {
+  const char* const ttl = Variable("CASEMATE_SECRETS_TTL");
+  const char* const timeout = Variable("CASEMATE_SECRETS_TIMEOUT");
+  return ReadSecretOptions(wanted, ttl != nullptr ? ttl : "", timeout != nullptr ? timeout : "");
+}
+
 EngineParts ComposeParts(const EngineOptions& options) {
   EngineParts parts;
   parts.state_dir = FindStateDir(options.state_dir);
@@ -104,7 +111,10 @@ Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options) {
     if (!room) room = container::MakeRoomForWarmCells(options.warm.cells_max);
     if (!room) return std::unexpected(room.error());
   }
+  const auto secrets = FindSecretOptions(options.secrets);
+  if (!secrets) return std::unexpected(secrets.error());
   EngineParts parts = ComposeParts(options);
+  parts.secrets = MakeSecretStore(*secrets);
   parts.resident = options.warm.enabled;
   const auto sync = FindSyncPolicy(options.audit_sync);
   if (!sync) return std::unexpected(sync.error());

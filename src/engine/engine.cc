@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "engine/armed_secrets.h"
 #include "engine/assemble.h"
 #include "engine/environment_source.h"
 #include "engine/event_relay.h"
@@ -51,7 +52,7 @@ class FlowEngine : public Engine {
     result.environment = request.environment;
     result.code_sha256 = HashProgram(request);
     RunRecorder recorder(parts_.audit.get(), request, sink);
-    auto scrubber = Scrubber::Make(request, {});
+    auto scrubber = Scrubber::Make(request, nullptr);
     if (!scrubber) {
       AssembleRefusal(scrubber.error(), result);
     } else if (auto done = Run(request, *scrubber, recorder, {cancel_fd, cancel_when}, result); !done) {
@@ -101,7 +102,7 @@ class FlowEngine : public Engine {
     auto launch = MakeLaunch(result.id, request, *checked, (*environment)->view, (*environment)->harness);
     if (!launch) return std::unexpected(launch.error());
     if (!secrets->empty()) {
-      auto armed = Scrubber::Make(request, *secrets);
+      auto armed = Scrubber::Make(request, armed_.For(*secrets));
       if (!armed) return std::unexpected(armed.error());
       scrubber = *std::move(armed);
     }
@@ -199,6 +200,7 @@ class FlowEngine : public Engine {
   }
 
   EngineParts parts_;
+  ArmedSecrets armed_;
   EnvironmentSource environments_;
   SessionMaker session_maker_{parts_, environments_};
   SessionStore sessions_{session_maker_, {}};

@@ -28,11 +28,8 @@ Scrubber::Scrubber(std::unique_ptr<Redactor> redactor)
     : redactor_(std::move(redactor)), out_(redactor_->Stream("stdout")), err_(redactor_->Stream("stderr")) {}
 
 Expected<std::unique_ptr<Scrubber>> Scrubber::Make(const ExecutionRequest& request,
-                                                   std::span<const ResolvedSecret> secrets) {
-  std::vector<KnownSecret> known;
-  known.reserve(secrets.size());
-  for (const ResolvedSecret& secret : secrets) known.push_back({secret.name, secret.value->Reveal()});
-  auto redactor = MakeRedactor({request.redact, {}, "", ""}, known);
+                                                   std::shared_ptr<const KnownValues> known) {
+  auto redactor = MakeArmedRedactor({request.redact, {}, "", ""}, std::move(known));
   if (!redactor) return std::unexpected(std::move(redactor.error()));
   return std::unique_ptr<Scrubber>(new Scrubber(*std::move(redactor)));
 }

@@ -2,14 +2,12 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 
 #include "casemate/redactor.h"
 #include "casemate/request.h"
 #include "casemate/result.h"
-#include "casemate/secret.h"
 
 namespace casemate {
 
@@ -17,9 +15,10 @@ namespace casemate {
 // given. One run, one thread.
 class Scrubber {
  public:
-  // kInvalidRequest for a `redact` of the request that names no sets.
+  // `known`: of the run's secrets (engine/armed_secrets.h), or null. kInvalidRequest for a `redact` of the
+  // request that names no sets.
   static Expected<std::unique_ptr<Scrubber>> Make(const ExecutionRequest& request,
-                                                  std::span<const ResolvedSecret> secrets);
+                                                  std::shared_ptr<const KnownValues> known);
 
   StreamRedactor& out() { return *out_; }
   StreamRedactor& err() { return *err_; }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "confine/workspace_files.h"
+#include "engine/armed_secrets.h"
 #include "engine/assemble.h"
 #include "engine/event_relay.h"
 #include "engine/inspect_code.h"
@@ -91,6 +92,7 @@ class SessionCell : public LiveSession {
   ExecutionResult whole_;  // of the session, for its records
   RunRecorder opening_;
   std::vector<ResolvedSecret> secrets_;
+  std::shared_ptr<const KnownValues> known_;
   LaunchSpec spec_;
   EnvironmentView view_;
   std::string opening_bytes_;
@@ -110,7 +112,7 @@ Expected<void> SessionCell::Open(EnvironmentSource& environments) {
     return launched;
   }
   // Step 0, which runs nothing: the interpreter seals itself and says that it is there.
-  auto scrubber = Scrubber::Make(base_, secrets_);
+  auto scrubber = Scrubber::Make(base_, known_);
   if (!scrubber) return std::unexpected(scrubber.error());
   spec_.policy.limits.wall_time_ms = kOpenMs;
   ExecutionResult result;
@@ -151,6 +153,7 @@ Expected<void> SessionCell::Launch(EnvironmentSource& environments) {
     auto resolved = ResolveSecrets(base_, *parts_.secrets);
     if (!resolved) return std::unexpected(resolved.error());
     secrets_ = *std::move(resolved);
+    known_ = ArmedSecrets::Make(secrets_);
   }
   view_ = (*environment)->view;
   auto launch = MakeLaunch(id_, base_, *checked, view_, (*environment)->harness);
@@ -188,7 +191,7 @@ ExecutionResult SessionCell::Step(const ExecutionRequest& request, EventSink* si
   auto step = MakeStepRequest(base_, request);
   const ExecutionRequest& recorded = step ? *step : request;
   RunRecorder recorder(parts_.audit.get(), recorded, sink);
-  auto scrubber = Scrubber::Make(recorded, secrets_);
+  auto scrubber = Scrubber::Make(recorded, known_);
   Expected<void> done;
   if (!step) {
     done = std::unexpected(step.error());

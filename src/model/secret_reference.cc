@@ -33,7 +33,8 @@ std::string AbsoluteReference(std::string_view text, std::string_view working_di
   if (path.starts_with("~/")) {
     absolute += home;
     absolute += path.substr(1);
-  } else if (path.starts_with('/')) {
+  } else if (path.starts_with('/') || path.starts_with('~')) {
+    // Another user's home is not looked for: the provider says so.
     absolute += path;
   } else {
     absolute += working_dir;

@@ -30,6 +30,8 @@ TEST(SecretReferenceTest, MakesPathsAbsolute) {
   EXPECT_EQ(AbsoluteReference("file:key", "/work", "/home/me"), "file:/work/key");
   EXPECT_EQ(AbsoluteReference("dotenv:./.env#KEY", "/work", "/home/me"), "dotenv:/work/.env#KEY");
   EXPECT_EQ(AbsoluteReference("file:~/key", "/work", "/home/me"), "file:/home/me/key");
+  EXPECT_EQ(AbsoluteReference("file:~other/key", "/work", "/home/me"), "file:~other/key");
+  EXPECT_EQ(AbsoluteReference("file:./~key", "/work", "/home/me"), "file:/work/~key");
   EXPECT_EQ(AbsoluteReference("file:/key", "/work", "/home/me"), "file:/key");
   EXPECT_EQ(AbsoluteReference("env:KEY", "/work", "/home/me"), "env:KEY");
   EXPECT_EQ(AbsoluteReference("nothing", "/work", "/home/me"), "nothing");

@@ -1,29 +1,15 @@
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <utility>
 
-#include "base/errno.h"
+#include "base/secret_pages.h"
 #include "casemate/secret.h"
 
 namespace casemate {
 namespace {
 
-constexpr std::size_t kPage = 4096;
 constexpr std::size_t kShown = 4;  // bytes at each end of a masked value
 constexpr std::size_t kShortest = 2 * kShown;
-
-bool Lock(void* place, std::size_t bytes) {
-  if (mlock(place, bytes) == 0) return true;
-  rlimit limit{};
-  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return false;
-  limit.rlim_cur = limit.rlim_max;
-  return setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && mlock(place, bytes) == 0;
-}
 
 bool IsPrintable(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
@@ -32,24 +18,10 @@ bool IsPrintable(std::string_view text) {
 }  // namespace
 
 Expected<SecretValue> SecretValue::WithRoom(std::size_t capacity) {
-  const std::size_t mapped = (capacity + 1 + kPage - 1) / kPage * kPage;
-  void* const place = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (place == MAP_FAILED) {
-    return FailErrno(ErrorCode::kUnavailable, "there is no memory for a secret; end other programs", "mmap");
-  }
-  SecretValue value(static_cast<char*>(place), mapped, capacity);
-  if (!Lock(place, mapped)) {
-    return FailErrno(
-        ErrorCode::kUnavailable,
-        "this user may not lock enough memory to keep secrets from being swapped; raise ulimit -l "
-        "(LimitMEMLOCK= of a service)",
-        "mlock");
-  }
-  if (madvise(place, mapped, MADV_DONTDUMP) != 0) {
-    return FailErrno(ErrorCode::kUnavailable, "cannot keep a secret out of core dumps; run ulimit -c 0",
-                     "madvise MADV_DONTDUMP");
-  }
-  return value;
+  const std::size_t mapped = (capacity + 1 + kSecretPage - 1) / kSecretPage * kSecretPage;
+  auto pages = TakeSecretPages(mapped);
+  if (!pages) return std::unexpected(pages.error());
+  return SecretValue(*pages, mapped, capacity);
 }
 
 Expected<SecretValue> SecretValue::Copy(std::string_view bytes) {
@@ -78,8 +50,7 @@ SecretValue::~SecretValue() { Release(); }
 
 void SecretValue::Release() noexcept {
   if (data_ == nullptr) return;
-  explicit_bzero(data_, mapped_);
-  munmap(data_, mapped_);
+  GiveBackSecretPages(data_, mapped_);
   data_ = nullptr;
 }
 

@@ -12,26 +12,21 @@ namespace {
 constexpr std::size_t kShortest = 4;
 constexpr std::size_t kAnywhere = 8;
 constexpr std::size_t kPieceOf = 16;
-constexpr std::size_t kLineMax = 256;  // longer lines of a value are looked for in parts
+constexpr std::size_t kNotShort = 256;  // a shorter string may lie in its object, and so on a stack
+constexpr std::size_t kLineMax = 256;   // longer lines of a value are looked for in parts
 
 bool IsBetween(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '"' || c == '\'' || c == '`' || c == '\\' ||
          c == ',' || c == '+' || c == '-' || c == ':' || c == '\0';
 }
 
-std::string WithoutBetween(std::string_view text) {
-  std::string letters;
+std::pmr::string WithoutBetween(std::string_view text, std::pmr::memory_resource* memory) {
+  std::pmr::string letters(memory);
+  letters.reserve(std::max(text.size(), kNotShort));
   for (const char c : text) {
     if (!IsBetween(c)) letters += c;
   }
   return letters;
-}
-
-void Overwrite(std::string& text) { explicit_bzero(text.data(), text.size()); }
-
-template <typename T>
-void Overwrite(std::vector<T>& numbers) {
-  explicit_bzero(numbers.data(), numbers.size() * sizeof(T));
 }
 
 bool IsWordChar(char c) { return Is(c, kAlnumChars) || c == '_'; }
@@ -39,6 +34,10 @@ bool IsWordChar(char c) { return Is(c, kAlnumChars) || c == '_'; }
 }  // namespace
 
 KnownValues::KnownValues(std::span<const KnownValue> values) {
+  SecretArena scratch;
+  Spellings spellings(&scratch);
+  spellings.letters.reserve(kNotShort);
+  words_.reserve(kNotShort);
   for (const KnownValue& known : values) {
     const auto value = static_cast<std::uint32_t>(names_.size());
     names_.emplace_back(known.name);
@@ -48,58 +47,50 @@ KnownValues::KnownValues(std::span<const KnownValue> values) {
       const bool whole = end == known.value.size();
       const std::string_view line = rest.substr(0, end);
       // Short lines of a long value are words of anything.
-      if (whole || line.size() >= kPieceOf) AddValue(line, value);
+      if (whole || line.size() >= kPieceOf) AddValue(line, value, spellings);
       rest.remove_prefix(std::min(rest.size(), end + (end < rest.size() && rest[end] == '\n' ? 1 : 0)));
     }
   }
   if (forms_.empty()) return;
-  Build();
+  Build(spellings);
   Link();
 }
 
-KnownValues::~KnownValues() {
-  Overwrite(next_);
-  for (Form& form : forms_) Overwrite(form.word);
-}
-
-void KnownValues::AddValue(std::string_view text, std::uint32_t value) {
+void KnownValues::AddValue(std::string_view text, std::uint32_t value, Spellings& spellings) {
+  std::pmr::memory_resource* const memory = spellings.letters.get_allocator().resource();
   while (!text.empty() && (text.back() == '\r' || text.back() == ' ')) text.remove_suffix(1);
   if (text.size() < kShortest) return;
   if (text.size() < kAnywhere) {
-    Add(text, value, true);
+    Add(text, value, true, spellings);
     return;
   }
-  for (std::string& form : FormsOf(text)) {
-    std::string letters = WithoutBetween(form);
-    if (letters.size() >= kAnywhere) Add(letters, value, false);
-    Overwrite(letters);
-    Overwrite(form);
+  for (const std::pmr::string& form : FormsOf(text, memory)) {
+    const std::pmr::string letters = WithoutBetween(form, memory);
+    if (letters.size() >= kAnywhere) Add(letters, value, false, spellings);
   }
-  std::string letters = WithoutBetween(text);
+  const std::pmr::string letters = WithoutBetween(text, memory);
   const bool plain = std::ranges::all_of(letters, [](char c) { return Is(c, kBase64Char) || c == '_'; });
-  if (letters.size() < kAnywhere) Add(text, value, true);
-  if (plain && LooksRandom(letters)) {
-    for (std::size_t i = 0; i + kAnywhere <= letters.size(); ++i) {
-      const std::string_view piece = std::string_view(letters).substr(i, kAnywhere);
-      const bool digit = std::ranges::any_of(piece, [](char c) { return Is(c, kDigitChar); });
-      const bool alpha = std::ranges::any_of(piece, [](char c) { return Is(c, kAlphaChars); });
-      if (digit && alpha) Add(piece, value, false);
-    }
+  if (letters.size() < kAnywhere) Add(text, value, true, spellings);
+  if (!plain || !LooksRandom(letters)) return;
+  for (std::size_t i = 0; i + kAnywhere <= letters.size(); ++i) {
+    const std::string_view piece = std::string_view(letters).substr(i, kAnywhere);
+    const bool digit = std::ranges::any_of(piece, [](char c) { return Is(c, kDigitChar); });
+    const bool alpha = std::ranges::any_of(piece, [](char c) { return Is(c, kAlphaChars); });
+    if (digit && alpha) Add(piece, value, false, spellings);
   }
-  Overwrite(letters);
 }
 
-void KnownValues::Add(std::string_view form, std::uint32_t value, bool whole_word) {
-  pending_.emplace_back(form, static_cast<std::uint32_t>(forms_.size()));
-  forms_.push_back(
-      {static_cast<std::uint32_t>(form.size()), value, whole_word ? std::string(form) : std::string()});
+void KnownValues::Add(std::string_view form, std::uint32_t value, bool whole_word, Spellings& spellings) {
+  const auto number = [](std::size_t size) { return static_cast<std::uint32_t>(size); };
+  spellings.list.push_back({number(spellings.letters.size()), number(form.size()), number(forms_.size())});
+  spellings.letters += form;
+  forms_.push_back({number(form.size()), value, number(words_.size()), whole_word ? number(form.size()) : 0});
+  if (whole_word) words_ += form;
 }
 
-void KnownValues::Build() {
+void KnownValues::Build(const Spellings& spellings) {
   std::array<bool, 256> used{};
-  for (const auto& [text, form] : pending_) {
-    for (const char c : text) used[static_cast<unsigned char>(c)] = true;
-  }
+  for (const char c : spellings.letters) used[static_cast<unsigned char>(c)] = true;
   for (unsigned byte = 0; byte < 256; ++byte) {
     if (IsBetween(static_cast<char>(byte))) {
       class_of_[byte] = 1;
@@ -107,6 +98,11 @@ void KnownValues::Build() {
       class_of_[byte] = static_cast<std::uint8_t>(classes_++);
     }
   }
+  const std::size_t states = spellings.letters.size() + 1;
+  // Once, for what an arena is asked for again it does not give back.
+  next_.reserve(states * classes_);
+  for (std::pmr::vector<std::uint32_t>* const column : {&form_, &depth_, &suffix_}) column->reserve(states);
+  ends_.reserve(states);
   const auto add_state = [this](std::uint32_t depth) {
     next_.insert(next_.end(), classes_, kNone);
     form_.push_back(kNone);
@@ -114,9 +110,10 @@ void KnownValues::Build() {
     return static_cast<std::uint32_t>(depth_.size() - 1);
   };
   add_state(0);
-  for (auto& [text, form] : pending_) {
+  for (const Spelling& spelling : spellings.list) {
+    const std::uint32_t form = spelling.form;
     std::uint32_t state = 0;
-    for (const char c : text) {
+    for (const char c : spellings.Of(spelling)) {
       const std::uint8_t cls = class_of_[static_cast<unsigned char>(c)];
       if (cls == 1) continue;
       std::uint32_t next = next_[state * classes_ + cls];
@@ -128,23 +125,24 @@ void KnownValues::Build() {
     }
     forms_[form].length = depth_[state];
     // Of two values of one spelling the first names it; anywhere goes before whole words.
-    if (state != 0 && (form_[state] == kNone || !forms_[form_[state]].word.empty())) form_[state] = form;
-    Overwrite(text);
+    if (state != 0 && (form_[state] == kNone || forms_[form_[state]].word_length > 0)) form_[state] = form;
   }
-  pending_.clear();
 }
 
 // Breadth first: where a state has no way on, that of its longest proper ending holds.
 void KnownValues::Link() {
-  std::vector<std::uint32_t> fail(depth_.size(), 0);
+  SecretArena scratch((depth_.size() * 2 + 1024) * sizeof(std::uint32_t));
+  std::pmr::vector<std::uint32_t> fail(depth_.size(), 0, &scratch);
   suffix_.assign(depth_.size(), kNone);
   ends_.assign(depth_.size(), kNothingEnds);
-  std::vector<std::uint32_t> queue{0};
+  std::pmr::vector<std::uint32_t> queue(&scratch);
+  queue.reserve(depth_.size());
+  queue.push_back(0);
   for (std::size_t i = 0; i < queue.size(); ++i) {
     const std::uint32_t state = queue[i];
     if (state != 0) {
       suffix_[state] = form_[fail[state]] != kNone ? fail[state] : suffix_[fail[state]];
-      if (form_[state] != kNone) ends_[state] = forms_[form_[state]].word.empty() ? kFormEnds : kWordEnds;
+      if (form_[state] != kNone) ends_[state] = forms_[form_[state]].word_length == 0 ? kFormEnds : kWordEnds;
       ends_[state] = static_cast<std::uint8_t>(ends_[state] | ends_[fail[state]]);
     }
     for (std::uint32_t cls = 0; cls < classes_; ++cls) {
@@ -180,7 +178,7 @@ void KnownValues::FindForm(std::string_view text, std::size_t end, std::uint32_t
   if (form_[state] == kNone) state = suffix_[state];
   for (; state != kNone; state = suffix_[state]) {
     const Form& form = forms_[form_[state]];
-    if (!form.word.empty()) continue;
+    if (form.word_length > 0) continue;
     const std::size_t begin = StepBack(text, end, form.length);
     if (begin == std::string_view::npos) continue;
     found.push_back({begin, end, form.value});
@@ -194,9 +192,9 @@ void KnownValues::FindWord(std::string_view text, std::size_t end, std::uint32_t
   if (form_[state] == kNone) state = suffix_[state];
   for (; state != kNone; state = suffix_[state]) {
     const Form& form = forms_[form_[state]];
-    if (form.word.empty() || end < form.word.size()) continue;
-    const std::size_t begin = end - form.word.size();
-    if (text.substr(begin, form.word.size()) != form.word) continue;
+    if (form.word_length == 0 || end < form.word_length) continue;
+    const std::size_t begin = end - form.word_length;
+    if (text.substr(begin, form.word_length) != WordOf(form)) continue;
     if (begin > 0 && IsWordChar(text[begin - 1])) continue;
     found.push_back({begin, end, form.value});
     return;

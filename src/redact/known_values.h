@@ -2,10 +2,13 @@
 
 #include <array>
 #include <cstdint>
+#include <memory_resource>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/secret_pages.h"
 
 namespace casemate {
 
@@ -17,8 +20,8 @@ struct KnownValue {
 
 // Finds known values in every form of `FormsOf`, also with spaces, line ends, quotes, commas, plus signs,
 // dashes, colons and backslashes in between (at most kGapMax in a row): one automaton (Aho and Corasick,
-// 1975) that takes no notice of them. Immutable; holds the values, and forgets them by overwriting when it
-// goes.
+// 1975) that takes no notice of them. Immutable; what tells of the values is in memory that is not dumped,
+// locked where that is allowed, and zeroed at the end.
 //
 // A value of 8 or more bytes is found anywhere. One of 4 to 7 bytes is found as a whole word only, without
 // anything in between; shorter ones are not looked for, for they would take ordinary text with them. Of a
@@ -27,7 +30,6 @@ struct KnownValue {
 class KnownValues {
  public:
   explicit KnownValues(std::span<const KnownValue> values);
-  ~KnownValues();
   KnownValues(const KnownValues&) = delete;
   KnownValues& operator=(const KnownValues&) = delete;
 
@@ -51,12 +53,31 @@ class KnownValues {
   struct Form {
     std::uint32_t length;  // without what may stand in between
     std::uint32_t value;
-    std::string word;  // to the letter, for what is found as a whole word only
+    std::uint32_t word_at;  // in `words_`, to the letter, for what is found as a whole word only
+    std::uint32_t word_length;
   };
   enum Ends : std::uint8_t { kNothingEnds = 0, kFormEnds = 1, kWordEnds = 2 };
-  void Add(std::string_view form, std::uint32_t value, bool whole_word);
-  void AddValue(std::string_view text, std::uint32_t value);
-  void Build();
+  // What to look for: a part of `letters` and the form that it is.
+  struct Spelling {
+    std::uint32_t at;
+    std::uint32_t length;
+    std::uint32_t form;
+  };
+  struct Spellings {
+    explicit Spellings(std::pmr::memory_resource* memory) : letters(memory), list(memory) {}
+    std::string_view Of(const Spelling& one) const {
+      return std::string_view(letters).substr(one.at, one.length);
+    }
+    // Never so short that it lies in this object, on a stack.
+    std::pmr::string letters;
+    std::pmr::vector<Spelling> list;
+  };
+  std::string_view WordOf(const Form& form) const {
+    return std::string_view(words_).substr(form.word_at, form.word_length);
+  }
+  void Add(std::string_view form, std::uint32_t value, bool whole_word, Spellings& spellings);
+  void AddValue(std::string_view text, std::uint32_t value, Spellings& spellings);
+  void Build(const Spellings& spellings);
   void Link();
   void FindForm(std::string_view text, std::size_t end, std::uint32_t state, std::vector<Found>& found) const;
   void FindWord(std::string_view text, std::size_t end, std::uint32_t state, std::vector<Found>& found) const;
@@ -65,20 +86,22 @@ class KnownValues {
 
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
+  SecretArena arena_;  // first: it outlives what is in it
   std::vector<std::string> names_;
-  std::vector<Form> forms_;
+  std::pmr::vector<Form> forms_{&arena_};
+  std::pmr::string words_{&arena_};
   std::array<std::uint8_t, 256> class_of_{};  // 0: in no form; 1: may stand in between
   std::uint32_t classes_ = 2;
-  std::vector<std::pair<std::string, std::uint32_t>> pending_;  // forms to build from; overwritten by Build
-  std::vector<std::uint32_t> next_;                             // [state * classes_ + class]
-  std::vector<std::uint32_t> form_;                             // what ends in a state
-  std::vector<std::uint32_t> suffix_;  // the next shorter state in which something ends
-  std::vector<std::uint32_t> depth_;
-  std::vector<std::uint8_t> ends_;  // Ends of a state and of all its suffixes
+  std::pmr::vector<std::uint32_t> next_{&arena_};    // [state * classes_ + class]
+  std::pmr::vector<std::uint32_t> form_{&arena_};    // what ends in a state
+  std::pmr::vector<std::uint32_t> suffix_{&arena_};  // the next shorter state in which something ends
+  std::pmr::vector<std::uint32_t> depth_{&arena_};
+  std::pmr::vector<std::uint8_t> ends_{&arena_};  // Ends of a state and of all its suffixes
 };
 
 // All spellings of `value` that are looked for: itself, backwards, hexadecimal in both cases (also as \x..),
 // base64 (both alphabets, whatever stands before and after), percent-encoded, with JSON's and HTML's escapes.
-std::vector<std::string> FormsOf(std::string_view value);
+// They are in `memory`.
+std::pmr::vector<std::pmr::string> FormsOf(std::string_view value, std::pmr::memory_resource* memory);
 
 }  // namespace casemate

@@ -49,7 +49,7 @@ Expected<unsigned> ParseSets(std::string_view text) {
 // Counts by rule and place.
 class Tally {
  public:
-  Tally(const CompiledRules& rules, const KnownValues& known) : rules_(rules), known_(known) {}
+  Tally(const CompiledRules& rules, const KnownValues* known) : rules_(rules), known_(known) {}
 
   std::string_view ReplacementOf(int what) const {
     const auto index = static_cast<std::size_t>(what);
@@ -72,11 +72,11 @@ class Tally {
     const auto index = static_cast<std::size_t>(what);
     const std::size_t rules = rules_.rules().size();
     if (index < rules) return std::string(rules_.rules()[index].name);
-    return "known:" + known_.NameOf(static_cast<std::uint32_t>(index - rules));
+    return "known:" + known_->NameOf(static_cast<std::uint32_t>(index - rules));
   }
 
   const CompiledRules& rules_;
-  const KnownValues& known_;
+  const KnownValues* known_;
   std::vector<Redaction> found_;
 };
 
@@ -141,8 +141,8 @@ class OneStream : public StreamRedactor {
 
 class RuleRedactor : public Redactor {
  public:
-  RuleRedactor(std::shared_ptr<const CompiledRules> rules, std::span<const KnownValue> known)
-      : rules_(std::move(rules)), known_(known), tally_(*rules_, known_) {}
+  RuleRedactor(std::shared_ptr<const CompiledRules> rules, std::shared_ptr<const KnownValues> known)
+      : rules_(std::move(rules)), known_(std::move(known)), tally_(*rules_, known_.get()) {}
 
   RedactedText Text(std::string_view text, std::string_view where) override {
     std::string out;
@@ -176,23 +176,35 @@ class RuleRedactor : public Redactor {
   std::vector<Redaction> Redactions() const override { return tally_.found(); }
 
  private:
-  const KnownValues* KnownOrNull() const { return known_.empty() ? nullptr : &known_; }
+  const KnownValues* KnownOrNull() const {
+    return known_ != nullptr && !known_->empty() ? known_.get() : nullptr;
+  }
 
   std::shared_ptr<const CompiledRules> rules_;
-  KnownValues known_;
+  std::shared_ptr<const KnownValues> known_;
   Tally tally_;
 };
 
 }  // namespace
 
-Expected<std::unique_ptr<Redactor>> MakeRedactor(const RedactionRules& rules,
-                                                 std::span<const KnownSecret> known) {
-  const auto sets = ParseSets(rules.sets);
-  if (!sets) return std::unexpected(sets.error());
+std::shared_ptr<const KnownValues> MakeKnownValues(std::span<const KnownSecret> known) {
+  if (known.empty()) return nullptr;
   std::vector<KnownValue> values;
   for (const KnownSecret& secret : known) values.push_back({secret.name, secret.value});
+  return std::make_shared<const KnownValues>(values);
+}
+
+Expected<std::unique_ptr<Redactor>> MakeRedactor(const RedactionRules& rules,
+                                                 std::span<const KnownSecret> known) {
+  return MakeArmedRedactor(rules, MakeKnownValues(known));
+}
+
+Expected<std::unique_ptr<Redactor>> MakeArmedRedactor(const RedactionRules& rules,
+                                                      std::shared_ptr<const KnownValues> known) {
+  const auto sets = ParseSets(rules.sets);
+  if (!sets) return std::unexpected(sets.error());
   if (rules.off.empty() && rules.own_toml.empty()) {
-    return std::make_unique<RuleRedactor>(CompiledRules::BuiltIn(*sets), values);
+    return std::make_unique<RuleRedactor>(CompiledRules::BuiltIn(*sets), std::move(known));
   }
   std::string block;
   if (!rules.own_toml.empty()) {
@@ -202,7 +214,7 @@ Expected<std::unique_ptr<Redactor>> MakeRedactor(const RedactionRules& rules,
   }
   auto compiled = CompiledRules::Make(std::move(block), *sets, rules.off);
   if (!compiled) return std::unexpected(std::move(compiled.error()));
-  return std::make_unique<RuleRedactor>(*std::move(compiled), values);
+  return std::make_unique<RuleRedactor>(*std::move(compiled), std::move(known));
 }
 
 std::vector<RedactionRuleInfo> BuiltInRedactionRules() {

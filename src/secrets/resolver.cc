@@ -6,11 +6,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <utility>
 
 #include "base/clock.h"
+#include "model/kept_secret.h"
 #include "model/secret_reference.h"
 #include "secrets/catalog.h"
 
@@ -26,33 +29,49 @@ struct Answer {
   std::string missing;
 };
 
+// Values end with their time, also when nobody asks for them again: a thread sees to that, from the first
+// value on.
 class Cache {
  public:
   std::shared_ptr<const SecretValue> Find(std::string_view reference) {
     const std::lock_guard lock(mutex_);
     const auto found = values_.find(reference);
-    if (found == values_.end()) return nullptr;
-    if (MonotonicUs() < found->second.until_us) return found->second.value;
-    values_.erase(found);
-    return nullptr;
+    return found != values_.end() && MonotonicUs() < found->second.until_us ? found->second.value : nullptr;
   }
-  void Keep(std::string_view reference, std::shared_ptr<const SecretValue> value, std::int64_t ttl_ms) {
-    const std::int64_t now = MonotonicUs();
+  void Keep(std::string_view reference, const std::shared_ptr<const SecretValue>& value,
+            std::int64_t ttl_ms) {
     const std::lock_guard lock(mutex_);
-    std::erase_if(values_, [now](const auto& entry) { return entry.second.until_us <= now; });
     // So many distinct ones at once are no use of a cache; locked memory is scarce.
     if (values_.size() >= kValuesMax) return;
-    values_.insert_or_assign(std::string(reference), Kept{std::move(value), now + ttl_ms * 1000});
+    values_.insert_or_assign(std::string(reference), Kept{value, MonotonicUs() + ttl_ms * 1000});
+    if (!ender_.joinable()) ender_ = std::jthread([this](const std::stop_token& stop) { End(stop); });
+    changed_.notify_one();
   }
 
  private:
   static constexpr std::size_t kValuesMax = 256;
+  static constexpr std::int64_t kHourUs = 3'600'000'000;
   struct Kept {
     std::shared_ptr<const SecretValue> value;
     std::int64_t until_us;
   };
+  void End(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    while (!stop.stop_requested()) {
+      const std::int64_t now = MonotonicUs();
+      std::erase_if(values_, [now](const auto& entry) { return entry.second.until_us <= now; });
+      std::int64_t next = now + kHourUs;
+      for (const auto& [reference, kept] : values_) next = std::min(next, kept.until_us);
+      changed_.wait_for(lock, stop, std::chrono::microseconds(next - now), [this, next] {
+        return std::ranges::any_of(values_,
+                                   [next](const auto& entry) { return entry.second.until_us < next; });
+      });
+    }
+  }
   std::mutex mutex_;
+  std::condition_variable_any changed_;
   std::map<std::string, Kept, std::less<>> values_;
+  std::jthread ender_;  // last: it ends before the rest
 };
 
 class Resolver : public SecretStore {
@@ -79,10 +98,21 @@ class Resolver : public SecretStore {
   }
 
   Expected<std::vector<ResolvedSecret>> Resolve(std::span<const SecretRequest> requests) override {
-    if (auto checked = Check(requests); !checked) return std::unexpected(checked.error());
     std::vector<Chain> chains;
-    for (const SecretRequest& request : requests) chains.push_back({&request, 0, {}, {}});
-    for (;;) {
+    chains.reserve(requests.size());
+    std::size_t kept = 0;
+    for (const SecretRequest& request : requests) {
+      Chain& chain = chains.emplace_back(&request, 0);
+      chain.value = request.references.empty() ? nullptr : cache_.Find(request.references.front());
+      // What is kept was well formed when it was asked for.
+      if (!chain.value || request.references.size() > 1) {
+        if (auto checked = Check({&request, 1}); !checked) return std::unexpected(checked.error());
+      }
+      if (!chain.value) continue;
+      chain.next = 1;
+      ++kept;
+    }
+    while (kept < chains.size()) {
       std::vector<Chain*> open;
       for (Chain& chain : chains) {
         if (!chain.value && chain.next < chain.request->references.size()) open.push_back(&chain);
@@ -91,6 +121,7 @@ class Resolver : public SecretStore {
       if (auto asked = AskRound(open); !asked) return std::unexpected(asked.error());
     }
     std::vector<ResolvedSecret> all;
+    all.reserve(chains.size());
     for (Chain& chain : chains) {
       if (!chain.value) {
         return Fail(ErrorCode::kNotFound, fmt::format("there is no value for the secret {}: {}",
@@ -139,6 +170,7 @@ class Resolver : public SecretStore {
 
  private:
   struct Chain {
+    Chain(const SecretRequest* of, std::size_t first) : request(of), next(first) {}
     const SecretRequest* request;
     std::size_t next;
     std::shared_ptr<const SecretValue> value;
@@ -171,14 +203,18 @@ class Resolver : public SecretStore {
     if (!fetched) return std::unexpected(fetched.error());
     Answer answer{nullptr, std::move(fetched->missing)};
     if (!fetched->value) return answer;
-    answer.value = std::make_shared<const SecretValue>(*std::move(fetched->value));
     const auto wanted = options_.ttl_ms.find(std::string(reference->scheme));
     std::int64_t ttl_ms = fetched->ttl_ms;
     // A provider's own time is the longest that its value is good for; where it has none, the caller's is.
     if (wanted != options_.ttl_ms.end()) {
       ttl_ms = ttl_ms > 0 ? std::min(ttl_ms, wanted->second) : wanted->second;
     }
-    if (ttl_ms > 0) cache_.Keep(text, answer.value, ttl_ms);
+    if (ttl_ms <= 0) {
+      answer.value = std::make_shared<const SecretValue>(*std::move(fetched->value));
+      return answer;
+    }
+    answer.value = KeptSecret::Keep(*std::move(fetched->value));
+    cache_.Keep(text, answer.value, ttl_ms);
     return answer;
   }
 

@@ -146,6 +146,33 @@ TEST_F(ResolverTest, KeepsAValueForItsTime) {
   EXPECT_EQ(quick_->asked, 2);
 }
 
+TEST_F(ResolverTest, EndsAKeptValueThatNobodyAsksForAgain) {
+  ttl_ms_ = 100;
+  Make();
+  SecretRequest request;
+  request.name = "KEY";
+  request.references = {"slow:a"};
+  std::weak_ptr<const SecretValue> value;
+  {
+    const auto found = store_->Resolve({&request, 1});
+    ASSERT_TRUE(found);
+    value = found->front().value;
+  }
+  EXPECT_FALSE(value.expired());
+  for (int tried = 0; !value.expired() && tried < 1000; ++tried)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_TRUE(value.expired());
+}
+
+TEST_F(ResolverTest, ChecksWhatItNeedNotAsk) {
+  ttl_ms_ = 60'000;
+  Make();
+  EXPECT_EQ(Resolve({"slow:a", "quick:a"}), "slow:a = slow a");
+  EXPECT_EQ(Resolve({"slow:a", "quick:a"}), "slow:a = slow a");
+  EXPECT_THAT(Resolve({"slow:a", "quick:malformed"}), HasSubstr("write it well"));
+  EXPECT_EQ(slow_->asked, 1);
+}
+
 TEST_F(ResolverTest, TakesTheCallersTimeWhereItIsShorter) {
   ttl_ms_ = 60'000;
   Make({.ttl_ms = {{"slow", 0}, {"quick", 60'000}}});

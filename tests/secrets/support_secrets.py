@@ -132,5 +132,49 @@ class RawServer:
         self.listener.close()
 
 
+class Tunnel:
+    """An HTTP proxy that knows CONNECT alone."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.asked = []
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.carry, args=(client,), daemon=True).start()
+
+    def carry(self, client):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += client.recv(4096) or b"\r\n\r\n"
+        method, target, _ = head.decode().split(" ", 2)
+        if method != "CONNECT":
+            return client.close()
+        self.asked.append(target)
+        host, port = target.rsplit(":", 1)
+        server = socket.create_connection((host, int(port)))
+        client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+
+        def pump(source, target):
+            try:
+                while data := source.recv(65536):
+                    target.sendall(data)
+                target.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+
+        threading.Thread(target=pump, args=(server, client), daemon=True).start()
+        pump(client, server)
+
+    def close(self):
+        self.listener.close()
+
+
 def secrets(*words, env=None, deadline=60):
     return casemate.run(["secrets", *words], env=casemate.environment(**(env or {})), deadline=deadline)

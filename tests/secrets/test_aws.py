@@ -359,14 +359,87 @@ class Chain(AwsCase):
         self.expect("IMDSKEY", AWS_EC2_METADATA_DISABLED=None, AWS_EC2_METADATA_SERVICE_ENDPOINT=self.recorder.address)
         self.assertIn("there are no AWS credentials", self.get("aws:prod/app"))
 
+    def process(self, printed, code=0, name="default"):
+        """A profile whose credential_process is a script of a name with a blank, and prints this."""
+        said = self.write("said.json", printed if isinstance(printed, str) else json.dumps(printed))
+        script = self.write(
+            "its helper",
+            f'#!/bin/sh\necho x >>"{self.folder}/started"\ntest "$2" = "two words" || exit 9\n'
+            f'test ! -e /proc/self/fd/3 || exit 8\necho {SECRET} >&2\ncat "{said}"\nexit {code}\n',
+        )
+        os.chmod(script, 0o755)
+        self.write(".aws/config", f'[{name}]\ncredential_process = "{script}" --name "two words"\n')
+
+    def test_a_process(self):
+        keys = {"Version": 1, "AccessKeyId": "PROCESSKEY", "SecretAccessKey": "s"}
+        self.process(keys)
+        self.expect("PROCESSKEY")
+        self.process(keys | {"SessionToken": "t", "Expiration": "2100-01-01T00:00:00+09:00"}, name="profile dev")
+        self.expect("PROCESSKEY", AWS_PROFILE="dev")
+        self.assertEqual(self.recorder.seen[-1][2]["X-Amz-Security-Token"], "t")
+        for printed, code, says in (
+            (keys, 3, "exit code 3"),
+            ("", 0, "no JSON object"),
+            ("[]", 0, "no JSON object"),
+            (keys | {"Version": 2}, 0, "no JSON object"),
+            (keys | {"SecretAccessKey": ""}, 0, "no SecretAccessKey"),
+            ("x" * 70000, 0, "more than 65536 bytes"),
+        ):
+            self.process(printed, code)
+            self.assertIn(says, self.get("aws:prod/app"))
+        for command, says in (("/no/such/helper", "cannot be started"), ("sh 'x", "not closed")):
+            self.write(".aws/config", f"[default]\ncredential_process = {command}\n")
+            self.assertIn(says, self.get("aws:prod/app"))
+
+    def test_what_a_process_says_is_used_until_its_end(self):
+        from engine import Engine
+
+        engine = Engine(os.path.join(self.folder, "socket"), casemate.environment(**self.env), "--pool-size", "1")
+        self.addCleanup(engine.end)
+        started = pathlib.Path(self.folder, "started")
+
+        def asked(expiration, *names):
+            started.unlink(missing_ok=True)
+            self.process({"Version": 1, "AccessKeyId": "K", "SecretAccessKey": "s", "Expiration": expiration})
+            for name in names:
+                _, result = engine.run(code=LOOK, secrets={"S": f"aws:{name}"})
+                self.assertEqual(plain(result["result"]["S"]), VALUE, result)
+            return len(started.read_text().split())
+
+        self.assertEqual(asked("2001-01-01T00:00:00Z", "one", "two"), 2)
+        self.assertEqual(asked("2100-01-01T00:00:00Z", "three", "four"), 1)
+
+    def test_sources_of_a_role(self):
+        self.write(
+            ".aws/config",
+            "".join(
+                f"[profile {name}]\nrole_arn = arn:aws:iam::123456789012:role/app\ncredential_source = {name}\n"
+                for name in ("Environment", "EcsContainer", "Ec2InstanceMetadata", "Elsewhere")
+            )
+            + "[profile both]\nrole_arn = a\ncredential_source = Environment\nsource_profile = both\n",
+        )
+
+        def sts(method, path, headers, body):
+            signed = headers["Authorization"].split("Credential=")[1].split("/")[0]
+            return (200, {}, f"<AccessKeyId>{signed}OFROLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey>".encode())
+
+        uri, host = self.recorder.address + "/container", self.recorder.address
+        env = {"AWS_ENDPOINT_URL_STS": self.record(sts).address}
+        self.expect("CONTAINERKEYOFROLE", AWS_PROFILE="EcsContainer", AWS_CONTAINER_CREDENTIALS_FULL_URI=uri,
+                    AWS_CONTAINER_AUTHORIZATION_TOKEN="Bearer x", **env)
+        self.expect("IMDSKEYOFROLE", AWS_PROFILE="Ec2InstanceMetadata", AWS_EC2_METADATA_DISABLED=None,
+                    AWS_EC2_METADATA_SERVICE_ENDPOINT=host, **env)
+        for profile, says in (("Environment", "has no credentials"), ("Elsewhere", "credential_source"),
+                              ("both", "leave one out")):
+            self.assertIn(says, self.get("aws:prod/app", AWS_PROFILE=profile, **env))
+
     def test_what_is_not_supported_says_so(self):
         self.write(
             ".aws/config",
-            "[default]\ncredential_process = /bin/echo\n[profile mfa]\nrole_arn = arn:x\n"
+            "[profile mfa]\nrole_arn = arn:x\n"
             "source_profile = keys\nmfa_serial = x\n[profile keys]\naws_access_key_id = K\n"
             "aws_secret_access_key = s\n[profile ring]\nrole_arn = a\nsource_profile = ring\n",
         )
-        self.assertIn("credential_process", self.get("aws:prod/app"))
         self.assertIn("mfa_serial", self.get("aws:prod/app", AWS_PROFILE="mfa"))
         self.assertIn("leads to itself", self.get("aws:prod/app", AWS_PROFILE="ring"))
 
@@ -416,6 +489,15 @@ class Failures(AwsCase):
         self.expect_error("more than", answer("x" * 70000))
         self.expect_error("zero byte", answer("a\0b"))
 
+    def test_a_slow_drip_ends_in_time(self):
+        drip = support_secrets.RawServer([b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"] + [b" "] * 100, 1.0)
+        self.addCleanup(drip.close)
+        env = {"AWS_ENDPOINT_URL": drip.address, "CASEMATE_SECRETS_TIMEOUT": "2s"}
+        self.assertIn("does not answer in time", self.get("aws:prod/app", **env))
+        short = support_secrets.RawServer([b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"])
+        self.addCleanup(short.close)
+        self.assertIn("broke off", self.get("aws:prod/app", AWS_ENDPOINT_URL=short.address))
+
     def test_no_server_and_no_region(self):
         self.assertIn("cannot be reached", self.get("aws:prod/app", AWS_ENDPOINT_URL="http://127.0.0.1:1"))
         self.assertIn("set AWS_REGION", self.get("aws:prod/app", AWS_REGION=None))
@@ -429,7 +511,22 @@ class OverTls(AwsCase):
         self.assertEqual(self.get("aws:prod/app", AWS_ENDPOINT_URL=recorder.address, AWS_CA_BUNDLE=authority), VALUE)
         seen = len(recorder.seen)
         self.assertIn("not trusted", self.get("aws:prod/app", AWS_ENDPOINT_URL=recorder.address))
+        other = tempfile.TemporaryDirectory()
+        self.addCleanup(other.cleanup)
+        wrong, _ = support_secrets.certificates(other.name)
+        self.assertIn("not trusted", self.get("aws:prod/app", AWS_ENDPOINT_URL=recorder.address, AWS_CA_BUNDLE=wrong))
         self.assertEqual(len(recorder.seen), seen)
+
+    def test_a_tunnel_through_a_proxy(self):
+        authority, pem = support_secrets.certificates(self.folder)
+        recorder = self.record(lambda *words: answer(VALUE), certificate=pem)
+        tunnel = support_secrets.Tunnel()
+        self.addCleanup(tunnel.close)
+        env = {"AWS_ENDPOINT_URL": recorder.address, "AWS_CA_BUNDLE": authority, "https_proxy": tunnel.address}
+        self.assertEqual(self.get("aws:prod/app", **env, no_proxy=""), VALUE)
+        self.assertEqual(tunnel.asked, [recorder.address.removeprefix("https://")])
+        self.assertEqual(self.get("aws:prod/app", **env, no_proxy="127.0.0.1"), VALUE)
+        self.assertEqual(len(tunnel.asked), 1)
 
     def test_a_proxy_is_used(self):
         proxy = self.record(lambda *words: answer(VALUE))

@@ -252,6 +252,22 @@ class Failures(VaultCase):
         elsewhere = [path for _, path, _ in self.vault.seen if "elsewhere" in path]
         self.assertEqual(elsewhere, [])
 
+    def test_a_token_that_ends(self):
+        self.vault.tokens["hvs.short"] = {"policies": ["app"], "until": time.monotonic() - 1}
+        self.expect_error("may have expired", VAULT_TOKEN="hvs.short")
+        # One of our own login is made anew.
+        self.vault.token_ttl = 0
+        self.vault.approle["role-2"] = "secret-id-2"
+        self.expect_error("refuses access", VAULT_TOKEN=None, VAULT_ROLE_ID="role-2", VAULT_SECRET_ID="secret-id-2")
+        self.assertEqual(len([path for _, path, _ in self.vault.seen if path == "/v1/auth/approle/login"]), 2)
+
+    def test_a_proxy_is_used(self):
+        env = {"VAULT_ADDR": "http://vault.example.com", "http_proxy": self.server.address, "no_proxy": ""}
+        self.expect([VALUE], "vault:secret/app#key", **env)
+        self.assertTrue(self.vault.seen[-1][1].startswith("http://vault.example.com/v1/"), self.vault.seen[-1])
+        env = {"VAULT_ADDR": "https://vault.example.com", "https_proxy": "http://nowhere.invalid:1", "no_proxy": ""}
+        self.expect_error("through the proxy", **env)
+
     def test_throttling_is_waited_out(self):
         self.vault.failures = [(429, [("Retry-After", "0")], b""), (503, [], b""), (500, [], b"")]
         self.expect([VALUE], "vault:secret/app#key")
@@ -289,8 +305,9 @@ class Failures(VaultCase):
         drip = support_secrets.RawServer([b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"] + [b" "] * 100, 1.0)
         self.addCleanup(drip.close)
         begin = time.monotonic()
-        self.expect_error("does not answer in time", VAULT_ADDR=drip.address)
-        self.assertLess(time.monotonic() - begin, 30 * casemate.SLOW)
+        self.expect_error("does not answer in time", VAULT_ADDR=drip.address, CASEMATE_SECRETS_TIMEOUT="2s")
+        self.assertLess(time.monotonic() - begin, 14 * casemate.SLOW)
+        self.expect_error("CASEMATE_SECRETS_TIMEOUT", CASEMATE_SECRETS_TIMEOUT="soon")
 
 
 class OverTls(VaultCase):
@@ -318,6 +335,19 @@ class OverTls(VaultCase):
 
 
 class Resident(VaultCase):
+    def test_how_long_is_said_by_the_host(self):
+        from engine import Engine
+
+        env = casemate.environment(**self.env, CASEMATE_SECRETS_TTL="vault=0s")
+        engine = Engine(os.path.join(self.folder, "socket"), env, "--pool-size", "1")
+        self.addCleanup(engine.end)
+        request = {"code": LOOK, "secrets": {"S": "vault:secret/app#key"}}
+        self.assertEqual(plain(engine.run(**request)[1]["result"]["S"]), VALUE)
+        # The helper keeps what it read for two seconds, so that two fields of it are of one reading.
+        time.sleep(2.2)
+        self.vault.put("secret/app", {"key": "written since"})
+        self.assertEqual(plain(engine.run(**request)[1]["result"]["S"]), "written since")
+
     def test_values_are_kept_for_a_while(self):
         from engine import Engine
 

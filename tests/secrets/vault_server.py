@@ -242,7 +242,9 @@ class Server:
     def __init__(self, certificate=None):
         self.vault = Vault()
         handler = type("BoundHandler", (Handler,), {"vault": self.vault})
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        # Ten clients at once are what some tests are about: none may have to come again.
+        server = type("BoundServer", (http.server.ThreadingHTTPServer,), {"request_queue_size": 128})
+        self.server = server(("127.0.0.1", 0), handler)
         # A client that hangs up is what some tests are about.
         self.server.handle_error = lambda *words: None
         if certificate:

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <ctime>
 
 #include "base/clock.h"
@@ -15,6 +16,7 @@ namespace {
 constexpr int kDepthMax = 5;
 // Asked for again so long before their end.
 constexpr std::int64_t kMarginUs = 60'000'000;
+constexpr std::int64_t kYearS = 366 * std::int64_t{86'400};
 
 Expected<std::shared_ptr<const SecretValue>> Keep(const std::string& text) {
   auto value = SecretValue::Copy(text);
@@ -36,12 +38,32 @@ Expected<AwsCredentials> MakeAwsCredentials(const std::string& access_key, const
     if (!token) return std::unexpected(token.error());
     credentials.session_token = *std::move(token);
   }
-  std::tm when{};
-  if (!expiration.empty() && strptime(expiration.c_str(), "%Y-%m-%dT%H:%M:%S", &when) != nullptr) {
-    const std::int64_t left_s = timegm(&when) - std::time(nullptr);
-    credentials.until_us = MonotonicUs() + left_s * 1'000'000 - kMarginUs;
+  if (!expiration.empty()) {
+    // An end that cannot be read is near.
+    const std::int64_t now = std::time(nullptr);
+    const std::int64_t left_s = AwsTime(expiration).value_or(now) - now;
+    credentials.until_us = MonotonicUs() + std::clamp(left_s, -kYearS, kYearS) * 1'000'000 - kMarginUs;
   }
   return credentials;
+}
+
+std::optional<std::int64_t> AwsTime(const std::string& text) {
+  std::tm when{};
+  const char* rest = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &when);
+  if (rest == nullptr) return std::nullopt;
+  const std::int64_t time = timegm(&when);
+  if (*rest == '.') rest += 1 + std::strspn(rest + 1, "0123456789");
+  const std::string_view zone(rest);
+  if (zone.empty() || zone == "Z" || zone == "UTC") return time;
+  const auto two = [zone](std::size_t at) -> std::int64_t {
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    if (!is_digit(zone[at]) || !is_digit(zone[at + 1])) return -1;
+    return (zone[at] - '0') * 10 + (zone[at + 1] - '0');
+  };
+  const bool formed = zone.size() == 6 && zone[3] == ':' && (zone.front() == '+' || zone.front() == '-');
+  if (!formed || two(1) < 0 || two(4) < 0) return std::nullopt;
+  const std::int64_t offset = two(1) * 3600 + two(4) * 60;
+  return zone.front() == '+' ? time - offset : time + offset;
 }
 
 Expected<AwsCredentials> AwsCredentialChain::Get(const Deadline& deadline) {
@@ -108,18 +130,25 @@ AwsCredentialChain::FromProfile(  // NOLINT(misc-no-recursion): kDepthMax
   };
   const std::string role = profiles.Get(profile, "role_arn");
   const std::string source = profiles.Get(profile, "source_profile");
-  if (!role.empty() && !source.empty()) {
+  const std::string named = profiles.Get(profile, "credential_source");
+  if (!role.empty() && (!source.empty() || !named.empty())) {
     if (depth >= kDepthMax) {
       return Fail(ErrorCode::kUnavailable,
                   fmt::format("the AWS profile {} leads to itself: mend source_profile", profile));
     }
+    if (!source.empty() && !named.empty()) {
+      return Fail(
+          ErrorCode::kUnavailable,
+          fmt::format("the AWS profile {} has source_profile and credential_source: leave one out", profile));
+    }
     // A profile may take its role with its own keys.
-    auto base =
-        source == profile && !access.empty() ? keys() : FromProfile(profiles, source, depth + 1, deadline);
+    auto base = !named.empty()                         ? FromNamedSource(named, profile, deadline)
+                : source == profile && !access.empty() ? keys()
+                                                       : FromProfile(profiles, source, depth + 1, deadline);
     if (!base) return base;
     if (!*base) {
-      return Fail(ErrorCode::kUnavailable,
-                  fmt::format("the AWS profile {} has no credentials: mend it", source));
+      return Fail(ErrorCode::kUnavailable, fmt::format("the AWS profile {} has no credentials: mend it",
+                                                       source.empty() ? profile : source));
     }
     return some(FromRole(**base, role, profiles, profile, deadline));
   }
@@ -131,13 +160,28 @@ AwsCredentialChain::FromProfile(  // NOLINT(misc-no-recursion): kDepthMax
   }
   if (!profiles.Get(profile, "sso_account_id").empty()) return some(FromSso(profiles, profile, deadline));
   if (!access.empty()) return keys();
-  if (!profiles.Get(profile, "credential_process").empty()) {
-    return Fail(ErrorCode::kUnavailable,
-                fmt::format("the AWS profile {} asks a credential_process, which is not supported: set "
-                            "AWS_ACCESS_KEY_ID and its companions from it",
-                            profile));
+  if (const std::string command = profiles.Get(profile, "credential_process"); !command.empty()) {
+    return some(FromProcess(command, profile, deadline));
   }
   return std::nullopt;
+}
+
+// What `credential_source` names, for a role that is taken with it.
+Expected<std::optional<AwsCredentials>> AwsCredentialChain::FromNamedSource(const std::string& name,
+                                                                            const std::string& profile,
+                                                                            const Deadline& deadline) const {
+  if (name == "Environment") return FromEnvironment();
+  if (name == "EcsContainer") return FromContainer(deadline);
+  if (name == "Ec2InstanceMetadata") {
+    auto credentials = FromInstance(deadline);
+    if (!credentials) return std::unexpected(credentials.error());
+    return *std::move(credentials);
+  }
+  return Fail(
+      ErrorCode::kUnavailable,
+      fmt::format("the AWS profile {} has no known credential_source: write Environment, EcsContainer or "
+                  "Ec2InstanceMetadata",
+                  profile));
 }
 
 std::string AwsCredentialChain::Endpoint(const char* service, const std::string& usual) const {

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 #include "secrets/aws/aws_credentials.h"
 #include "secrets/aws/aws_place.h"
 #include "secrets/http/scripted_client.h"
@@ -63,6 +66,30 @@ TEST(AwsProviderTest, AsksTheRegionsEndpointAndSigns) {
   EXPECT_EQ(asked.url, "https://secretsmanager.cn-north-1.amazonaws.com.cn/");
   EXPECT_EQ(asked.body, R"({"SecretId":"app","VersionId":"abc"})");
   EXPECT_THAT(asked.headers, testing::Contains("X-Amz-Security-Token: the-token"));
+}
+
+TEST(AwsProviderTest, SplitsACommandAsAShellDoes) {
+  using Words = std::vector<std::string>;
+  EXPECT_EQ(SplitCommand("/bin/helper  --a\tb"), (Words{"/bin/helper", "--a", "b"}));
+  EXPECT_EQ(SplitCommand(R"("/the dir/helper" 'two words' x\ y "" 'a'b"c")"),
+            (Words{"/the dir/helper", "two words", "x y", "", "abc"}));
+  EXPECT_EQ(SplitCommand(R"("q\"b\\s\n" '$HOME \')"), (Words{R"(q"b\s\n)", R"($HOME \)"}));
+  for (const char* bad : {"", "  ", "'open", "\"open", "\"open\\\"", "end\\"}) {
+    EXPECT_FALSE(SplitCommand(bad)) << bad;
+  }
+}
+
+TEST(AwsProviderTest, ReadsTimes) {
+  EXPECT_EQ(AwsTime("2020-01-01T00:00:00Z"), 1577836800);
+  EXPECT_EQ(AwsTime("2020-01-01T00:00:00.250Z"), 1577836800);
+  EXPECT_EQ(AwsTime("2020-01-01T00:00:00UTC"), 1577836800);
+  EXPECT_EQ(AwsTime("2020-01-01T00:00:00"), 1577836800);
+  EXPECT_EQ(AwsTime("2020-01-01T09:30:00+09:30"), 1577836800);
+  EXPECT_EQ(AwsTime("2019-12-31T19:00:00-05:00"), 1577836800);
+  for (const char* bad :
+       {"", "tomorrow", "2020-01-01T00:00:00 CET", "2020-01-01T00:00:00+0", "2020-01-01T00:00:00+01:00x"}) {
+    EXPECT_FALSE(AwsTime(bad)) << bad;
+  }
 }
 
 TEST(AwsProviderTest, TellsMissingFromForbidden) {

@@ -176,9 +176,7 @@ Expected<AwsCredentials> AwsCredentialChain::FromSso(const AwsProfiles& profiles
   const auto cache = text ? ParseBody(*text) : std::unexpected(text.error());
   if (!cache)
     return Refuse(fmt::format("there is no login at AWS SSO for the profile {}: {}", profile, again));
-  std::tm end{};
-  const std::string expires = TextAt(*cache, "expiresAt");
-  if (strptime(expires.c_str(), "%Y-%m-%dT%H:%M:%S", &end) == nullptr || timegm(&end) <= std::time(nullptr)) {
+  if (AwsTime(TextAt(*cache, "expiresAt")).value_or(0) <= std::time(nullptr)) {
     return Refuse(fmt::format("the login at AWS SSO for the profile {} has ended: {}", profile, again));
   }
   HttpRequest request;

@@ -34,10 +34,13 @@ constexpr std::int64_t kFarewellMs = 5'000;
 // The helper's own time-outs fire first, and say more.
 constexpr std::int64_t kGraceMs = 1'000;
 
-// Variables of the environment that the providers, their HTTP library and TLS read.
-constexpr std::array<std::string_view, 14> kVariables = {
-    "AWS_",       "VAULT_",     "BAO_",      "HOME=",     "http_proxy=",    "https_proxy=",  "HTTPS_PROXY=",
-    "all_proxy=", "ALL_PROXY=", "no_proxy=", "NO_PROXY=", "SSL_CERT_FILE=", "SSL_CERT_DIR=", "KUBERNETES_"};
+// Variables of the environment that the providers, their HTTP library and TLS read; and, in the last lines,
+// what a credential_process of an AWS profile needs to find itself and its user's session.
+constexpr std::array<std::string_view, 24> kVariables = {
+    "AWS_",          "VAULT_",      "BAO_",       "HOME=",      "http_proxy=", "https_proxy=",
+    "HTTPS_PROXY=",  "all_proxy=",  "ALL_PROXY=", "no_proxy=",  "NO_PROXY=",   "SSL_CERT_FILE=",
+    "SSL_CERT_DIR=", "KUBERNETES_", "PATH=",      "USER=",      "LOGNAME=",    "LANG=",
+    "LC_",           "TMPDIR=",     "XDG_",       "GNUPGHOME=", "DISPLAY=",    "DBUS_SESSION_BUS_ADDRESS="};
 
 std::unexpected<Error> Broken(std::string cause = {}) {
   return Fail(ErrorCode::kInternal, "the helper that asks remote secret stores has died; try again",

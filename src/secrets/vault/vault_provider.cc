@@ -89,6 +89,10 @@ class VaultProvider : public Provider {
  private:
   std::shared_ptr<Document> Find(const std::string& key) {
     const std::lock_guard lock(mutex_);
+    // What is over and nobody reads; what has a lease is over when that is.
+    std::erase_if(documents_, [now = MonotonicUs()](const auto& entry) {
+      return entry.second.use_count() == 1 && entry.second->until_us <= now;
+    });
     std::shared_ptr<Document>& document = documents_[key];
     if (!document) document = std::make_shared<Document>();
     return document;
@@ -166,12 +170,8 @@ class VaultProvider : public Provider {
     document.fields.reset();
     document.until_us = MonotonicUs() + kDocumentMs * kMicros;
     const json::value* fields = secrets::Find(answer.body, mount.second_version ? "data.data" : "data");
-    const std::string deleted = TextAt(answer.body, "data.metadata.deletion_time");
     if (answer.status == 404 || fields == nullptr || !fields->is_object()) {
-      document.missing =
-          deleted.empty()
-              ? fmt::format("Vault has no {} (vault kv put {} {}=...)", place.path, place.path, place.field)
-              : fmt::format("this version of {} in Vault is deleted (vault kv undelete)", place.path);
+      document.missing = Missing(place, answer.body);
       return {};
     }
     const std::string text = json::serialize(*fields);
@@ -188,6 +188,22 @@ class VaultProvider : public Provider {
     document.until_us = MonotonicUs() + document.lease_ms * kMicros;
     changed_.notify_all();
     return {};
+  }
+
+  static std::string Missing(const VaultPlace& place, const json::value& body) {
+    const json::value* const destroyed = secrets::Find(body, "data.metadata.destroyed");
+    if (destroyed != nullptr && destroyed->is_bool() && destroyed->get_bool()) {
+      return fmt::format("this version of {} in Vault is destroyed (vault kv put {} {}=...)", place.path,
+                         place.path, place.field);
+    }
+    if (!TextAt(body, "data.metadata.deletion_time").empty()) {
+      return fmt::format("this version of {} in Vault is deleted (vault kv undelete)", place.path);
+    }
+    if (place.version > 0) {
+      return fmt::format("Vault has no version {} of {} (vault kv metadata get {})", place.version,
+                         place.path, place.path);
+    }
+    return fmt::format("Vault has no {} (vault kv put {} {}=...)", place.path, place.path, place.field);
   }
 
   void Renew(const std::stop_token& stop) {

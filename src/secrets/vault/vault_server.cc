@@ -95,8 +95,10 @@ Error VaultServer::StatusError(const HttpResponse& response) const {
     case 400:
       return error("does not understand the request; check the path and the login", "status 400");
     case 403:
-      return error("refuses access; the token may have expired, or its policies lack this path",
-                   "status 403");
+      return error(
+          "refuses access; the token may have expired, its policies lack this path, or nothing is mounted "
+          "there",
+          "status 403");
     case 429:
       return error("has too many requests; try again later", "status 429");
     case 503:
