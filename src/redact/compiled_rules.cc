@@ -146,11 +146,12 @@ CompiledRules::CompiledRules(std::string block, std::vector<Rule> rules, Keyword
       prefilter_(keywords_),
       patterns_(std::make_unique<std::atomic<const re2::RE2*>[]>(rules_.size())) {
   for (std::size_t i = 0; i < rules_.size(); ++i) {
-    if (rules_[i].kind == RuleKind::kNumber) numbers_.push_back(static_cast<std::uint16_t>(i));
+    if (rules_[i].kind == RuleKind::kNumber) {
+      for (const Keyword& shape : rules_[i].keywords) shapes_.Add(shape.text, static_cast<std::uint16_t>(i));
+    }
     if (rules_[i].kind == RuleKind::kIban) iban_ = static_cast<std::uint16_t>(i);
     has_email_ = has_email_ || rules_[i].kind == RuleKind::kEmail;
   }
-  if (iban_ && numbers_.empty()) numbers_.push_back(*iban_);
 }
 
 CompiledRules::~CompiledRules() {
@@ -259,30 +260,21 @@ Match CompiledRules::MatchKeyword(const KnownText& known, std::size_t index, std
   return Match::None();
 }
 
+bool CompiledRules::Takes(std::uint16_t rule, std::string_view digits) const {
+  return Passes(rules_[rule].validator, digits);
+}
+
 Match CompiledRules::MatchNumber(const KnownText& known, std::size_t at, std::uint16_t& rule) const {
-  Match best;
-  Match open;
-  const auto offer = [&](const Match& match, std::uint16_t index) {
-    if (match.state == Match::State::kOpen && (open.state == Match::State::kNone || match.begin < open.begin))
-      open = match;
-    if (match.state != Match::State::kFound || match.end - match.begin <= best.end - best.begin) return;
-    best = match;
-    rule = index;
-  };
-  for (const std::uint16_t index : numbers_) {
-    const Rule& each = rules_[index];
-    if (each.kind != RuleKind::kNumber) continue;
-    for (const Keyword& shape : each.keywords) {
-      const Match match = FindShape(known, at, shape.text);
-      if (match.state == Match::State::kFound &&
-          !Passes(each.validator, known.text.substr(match.begin, match.end - match.begin))) {
-        continue;
-      }
-      offer(match, index);
-    }
-  }
-  if (iban_) offer(FindIban(known, at), *iban_);
-  return open.state == Match::State::kOpen ? open : best;
+  Match best = shapes_.Find(known, at, *this, rule);
+  if (!iban_) return best;
+  const Match account = FindIban(known, at);
+  if (account.state == Match::State::kNone) return best;
+  const bool both_open = best.state == Match::State::kOpen && account.state == Match::State::kOpen;
+  if (both_open) return Match::Open(std::min(best.begin, account.begin));
+  if (best.state == Match::State::kOpen) return best;
+  if (account.state == Match::State::kFound && account.end - account.begin <= best.end - best.begin) return best;
+  rule = *iban_;
+  return account;
 }
 
 }  // namespace casemate

@@ -10,6 +10,7 @@
 
 #include "casemate/error.h"
 #include "redact/match.h"
+#include "redact/number_shapes.h"
 #include "redact/prefilter.h"
 #include "redact/rules/rule.h"
 
@@ -21,7 +22,7 @@ namespace casemate {
 
 // A set of rules ready to be looked for. Immutable but for patterns, each of which is compiled when its
 // keyword is first seen; any number of threads and runs share one.
-class CompiledRules {
+class CompiledRules : private NumberShapes::Judge {
  public:
   // The built-in rules of these sets; made once in a process.
   static std::shared_ptr<const CompiledRules> BuiltIn(unsigned sets);
@@ -30,7 +31,7 @@ class CompiledRules {
   // that is not there.
   static Expected<std::shared_ptr<const CompiledRules>> Make(std::string block, unsigned sets,
                                                              const std::vector<std::string>& off);
-  ~CompiledRules();
+  ~CompiledRules() override;
   CompiledRules(const CompiledRules&) = delete;
   CompiledRules& operator=(const CompiledRules&) = delete;
 
@@ -39,7 +40,7 @@ class CompiledRules {
   // The rules of a keyword of the prefilter.
   const std::vector<std::uint16_t>& RulesOf(std::uint32_t keyword) const { return by_keyword_[keyword]; }
   bool has_email() const { return has_email_; }
-  bool has_numbers() const { return !numbers_.empty(); }
+  bool has_numbers() const { return iban_ || !shapes_.empty(); }
 
   // Whether rule `index` matches where its keyword, `keyword` of the prefilter, stands at `at`.
   Match MatchKeyword(const KnownText& known, std::size_t index, std::uint32_t keyword, std::size_t at) const;
@@ -58,6 +59,7 @@ class CompiledRules {
   static Keywords KeywordsOf(const std::vector<Rule>& rules);
   CompiledRules(std::string block, std::vector<Rule> rules, Keywords keywords);
 
+  bool Takes(std::uint16_t rule, std::string_view digits) const override;
   const re2::RE2& PatternOf(std::size_t index) const;
   Match MatchPattern(const KnownText& known, std::size_t index, std::size_t at, std::size_t end,
                      bool goes_on) const;
@@ -70,7 +72,7 @@ class CompiledRules {
   std::vector<Prefilter::Entry> keywords_;
   std::vector<std::vector<std::uint16_t>> by_keyword_;
   Prefilter prefilter_;
-  std::vector<std::uint16_t> numbers_;
+  NumberShapes shapes_;
   std::optional<std::uint16_t> iban_;
   bool has_email_ = false;
   std::unique_ptr<std::atomic<const re2::RE2*>[]> patterns_;

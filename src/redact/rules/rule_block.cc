@@ -28,6 +28,7 @@ void AppendRule(std::string& block, const Rule& rule) {
   block += kFieldEnd;
   for (const Keyword& keyword : rule.keywords) {
     block += static_cast<char>(kZero + keyword.offset);
+    block += static_cast<char>(kZero + keyword.fine_group);
     block += static_cast<char>(kZero + keyword.group);
     block += keyword.text;
     block += kElementEnd;
@@ -55,8 +56,8 @@ std::vector<Rule> ReadRuleBlock(std::string_view block) {
     std::string_view keywords = TakeField(block);
     while (!keywords.empty()) {
       const std::size_t end = keywords.find(kElementEnd);
-      rule.keywords.push_back({keywords.substr(2, end - 2), static_cast<std::uint8_t>(keywords[0] - kZero),
-                               static_cast<std::uint8_t>(keywords[1] - kZero)});
+      const auto number = [&keywords](std::size_t i) { return static_cast<std::uint8_t>(keywords[i] - kZero); };
+      rule.keywords.push_back({keywords.substr(3, end - 3), number(0), number(1), number(2)});
       keywords.remove_prefix(end + 1);
     }
     rule.pattern = TakeField(block);

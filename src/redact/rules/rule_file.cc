@@ -199,7 +199,7 @@ Expected<OneRule> ReadRule(std::string_view file, const toml::table& table) {
             reader.Flag("ignore_case"),
             boundary == "right" || boundary == "none",
             boundary == "left" || boundary == "none"};
-  for (const std::string& keyword : keywords) rule.keywords.push_back({keyword, 0, 0});
+  for (const std::string& keyword : keywords) rule.keywords.push_back({keyword});
   OneRule one;
   AppendRule(one.block, rule);
   one.examples = {name, reader.Texts("match", true, false), reader.Texts("no_match", false, false)};
