@@ -135,7 +135,7 @@ void Hostile(const std::string& sets) {
                                             {"numbers", "4111 1111 1111 111 +1 415-555-"},
                                             {"colons", "fd00:fc00::fd:"},
                                             {"paths", "/home/a/etc/b/run/"}}};
-  constexpr std::size_t kSize = 1 << 20;
+  constexpr std::size_t kSize = 1 << 18;
   fmt::print("{{");
   for (const Unit& unit : kUnits) {
     const std::string text = Repeat(unit.text, 4 * kSize);

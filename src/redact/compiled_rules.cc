@@ -187,10 +187,13 @@ Match CompiledRules::MatchPattern(const KnownText& known, std::size_t index, std
   return Passes(rule.validator, value) ? Match::Found(begin, finish) : Match::None();
 }
 
-Match CompiledRules::MatchToken(const KnownText& known, std::size_t index, std::size_t at) const {
-  std::size_t end = at;
-  const std::size_t bound = std::min(known.size(), at + kTokenMax);
-  while (end < bound && Is(known[end], kTokenChar)) ++end;
+Match CompiledRules::MatchToken(const KnownText& known, std::size_t index, std::size_t at,
+                                TokenRun& run) const {
+  if (at < run.begin || at >= run.end) {
+    run = {at, at};
+    while (run.end < known.size() && Is(known[run.end], kTokenChar)) ++run.end;
+  }
+  const std::size_t end = std::min(run.end, at + kTokenMax);
   if (end == known.size() && end < at + kTokenMax && !known.final) return Match::Open(at);
   return MatchPattern(known, index, at, end, end == at + kTokenMax);
 }
@@ -231,7 +234,7 @@ Match CompiledRules::MatchAssignment(const KnownText& known, std::size_t index, 
 }
 
 Match CompiledRules::MatchKeyword(const KnownText& known, std::size_t index, std::uint32_t keyword,
-                                  std::size_t at) const {
+                                  std::size_t at, TokenRun& run) const {
   const Rule& rule = rules_[index];
   const std::string_view word = keywords_[keyword].keyword.text;
   if (!IsKeywordExact(rule, known.text, at, word)) return Match::None();
@@ -240,7 +243,7 @@ Match CompiledRules::MatchKeyword(const KnownText& known, std::size_t index, std
     case RuleKind::kText:
       if (!rule.left_open && !MayStand(known.text, at)) return Match::None();
       if (word.size() <= kShortPrefix && IsInsideDigest(known.text, at)) return Match::None();
-      return rule.kind == RuleKind::kToken ? MatchToken(known, index, at) : MatchText(known, index, at);
+      return rule.kind == RuleKind::kToken ? MatchToken(known, index, at, run) : MatchText(known, index, at);
     case RuleKind::kContext:
     case RuleKind::kPassword:
     case RuleKind::kSecret:

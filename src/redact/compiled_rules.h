@@ -42,8 +42,15 @@ class CompiledRules : private NumberShapes::Judge {
   bool has_email() const { return has_email_; }
   bool has_numbers() const { return iban_ || !shapes_.empty(); }
 
+  // Where the run of token characters that was asked for last begins and ends, so that a run with many keywords
+  // is gone through once. Of one text.
+  struct TokenRun {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
   // Whether rule `index` matches where its keyword, `keyword` of the prefilter, stands at `at`.
-  Match MatchKeyword(const KnownText& known, std::size_t index, std::uint32_t keyword, std::size_t at) const;
+  Match MatchKeyword(const KnownText& known, std::size_t index, std::uint32_t keyword, std::size_t at,
+                     TokenRun& run) const;
   // The best number or account number whose digits begin at `at`, and its rule.
   Match MatchNumber(const KnownText& known, std::size_t at, std::uint16_t& rule) const;
 
@@ -63,7 +70,7 @@ class CompiledRules : private NumberShapes::Judge {
   const re2::RE2& PatternOf(std::size_t index) const;
   Match MatchPattern(const KnownText& known, std::size_t index, std::size_t at, std::size_t end,
                      bool goes_on) const;
-  Match MatchToken(const KnownText& known, std::size_t index, std::size_t at) const;
+  Match MatchToken(const KnownText& known, std::size_t index, std::size_t at, TokenRun& run) const;
   Match MatchText(const KnownText& known, std::size_t index, std::size_t at) const;
   Match MatchAssignment(const KnownText& known, std::size_t index, std::size_t length, std::size_t at) const;
 
