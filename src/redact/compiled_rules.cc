@@ -64,6 +64,45 @@ bool IsInsideDigest(std::string_view text, std::size_t at) {
   return mixed && (before == '-' || at - i >= kDigestMin);
 }
 
+// Whether an expression has a group that captures.
+bool HasGroup(std::string_view pattern) {
+  bool in_class = false;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    const char c = pattern[i];
+    if (c == '\\') {
+      ++i;
+    } else if (in_class) {
+      in_class = c != ']';
+    } else if (c == '[') {
+      in_class = true;
+    } else if (c == '(' && !pattern.substr(i + 1).starts_with('?')) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Whether what a rule takes out may begin in its keyword, or before it.
+bool TakesKeyword(const Rule& rule) {
+  switch (rule.kind) {
+    case RuleKind::kContext:
+    case RuleKind::kPassword:
+    case RuleKind::kSecret:
+    case RuleKind::kUrl:
+      return false;
+    case RuleKind::kText:
+      return !HasGroup(rule.pattern);
+    case RuleKind::kToken:
+    case RuleKind::kPem:
+    case RuleKind::kEmail:
+    case RuleKind::kIpv6:
+    case RuleKind::kNumber:
+    case RuleKind::kIban:
+      return true;
+  }
+  return true;
+}
+
 bool IsKeywordExact(const Rule& rule, std::string_view text, std::size_t at, std::string_view keyword) {
   return rule.ignore_case || text.substr(at, keyword.size()) == keyword;
 }
@@ -151,6 +190,7 @@ CompiledRules::CompiledRules(std::string block, std::vector<Rule> rules, Keyword
     }
     if (rules_[i].kind == RuleKind::kIban) iban_ = static_cast<std::uint16_t>(i);
     has_email_ = has_email_ || rules_[i].kind == RuleKind::kEmail;
+    takes_keyword_.push_back(TakesKeyword(rules_[i]) ? 1 : 0);
   }
 }
 
@@ -198,11 +238,15 @@ Match CompiledRules::MatchToken(const KnownText& known, std::size_t index, std::
   return MatchPattern(known, index, at, end, end == at + kTokenMax);
 }
 
-Match CompiledRules::MatchText(const KnownText& known, std::size_t index, std::size_t at) const {
+Match CompiledRules::MatchText(const KnownText& known, std::size_t index, std::size_t length,
+                               std::size_t at) const {
   const std::string_view line = known.text.substr(at, kTextMax);
-  const std::size_t length = std::min(line.find('\n'), line.size());
-  if (at + length == known.size() && length < kTextMax && !known.final) return Match::Open(at);
-  return MatchPattern(known, index, at, at + length, length == kTextMax);
+  const std::size_t end = std::min(line.find('\n'), line.size());
+  const std::size_t first = takes_keyword_[index] != 0 ? at : at + length;
+  if (at + end == known.size() && end < kTextMax && !known.final) return Match::Open(first);
+  Match match = MatchPattern(known, index, at, at + end, end == kTextMax);
+  match.begin = std::max(match.begin, std::min(first, match.end));
+  return match;
 }
 
 Match CompiledRules::MatchAssignment(const KnownText& known, std::size_t index, std::size_t length,
@@ -210,7 +254,7 @@ Match CompiledRules::MatchAssignment(const KnownText& known, std::size_t index, 
   const Rule& rule = rules_[index];
   const bool context = rule.kind == RuleKind::kContext;
   const Assignment found = ReadAssignment(known, at, length, context ? NameRest::kAny : NameRest::kNone);
-  if (found.state == Match::State::kOpen) return Match::Open(at);
+  if (found.state == Match::State::kOpen) return Match::Open(std::max(at, found.value_begin));
   if (found.state == Match::State::kNone || found.value_end <= found.value_begin) return Match::None();
   const std::string_view value = known.text.substr(found.value_begin, found.value_end - found.value_begin);
   bool taken = false;
@@ -233,6 +277,30 @@ Match CompiledRules::MatchAssignment(const KnownText& known, std::size_t index, 
   return Match::Found(found.value_begin, found.value_end, swallow);
 }
 
+CompiledRules::OpenEnd CompiledRules::FindOpenEnd(std::string_view text, std::size_t from) const {
+  OpenEnd end{text.size(), text.size()};
+  std::vector<Prefilter::Hit> open;
+  prefilter_.FindOpen(text, from, open);
+  for (const Prefilter::Hit& hit : open) {
+    for (const std::uint16_t index : by_keyword_[hit.keyword]) {
+      const Rule& rule = rules_[index];
+      const bool bounded = (rule.kind == RuleKind::kToken || rule.kind == RuleKind::kText) && !rule.left_open;
+      if (bounded && !MayStand(text, hit.at)) continue;
+      end.undecided = std::min(end.undecided, hit.at);
+      if (takes_keyword_[index] != 0) end.hold = std::min(end.hold, hit.at);
+    }
+  }
+  return end;
+}
+
+std::size_t CompiledRules::FirstOf(std::string_view text, const Prefilter::Hit& hit) const {
+  const auto& rules = by_keyword_[hit.keyword];
+  if (std::ranges::any_of(rules, [this](auto rule) { return rules_[rule].kind == RuleKind::kEmail; }))
+    return OpenEmail(text.substr(0, hit.at), 0);
+  const bool takes = std::ranges::any_of(rules, [this](auto rule) { return takes_keyword_[rule] != 0; });
+  return takes ? hit.at : hit.at + keywords_[hit.keyword].keyword.text.size();
+}
+
 Match CompiledRules::MatchKeyword(const KnownText& known, std::size_t index, std::uint32_t keyword,
                                   std::size_t at, TokenRun& run) const {
   const Rule& rule = rules_[index];
@@ -243,7 +311,7 @@ Match CompiledRules::MatchKeyword(const KnownText& known, std::size_t index, std
     case RuleKind::kText:
       if (!rule.left_open && !MayStand(known.text, at)) return Match::None();
       if (word.size() <= kShortPrefix && IsInsideDigest(known.text, at)) return Match::None();
-      return rule.kind == RuleKind::kToken ? MatchToken(known, index, at, run) : MatchText(known, index, at);
+      return rule.kind == RuleKind::kToken ? MatchToken(known, index, at, run) : MatchText(known, index, word.size(), at);
     case RuleKind::kContext:
     case RuleKind::kPassword:
     case RuleKind::kSecret:

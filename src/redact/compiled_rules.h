@@ -42,6 +42,17 @@ class CompiledRules : private NumberShapes::Judge {
   bool has_email() const { return has_email_; }
   bool has_numbers() const { return iban_ || !shapes_.empty(); }
 
+  // A keyword that is not complete at the end of a text: what may be a part of a match begins at `hold`, and nothing
+  // from `undecided` on is decided. text.size() where there is none.
+  struct OpenEnd {
+    std::size_t hold;
+    std::size_t undecided;
+  };
+  OpenEnd FindOpenEnd(std::string_view text, std::size_t from) const;
+
+  // The first byte that a match of a keyword may have.
+  std::size_t FirstOf(std::string_view text, const Prefilter::Hit& hit) const;
+
   // Where the run of token characters that was asked for last begins and ends, so that a run with many keywords
   // is gone through once. Of one text.
   struct TokenRun {
@@ -71,7 +82,7 @@ class CompiledRules : private NumberShapes::Judge {
   Match MatchPattern(const KnownText& known, std::size_t index, std::size_t at, std::size_t end,
                      bool goes_on) const;
   Match MatchToken(const KnownText& known, std::size_t index, std::size_t at, TokenRun& run) const;
-  Match MatchText(const KnownText& known, std::size_t index, std::size_t at) const;
+  Match MatchText(const KnownText& known, std::size_t index, std::size_t length, std::size_t at) const;
   Match MatchAssignment(const KnownText& known, std::size_t index, std::size_t length, std::size_t at) const;
 
   std::string block_;
@@ -82,6 +93,7 @@ class CompiledRules : private NumberShapes::Judge {
   NumberShapes shapes_;
   std::optional<std::uint16_t> iban_;
   bool has_email_ = false;
+  std::vector<std::uint8_t> takes_keyword_;  // of each rule
   std::unique_ptr<std::atomic<const re2::RE2*>[]> patterns_;
 };
 

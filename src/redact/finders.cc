@@ -71,7 +71,7 @@ Match FindUrlPassword(const KnownText& known, std::size_t at) {
   std::size_t end = at + 3;
   const std::size_t bound = std::min(known.size(), at + kUrlMax);
   while (end < bound && !EndsUrl(known[end])) ++end;
-  if (end == known.size() && end < at + kUrlMax && !known.final) return Match::Open(at);
+  if (end == known.size() && end < at + kUrlMax && !known.final) return Match::Open(at + 3);
   const std::string_view url = known.text.substr(at + 3, end - at - 3);
   const std::size_t sign = FindAt(url);
   if (sign == url.npos || sign == 0) return Match::None();

@@ -197,8 +197,8 @@ void Prefilter::Find(std::string_view text, std::size_t from, std::vector<Hit>& 
   FindScalar(text, from, from, hits);
 }
 
-std::size_t Prefilter::OpenEnd(std::string_view text, std::size_t from) const {
-  if (longest_ == 0) return text.size();
+void Prefilter::FindOpen(std::string_view text, std::size_t from, std::vector<Hit>& open) const {
+  if (longest_ == 0) return;
   std::string tail(text.substr(std::max(from, text.size() - std::min(text.size(), longest_ - 1))));
   for (char& c : tail) c = static_cast<char>(Fold(c));
   for (std::size_t i = 0; i < tail.size(); ++i) {
@@ -206,10 +206,9 @@ std::size_t Prefilter::OpenEnd(std::string_view text, std::size_t from) const {
     const auto next = std::ranges::lower_bound(
         sorted_, rest, {}, [this](std::uint32_t k) { return std::string_view(folded_[k]); });
     for (auto it = next; it != sorted_.end() && folded_[*it].starts_with(rest); ++it) {
-      if (folded_[*it].size() > rest.size()) return text.size() - rest.size();
+      if (folded_[*it].size() > rest.size()) open.push_back({text.size() - rest.size(), *it});
     }
   }
-  return text.size();
 }
 
 }  // namespace casemate

@@ -34,8 +34,8 @@ class Prefilter {
   // Appends every occurrence that begins at or after `from` and ends before text.size(), in no order.
   void Find(std::string_view text, std::size_t from, std::vector<Hit>& hits) const;
 
-  // The smallest i >= from such that text.substr(i) is a proper beginning of a keyword; text.size() if none.
-  std::size_t OpenEnd(std::string_view text, std::size_t from) const;
+  // Appends every keyword that the end of `text` is a proper beginning of, from `from` on, and where it begins.
+  void FindOpen(std::string_view text, std::size_t from, std::vector<Hit>& open) const;
 
  private:
   static constexpr std::size_t kQuarters = kFineGroups / 8;

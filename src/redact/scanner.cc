@@ -33,8 +33,10 @@ void Scanner::Advance(bool final, ScanSink& sink) {
   const KnownText text{buffer_, final};
   if (known_ != nullptr) FindKnown(text);
   if (AdvanceSwallow(text, sink)) {
-    hold_ = final ? buffer_.size() : rules_.prefilter().OpenEnd(text.text, begin_);
-    FindRules(text);
+    const CompiledRules::OpenEnd open =
+        final ? CompiledRules::OpenEnd{text.size(), text.size()} : rules_.FindOpenEnd(text.text, scan_from_);
+    hold_ = open.hold;
+    FindRules(text, open.undecided);
     spans_ = rule_spans_;
     MergeKnown();
     HoldBack(text);
@@ -50,37 +52,39 @@ bool Scanner::AdvanceSwallow(const KnownText& text, ScanSink& sink) {
   const SwallowEnd end = FindSwallowEnd(text, begin_, swallow_);
   if (end.at > begin_) sink.Drop(base_ + begin_, base_ + end.at, -1);
   begin_ = end.at;
+  scan_from_ = std::max(scan_from_, begin_);
   if (!end.done) return false;
   swallow_ = Swallow::kNothing;
   return true;
 }
 
-void Scanner::FindRules(const KnownText& text) {
+// Decides all places before `limit`, up to the first that cannot be decided yet.
+void Scanner::FindRules(const KnownText& text, std::size_t limit) {
   hits_.clear();
   numbers_.clear();
   run_ = {};
-  scan_from_ = std::max(scan_from_, begin_);
   rules_.prefilter().Find(text.text, scan_from_, hits_);
   if (rules_.has_numbers()) FindNumbers(text.text, scan_from_, numbers_);
   std::ranges::sort(hits_, [](const Prefilter::Hit& a, const Prefilter::Hit& b) {
     return a.at != b.at ? a.at < b.at : a.keyword < b.keyword;
   });
-  // Where a keyword may have begun, nothing behind it can be decided.
-  const std::size_t limit = hold_;
   scan_from_ = limit;
+  auto hit = hits_.begin();
   auto number = numbers_.begin();
-  for (const Prefilter::Hit& hit : hits_) {
-    for (; number != numbers_.end() && *number <= hit.at; ++number) {
-      if (*number >= limit || !TryNumber(text, *number)) return;
-    }
-    if (hit.at >= limit) return;
-    for (const std::uint16_t rule : rules_.RulesOf(hit.keyword)) {
-      if (!TryRule(text, hit, rule)) return;
-    }
+  for (bool decided = true; decided && (hit != hits_.end() || number != numbers_.end());) {
+    const bool is_number = hit == hits_.end() || (number != numbers_.end() && *number <= hit->at);
+    if ((is_number ? *number : hit->at) >= limit) break;
+    decided = is_number ? TryNumber(text, *number++) : TryKeyword(text, *hit++);
   }
-  for (; number != numbers_.end(); ++number) {
-    if (*number >= limit || !TryNumber(text, *number)) return;
-  }
+  // What is behind a place that is not decided may be a match, too; not what is inside one that goes on.
+  if (!rule_spans_.empty() && rule_spans_.back().swallow != Swallow::kNothing) return;
+  for (; hit != hits_.end(); ++hit) hold_ = std::min(hold_, rules_.FirstOf(text.text, *hit));
+  if (number != numbers_.end()) hold_ = std::min(hold_, OpenNumber(text.text.substr(0, *number), begin_));
+}
+
+bool Scanner::TryKeyword(const KnownText& text, const Prefilter::Hit& hit) {
+  return std::ranges::all_of(rules_.RulesOf(hit.keyword),
+                             [&](std::uint16_t rule) { return TryRule(text, hit, rule); });
 }
 
 bool Scanner::TryRule(const KnownText& text, const Prefilter::Hit& hit, std::uint16_t rule) {
@@ -225,6 +229,7 @@ void Scanner::Emit(ScanSink& sink) {
     sink.Drop(base_ + span.begin, base_ + span.end, span.what);
     begin_ = span.end;
     if (span.swallow == Swallow::kNothing) continue;
+    scan_from_ = begin_;
     swallow_ = span.swallow;
     return;
   }
@@ -233,13 +238,14 @@ void Scanner::Emit(ScanSink& sink) {
 }
 
 void Scanner::Trim() {
-  if (begin_ > kContext) {
-    const std::size_t gone = begin_ - kContext;
+  const std::size_t needed = std::min(begin_, scan_from_);
+  if (needed > kContext) {
+    const std::size_t gone = needed - kContext;
     buffer_.erase(0, gone);
     base_ += gone;
     begin_ -= gone;
     known_at_ -= gone;
-    scan_from_ -= std::min(scan_from_, gone);
+    scan_from_ -= gone;
     for (Span& span : rule_spans_) {
       span.begin -= gone;
       span.end -= gone;

@@ -48,7 +48,8 @@ class Scanner {
 
   void Advance(bool final, ScanSink& sink);
   bool AdvanceSwallow(const KnownText& text, ScanSink& sink);
-  void FindRules(const KnownText& text);
+  void FindRules(const KnownText& text, std::size_t limit);
+  bool TryKeyword(const KnownText& text, const Prefilter::Hit& hit);
   bool TryRule(const KnownText& text, const Prefilter::Hit& hit, std::uint16_t rule);
   bool TryNumber(const KnownText& text, std::size_t at);
   bool Take(const KnownText& text, const Match& match, int what, std::size_t at);
