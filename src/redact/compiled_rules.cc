@@ -82,6 +82,22 @@ bool HasGroup(std::string_view pattern) {
   return false;
 }
 
+// How many characters before `end` may be a lead's; one more than its length where there are too many.
+std::size_t CountLead(std::string_view text, std::size_t end, const Lead& lead) {
+  std::size_t count = 0;
+  const auto fits = [&lead](char c) {
+    return lead.hex ? Is(c, kHexChar) && !Is(c, kUpperChar) : Is(c, kAlnumChars);
+  };
+  while (count <= lead.length && count < end && fits(text[end - count - 1])) ++count;
+  return count;
+}
+
+// Where a match whose keyword stands at `at` begins.
+std::size_t BeginOf(const Rule& rule, std::string_view text, std::size_t at) {
+  if (rule.lead.length == 0 || CountLead(text, at, rule.lead) != rule.lead.length) return at;
+  return at - rule.lead.length + rule.lead.shown;
+}
+
 // Whether what a rule takes out may begin in its keyword, or before it.
 bool TakesKeyword(const Rule& rule) {
   switch (rule.kind) {
@@ -191,6 +207,7 @@ CompiledRules::CompiledRules(std::string block, std::vector<Rule> rules, Keyword
     if (rules_[i].kind == RuleKind::kIban) iban_ = static_cast<std::uint16_t>(i);
     has_email_ = has_email_ || rules_[i].kind == RuleKind::kEmail;
     takes_keyword_.push_back(TakesKeyword(rules_[i]) ? 1 : 0);
+    if (rules_[i].lead.length > 0) leads_.push_back(rules_[i].lead);
   }
 }
 
@@ -234,8 +251,13 @@ Match CompiledRules::MatchToken(const KnownText& known, std::size_t index, std::
     while (run.end < known.size() && Is(known[run.end], kTokenChar)) ++run.end;
   }
   const std::size_t end = std::min(run.end, at + kTokenMax);
-  if (end == known.size() && end < at + kTokenMax && !known.final) return Match::Open(at);
-  return MatchPattern(known, index, at, end, end == at + kTokenMax);
+  const Rule& rule = rules_[index];
+  const std::size_t begin = BeginOf(rule, known.text, at);
+  if (rule.lead.length > 0 && begin == at) return Match::None();
+  if (end == known.size() && end < at + kTokenMax && !known.final) return Match::Open(begin);
+  Match match = MatchPattern(known, index, at, end, end == at + kTokenMax);
+  if (begin < at) match.begin = begin;
+  return match;
 }
 
 Match CompiledRules::MatchText(const KnownText& known, std::size_t index, std::size_t length,
@@ -287,18 +309,31 @@ CompiledRules::OpenEnd CompiledRules::FindOpenEnd(std::string_view text, std::si
       const bool bounded = (rule.kind == RuleKind::kToken || rule.kind == RuleKind::kText) && !rule.left_open;
       if (bounded && !MayStand(text, hit.at)) continue;
       end.undecided = std::min(end.undecided, hit.at);
-      if (takes_keyword_[index] != 0) end.hold = std::min(end.hold, hit.at);
+      if (takes_keyword_[index] != 0) end.hold = std::min(end.hold, BeginOf(rule, text, hit.at));
     }
   }
+  end.hold = std::min(end.hold, FindOpenLead(text));
   return end;
+}
+
+std::size_t CompiledRules::FindOpenLead(std::string_view text) const {
+  std::size_t open = text.size();
+  for (const Lead& lead : leads_) {
+    const std::size_t count = CountLead(text, text.size(), lead);
+    if (count > lead.shown && count <= lead.length) open = std::min(open, text.size() - count + lead.shown);
+  }
+  return open;
 }
 
 std::size_t CompiledRules::FirstOf(std::string_view text, const Prefilter::Hit& hit) const {
   const auto& rules = by_keyword_[hit.keyword];
   if (std::ranges::any_of(rules, [this](auto rule) { return rules_[rule].kind == RuleKind::kEmail; }))
     return OpenEmail(text.substr(0, hit.at), 0);
-  const bool takes = std::ranges::any_of(rules, [this](auto rule) { return takes_keyword_[rule] != 0; });
-  return takes ? hit.at : hit.at + keywords_[hit.keyword].keyword.text.size();
+  std::size_t first = hit.at + keywords_[hit.keyword].keyword.text.size();
+  for (const std::uint16_t rule : rules) {
+    if (takes_keyword_[rule] != 0) first = std::min(first, BeginOf(rules_[rule], text, hit.at));
+  }
+  return first;
 }
 
 Match CompiledRules::MatchKeyword(const KnownText& known, std::size_t index, std::uint32_t keyword,

@@ -50,6 +50,8 @@ class CompiledRules : private NumberShapes::Judge {
   };
   OpenEnd FindOpenEnd(std::string_view text, std::size_t from) const;
 
+  // Where a run of characters at the end may turn out to stand before a keyword to which it belongs.
+  std::size_t FindOpenLead(std::string_view text) const;
   // The first byte that a match of a keyword may have.
   std::size_t FirstOf(std::string_view text, const Prefilter::Hit& hit) const;
 
@@ -94,6 +96,7 @@ class CompiledRules : private NumberShapes::Judge {
   std::optional<std::uint16_t> iban_;
   bool has_email_ = false;
   std::vector<std::uint8_t> takes_keyword_;  // of each rule
+  std::vector<Lead> leads_;                  // of all rules
   std::unique_ptr<std::atomic<const re2::RE2*>[]> patterns_;
 };
 

@@ -43,8 +43,16 @@ enum class Validator : std::uint8_t {
   kJwt,          // its first part decodes to a JSON object with "alg" or "enc"
   kRandom,       // letters and digits mixed as a machine mixes them
   kBasic,        // base64 of "user:password"
+  kDigits,       // five digits or more
 };
-inline constexpr int kValidators = 9;
+inline constexpr int kValidators = 10;
+
+// What stands before a token's keyword and belongs to it.
+struct Lead {
+  bool hex = false;           // small hexadecimal digits; otherwise letters and digits
+  std::uint8_t length = 0;    // 0: nothing
+  std::uint8_t shown = 0;     // of its first characters, which stay: runs that are no longer are never held
+};
 
 // Text that a match begins with, and how the prefilter looks for it.
 struct Keyword {
@@ -70,6 +78,7 @@ struct Rule {
   bool ignore_case = false;
   bool left_open = false;   // may be preceded by a letter or digit
   bool right_open = false;  // may be followed by one
+  Lead lead;                // of a kToken
 };
 
 std::string_view KindName(RuleKind kind);             // "token", "text", ...

@@ -7,6 +7,7 @@ namespace {
 
 // Letters for small numbers, so that a block stays text.
 constexpr char kZero = 'A';
+constexpr unsigned kNumberBase = 16;
 
 std::string_view TakeField(std::string_view& block) {
   const std::size_t end = block.find(kFieldEnd);
@@ -38,6 +39,14 @@ void AppendRule(std::string& block, const Rule& rule) {
   block += kFieldEnd;
   block += rule.replacement;
   block += kFieldEnd;
+  if (rule.lead.length > 0) {
+    block += rule.lead.hex ? 'h' : 'a';
+    for (const unsigned number : {rule.lead.length, rule.lead.shown}) {
+      block += static_cast<char>(kZero + number / kNumberBase);
+      block += static_cast<char>(kZero + number % kNumberBase);
+    }
+  }
+  block += kFieldEnd;
 }
 
 std::vector<Rule> ReadRuleBlock(std::string_view block) {
@@ -62,6 +71,12 @@ std::vector<Rule> ReadRuleBlock(std::string_view block) {
     }
     rule.pattern = TakeField(block);
     rule.replacement = TakeField(block);
+    const std::string_view lead = TakeField(block);
+    if (lead.empty()) continue;
+    const auto number = [&lead](std::size_t i) {
+      return static_cast<std::uint8_t>((lead[i] - kZero) * static_cast<int>(kNumberBase) + lead[i + 1] - kZero);
+    };
+    rule.lead = {lead[0] == 'h', number(1), number(3)};
   }
   return rules;
 }
