@@ -1,14 +1,16 @@
-// What the redactor costs: redact_bench throughput SETS FILE | small SETS FILE | start SETS | hostile SETS | rules
-// Figures are of this thread's processor time, so that what else the machine does changes them little. Prints one JSON
-// object; bench/redact reads it.
+// What the redactor costs: redact_bench throughput SETS FILE | small SETS FILE | start SETS | hostile SETS |
+// rules Figures are of this thread's processor time, so that what else the machine does changes them little.
+// Prints one JSON object; bench/redact reads it.
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,10 +32,11 @@ double CpuSeconds() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
 }
 
+// Not the peak, which a process has from the one that started it.
 std::int64_t ResidentKib() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss;
+  const auto statm = ReadFile("/proc/self/statm", 4096);
+  if (!statm) throw std::runtime_error(statm.error().message);
+  return std::strtoll(statm->c_str() + statm->find(' '), nullptr, 10) * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
 std::unique_ptr<Redactor> Make(const std::string& sets) {
@@ -98,8 +101,8 @@ void Start(const std::string& sets) {
   const double first = CpuSeconds() - begin;
   const std::int64_t one = ResidentKib();
   for (int i = 0; i < 100; ++i) all.push_back(Make(sets));
-  fmt::print("{{\"start_us\": {:.1f}, \"rules_kib\": {}, \"hundred_more_kib\": {}}}\n", first * 1e6, one - before,
-             ResidentKib() - one);
+  fmt::print("{{\"start_us\": {:.1f}, \"rules_kib\": {}, \"hundred_more_kib\": {}}}\n", first * 1e6,
+             one - before, ResidentKib() - one);
 }
 
 std::string Repeat(std::string_view unit, std::size_t size) {
@@ -110,8 +113,8 @@ std::string Repeat(std::string_view unit, std::size_t size) {
   return text;
 }
 
-// What would make a search that goes back over its text slower than linear: 4 times the text may take 4 times the
-// time, and half as much again for what else is going on.
+// What would make a search that goes back over its text slower than linear: 4 times the text may take 4 times
+// the time, and half as much again for what else is going on.
 void Hostile(const std::string& sets) {
   struct Unit {
     std::string_view name;
@@ -142,8 +145,8 @@ void Hostile(const std::string& sets) {
     std::size_t bytes = 0;
     const double one = Least(sets, std::string_view(text).substr(0, kSize), bytes);
     const double four = Least(sets, text, bytes);
-    fmt::print("{}\"{}\": {{\"mb_per_second\": {:.1f}, \"growth\": {:.2f}}}", &unit == kUnits.data() ? "" : ", ",
-               unit.name, 4.0 * kSize / four / 1e6, four / one);
+    fmt::print("{}\"{}\": {{\"mb_per_second\": {:.1f}, \"growth\": {:.2f}}}",
+               &unit == kUnits.data() ? "" : ", ", unit.name, 4.0 * kSize / four / 1e6, four / one);
   }
   fmt::print("}}\n");
 }

@@ -32,7 +32,8 @@ Expected<std::unique_ptr<Scrubber>> Scrubber::Make(const ExecutionRequest& reque
   std::vector<KnownSecret> known;
   known.reserve(secrets.size());
   for (const ResolvedSecret& secret : secrets) known.push_back({secret.name, secret.value->Reveal()});
-  auto redactor = MakeRedactor({request.redact, request.redact_off, request.redact_rules, "redact_rules"}, known);
+  auto redactor =
+      MakeRedactor({request.redact, request.redact_off, request.redact_rules, "redact_rules"}, known);
   if (!redactor) return std::unexpected(std::move(redactor.error()));
   return std::unique_ptr<Scrubber>(new Scrubber(*std::move(redactor)));
 }

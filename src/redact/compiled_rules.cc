@@ -346,7 +346,8 @@ Match CompiledRules::MatchKeyword(const KnownText& known, std::size_t index, std
     case RuleKind::kText:
       if (!rule.left_open && !MayStand(known.text, at)) return Match::None();
       if (word.size() <= kShortPrefix && IsInsideDigest(known.text, at)) return Match::None();
-      return rule.kind == RuleKind::kToken ? MatchToken(known, index, at, run) : MatchText(known, index, word.size(), at);
+      return rule.kind == RuleKind::kToken ? MatchToken(known, index, at, run)
+                                           : MatchText(known, index, word.size(), at);
     case RuleKind::kContext:
     case RuleKind::kPassword:
     case RuleKind::kSecret:
@@ -378,7 +379,8 @@ Match CompiledRules::MatchNumber(const KnownText& known, std::size_t at, std::ui
   const bool both_open = best.state == Match::State::kOpen && account.state == Match::State::kOpen;
   if (both_open) return Match::Open(std::min(best.begin, account.begin));
   if (best.state == Match::State::kOpen) return best;
-  if (account.state == Match::State::kFound && account.end - account.begin <= best.end - best.begin) return best;
+  if (account.state == Match::State::kFound && account.end - account.begin <= best.end - best.begin)
+    return best;
   rule = *iban_;
   return account;
 }

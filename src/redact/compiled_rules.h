@@ -42,8 +42,8 @@ class CompiledRules : private NumberShapes::Judge {
   bool has_email() const { return has_email_; }
   bool has_numbers() const { return iban_ || !shapes_.empty(); }
 
-  // A keyword that is not complete at the end of a text: what may be a part of a match begins at `hold`, and nothing
-  // from `undecided` on is decided. text.size() where there is none.
+  // A keyword that is not complete at the end of a text: what may be a part of a match begins at `hold`, and
+  // nothing from `undecided` on is decided. text.size() where there is none.
   struct OpenEnd {
     std::size_t hold;
     std::size_t undecided;
@@ -55,8 +55,8 @@ class CompiledRules : private NumberShapes::Judge {
   // The first byte that a match of a keyword may have.
   std::size_t FirstOf(std::string_view text, const Prefilter::Hit& hit) const;
 
-  // Where the run of token characters that was asked for last begins and ends, so that a run with many keywords
-  // is gone through once. Of one text.
+  // Where the run of token characters that was asked for last begins and ends, so that a run with many
+  // keywords is gone through once. Of one text.
   struct TokenRun {
     std::size_t begin = 0;
     std::size_t end = 0;

@@ -22,7 +22,8 @@ Match FindEmail(const KnownText& known, std::size_t at);
 Match FindIpv6(const KnownText& known, std::size_t at);
 
 // Places from `from` on where a run of digits begins that may be a long number (nine or more digits,
-// spaces and - . ( ) in a row), or that has two capital letters before it. A run that touches the text's end counts.
+// spaces and - . ( ) in a row), or that has two capital letters before it. A run that touches the text's end
+// counts.
 void FindNumbers(std::string_view text, std::size_t from, std::vector<std::size_t>& places);
 // The account number whose check digits begin at `at`.
 Match FindIban(const KnownText& known, std::size_t at);

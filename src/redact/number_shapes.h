@@ -11,8 +11,8 @@
 
 namespace casemate {
 
-// The layouts of numbers of many rules (D digit, A capital, all else itself), all looked for at once: one tree
-// for each text that comes before a layout's first digit. Immutable once filled; any number of threads.
+// The layouts of numbers of many rules (D digit, A capital, all else itself), all looked for at once: one
+// tree for each text that comes before a layout's first digit. Immutable once filled; any number of threads.
 class NumberShapes {
  public:
   void Add(std::string_view shape, std::uint16_t rule);
@@ -24,8 +24,8 @@ class NumberShapes {
     virtual ~Judge() = default;
     virtual bool Takes(std::uint16_t rule, std::string_view digits) const = 0;
   };
-  // The longest number whose first digit is at `at`, whole, that its rule takes; of equally long ones the one of
-  // the first rule. kOpen where a longer text could still change that.
+  // The longest number whose first digit is at `at`, whole, that its rule takes; of equally long ones the one
+  // of the first rule. kOpen where a longer text could still change that.
   Match Find(const KnownText& known, std::size_t at, const Judge& judge, std::uint16_t& rule) const;
 
  private:

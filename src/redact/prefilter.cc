@@ -167,7 +167,8 @@ __attribute__((target("avx512f,avx512bw,avx512vbmi"))) void Prefilter::FindAvx51
         groups[quarter] = j == 0 ? these : _mm512_and_si512(groups[quarter], these);
       }
     }
-    const __m512i any = _mm512_or_si512(_mm512_or_si512(groups[0], groups[1]), _mm512_or_si512(groups[2], groups[3]));
+    const __m512i any =
+        _mm512_or_si512(_mm512_or_si512(groups[0], groups[1]), _mm512_or_si512(groups[2], groups[3]));
     std::uint64_t found = _mm512_test_epi8_mask(any, any);
     while (found != 0) {
       const std::size_t place = at + static_cast<std::size_t>(__builtin_ctzll(found));

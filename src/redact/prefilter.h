@@ -34,7 +34,8 @@ class Prefilter {
   // Appends every occurrence that begins at or after `from` and ends before text.size(), in no order.
   void Find(std::string_view text, std::size_t from, std::vector<Hit>& hits) const;
 
-  // Appends every keyword that the end of `text` is a proper beginning of, from `from` on, and where it begins.
+  // Appends every keyword that the end of `text` is a proper beginning of, from `from` on, and where it
+  // begins.
   void FindOpen(std::string_view text, std::size_t from, std::vector<Hit>& open) const;
 
  private:

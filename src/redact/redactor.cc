@@ -194,7 +194,8 @@ Expected<std::shared_ptr<const CompiledRules>> OwnRules(const RedactionRules& ru
   static std::mutex mutex;
   static std::vector<Kept> kept;  // the last used first
   const auto asked = [&rules](const Kept& each) {
-    return each.rules.sets == rules.sets && each.rules.off == rules.off && each.rules.own_toml == rules.own_toml;
+    return each.rules.sets == rules.sets && each.rules.off == rules.off &&
+           each.rules.own_toml == rules.own_toml;
   };
   const std::lock_guard lock(mutex);
   if (const auto same = std::ranges::find_if(kept, asked); same != kept.end()) {

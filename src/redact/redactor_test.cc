@@ -157,10 +157,33 @@ TEST(StreamRedactor, LetsOutAtOnceWhatCanBeNoPartOfASecret) {
   EXPECT_EQ(out, "step 1 of 3 is done\npassword = \"[REDACTED_PASSWORD]\"\nnext\n");
 }
 
+TEST(StreamRedactor, AKeywordInsideAMatchThatHasGoneIsNoKeyword) {
+  const std::string text = "passwd=\"DD_API_KEY\":895eb42f\"";
+  EXPECT_EQ(InChunks(text, {}, [] { return 1; }).text,
+            InChunks(text, {}, [&text] { return text.size(); }).text);
+}
+
+TEST(Redactor, TakesOutWhatStandsBeforeAKeyword) {
+  const std::string key = ExpandExample("{{hex:32}}", 9);
+  EXPECT_EQ(Clean("key " + key + "-us12 refused"),
+            "key " + key.substr(0, 3) + "[REDACTED_MAILCHIMP_KEY] refused");
+  EXPECT_EQ(Clean(key + "00-us12"), key + "00-us12");
+  for (const std::string_view lead : {"hex", "hex:32:32", "hex:97:3", "base64:20:3", "hex:32:3:1"}) {
+    const std::string rule =
+        "[[rule]]\nname = \"x\"\nset = \"secrets\"\nkind = \"token\"\nkeywords = [\"-ac\"]\n"
+        "pattern = \"-ac\"\nreplacement = \"[REDACTED]\"\nreason = \"r\"\nmatch = [\"x\"]\nlead = \"" +
+        std::string(lead) + "\"\n";
+    const auto refused = MakeRedactor({"secrets", {}, rule, "mine"}, {});
+    ASSERT_FALSE(refused.has_value()) << lead;
+    EXPECT_THAT(refused.error().message, HasSubstr("a lead is")) << lead;
+  }
+}
+
 TEST(StreamRedactor, LetsOutHalfALineAtOnce) {
   for (const std::string_view half :
-       {"Enter password: ", "Password for 'https://alice@git.example.org': ", "Continue? [y/n] ", "api_key = ",
-        "loading files", "starting mysql", "the token is ", "user@host:~$ ", "Authorization", "step 1 of 3", "done, see the pass", "postgres://", "{\"secret\": ", "50%"}) {
+       {"Enter password: ", "Password for 'https://alice@git.example.org': ", "Continue? [y/n] ",
+        "api_key = ", "loading files", "starting mysql", "the token is ", "user@host:~$ ", "Authorization",
+        "step 1 of 3", "done, see the pass", "postgres://", "{\"secret\": ", "50%"}) {
     const auto redactor = Make();
     const auto stream = redactor->Stream("stdout");
     std::string out;

@@ -1,11 +1,12 @@
-// Each piece is put behind what was held back. Places where a rule may match are decided one after the other, for
-// good, up to the first that cannot be decided without what is still to come; from there on all is looked at anew
-// with the next piece. A decision takes only the text into account, never where a piece of it ended. What a match
-// could still begin with, or still go on with, is held; all else leaves at once. Of what has left, enough is kept
-// to see what a match stands behind.
+// Each piece is put behind what was held back. Places where a rule may match are decided one after the other,
+// for good, up to the first that cannot be decided without what is still to come; from there on all is looked
+// at anew with the next piece. A decision takes only the text into account, never where a piece of it ended.
+// What a match could still begin with, or still go on with, is held; all else leaves at once. Of what has
+// left, enough is kept to see what a match stands behind.
 #include "redact/scanner.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "redact/finders.h"
 
@@ -37,7 +38,9 @@ void Scanner::Advance(bool final, ScanSink& sink) {
         final ? CompiledRules::OpenEnd{text.size(), text.size()} : rules_.FindOpenEnd(text.text, scan_from_);
     hold_ = open.hold;
     FindRules(text, open.undecided);
-    spans_ = rule_spans_;
+    spans_.clear();
+    std::ranges::copy_if(rule_spans_, std::back_inserter(spans_),
+                         [this](const Span& span) { return span.end > begin_; });
     MergeKnown();
     HoldBack(text);
     Emit(sink);
@@ -152,8 +155,8 @@ Scanner::Span Scanner::United(const Span& one, const Span& later) const {
 }
 
 bool Scanner::IsInside(std::size_t at) const {
-  const auto span =
-      std::find_if(rule_spans_.rbegin(), rule_spans_.rend(), [at](const Span& each) { return each.begin < at; });
+  const auto span = std::find_if(rule_spans_.rbegin(), rule_spans_.rend(),
+                                 [at](const Span& each) { return each.begin < at; });
   return span != rule_spans_.rend() && at < span->end;
 }
 
@@ -200,9 +203,9 @@ void Scanner::HoldBack(const KnownText& text) {
   if (rules_.has_numbers()) hold_ = std::min(hold_, OpenNumber(text.text, begin_));
   if (known_ != nullptr) hold_ = std::min(hold_, known_->OpenAt(text.text, known_state_));
   hold_ = std::max(hold_, begin_);
-  // A match goes out whole, and only when nothing that may still come can change it. One that goes on past what is
-  // known goes out as far as it is known, or is found again by what it was found by. From the last to the first:
-  // those behind one that stays whole are not touched by its staying.
+  // A match goes out whole, and only when nothing that may still come can change it. One that goes on past
+  // what is known goes out as far as it is known, or is found again by what it was found by. From the last to
+  // the first: those behind one that stays whole are not touched by its staying.
   for (auto span = spans_.rbegin(); span != spans_.rend(); ++span) {
     if (span->swallow != Swallow::kNothing) {
       hold_ = span->begin < hold_ ? span->end : std::min(hold_, span->from);
@@ -213,9 +216,11 @@ void Scanner::HoldBack(const KnownText& text) {
   hold_ = std::max(hold_, begin_);
 }
 
-// Of the rules' matches those that have not gone out yet, but for one without an end: more text may change it.
+// Of the rules' matches those that have not gone out, or that a place which is not decided may be inside of;
+// but not one without an end: more text may change it.
 void Scanner::KeepDecided() {
-  std::erase_if(rule_spans_, [this](const Span& span) { return span.end <= begin_; });
+  const std::size_t done = std::min(begin_, scan_from_);
+  std::erase_if(rule_spans_, [done](const Span& span) { return span.end <= done; });
   if (rule_spans_.empty() || rule_spans_.back().swallow == Swallow::kNothing) return;
   scan_from_ = rule_spans_.back().from;
   rule_spans_.pop_back();
@@ -247,7 +252,7 @@ void Scanner::Trim() {
     known_at_ -= gone;
     scan_from_ -= gone;
     for (Span& span : rule_spans_) {
-      span.begin -= gone;
+      span.begin -= std::min(span.begin, gone);
       span.end -= gone;
       span.from -= std::min(span.from, gone);
     }

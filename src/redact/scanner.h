@@ -73,8 +73,8 @@ class Scanner {
   std::size_t hold_ = 0;  // nothing from here on may be let out
   std::vector<Prefilter::Hit> hits_;
   std::vector<std::size_t> numbers_;
-  std::size_t scan_from_ = 0;      // all before it is decided
-  std::vector<Span> rule_spans_;  // decided, and not gone out yet
+  std::size_t scan_from_ = 0;     // all before it is decided
+  std::vector<Span> rule_spans_;  // decided; those that have not gone out, and their neighbours
   std::vector<Span> spans_;       // those and known values
   CompiledRules::TokenRun run_;
   std::uint32_t known_state_ = 0;

@@ -49,9 +49,9 @@ inline constexpr int kValidators = 10;
 
 // What stands before a token's keyword and belongs to it.
 struct Lead {
-  bool hex = false;           // small hexadecimal digits; otherwise letters and digits
-  std::uint8_t length = 0;    // 0: nothing
-  std::uint8_t shown = 0;     // of its first characters, which stay: runs that are no longer are never held
+  bool hex = false;         // small hexadecimal digits; otherwise letters and digits
+  std::uint8_t length = 0;  // 0: nothing
+  std::uint8_t shown = 0;   // of its first characters, which stay: runs that are no longer are never held
 };
 
 // Text that a match begins with, and how the prefilter looks for it.

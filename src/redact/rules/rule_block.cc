@@ -65,7 +65,9 @@ std::vector<Rule> ReadRuleBlock(std::string_view block) {
     std::string_view keywords = TakeField(block);
     while (!keywords.empty()) {
       const std::size_t end = keywords.find(kElementEnd);
-      const auto number = [&keywords](std::size_t i) { return static_cast<std::uint8_t>(keywords[i] - kZero); };
+      const auto number = [&keywords](std::size_t i) {
+        return static_cast<std::uint8_t>(keywords[i] - kZero);
+      };
       rule.keywords.push_back({keywords.substr(3, end - 3), number(0), number(1), number(2)});
       keywords.remove_prefix(end + 1);
     }
@@ -74,7 +76,8 @@ std::vector<Rule> ReadRuleBlock(std::string_view block) {
     const std::string_view lead = TakeField(block);
     if (lead.empty()) continue;
     const auto number = [&lead](std::size_t i) {
-      return static_cast<std::uint8_t>((lead[i] - kZero) * static_cast<int>(kNumberBase) + lead[i + 1] - kZero);
+      return static_cast<std::uint8_t>((lead[i] - kZero) * static_cast<int>(kNumberBase) + lead[i + 1] -
+                                       kZero);
     };
     rule.lead = {lead[0] == 'h', number(1), number(3)};
   }

@@ -26,9 +26,9 @@ constexpr std::size_t kTextBytesMax = 2000;
 constexpr std::size_t kKeywordsMax = 200;
 constexpr unsigned kLeadMax = 96;  // less than what the scanner keeps of what has gone
 
-constexpr std::array<std::string_view, 13> kKeys = {"name",        "set",      "kind",        "keywords",
-                                                    "shapes",      "pattern",  "replacement", "validator",
-                                                    "ignore_case", "boundary", "reason",      "match", "lead"};
+constexpr std::array<std::string_view, 13> kKeys = {
+    "name",      "set",         "kind",     "keywords", "shapes", "pattern", "replacement",
+    "validator", "ignore_case", "boundary", "reason",   "match",  "lead"};
 
 // One rule's table, read piece by piece; the first fault is kept.
 class RuleReader {
@@ -149,8 +149,8 @@ void CheckKeywords(RuleReader& reader, RuleKind kind, const std::vector<std::str
   }
 }
 
-// "hex:32:3": small hexadecimal digits, or letters and digits ("alnum"), that stand before the keyword: how many, and
-// how many of them stay.
+// "hex:32:3": small hexadecimal digits, or letters and digits ("alnum"), that stand before the keyword: how
+// many, and how many of them stay.
 Lead ReadLead(RuleReader& reader, RuleKind kind) {
   const std::string text = reader.Text("lead", true);
   const std::size_t colon = text.find(':');
@@ -164,8 +164,9 @@ Lead ReadLead(RuleReader& reader, RuleKind kind) {
   const bool read = two && std::from_chars(first.ptr + 1, end, shown).ptr == end;
   if (!read || (kinds != "hex" && kinds != "alnum") || length > kLeadMax || shown >= length ||
       kind != RuleKind::kToken) {
-    reader.Refuse(reader.place(), "a lead is \"hex:32:3\" or \"alnum:76:24\" of a token: what stands before its "
-                                  "keyword, how many characters (96 at most), and how many of them stay");
+    reader.Refuse(reader.place(),
+                  "a lead is \"hex:32:3\" or \"alnum:76:24\" of a token: what stands before its "
+                  "keyword, how many characters (96 at most), and how many of them stay");
     return {};
   }
   return {kinds == "hex", static_cast<std::uint8_t>(length), static_cast<std::uint8_t>(shown)};
