@@ -123,6 +123,8 @@ void Scanner::AddSpan(const KnownText& text, const Match& match, int what, std::
     span.end = end.at;
     if (!end.done) span.swallow = match.swallow;
   }
+  // Nor is a word that has gone already part of an address.
+  if (span.begin < begin_ && KindOf(what) == RuleKind::kEmail) return;
   auto place = rule_spans_.end();
   while (place != rule_spans_.begin() && (place - 1)->begin >= span.end) --place;
   while (place != rule_spans_.begin() && (place - 1)->end > span.begin) {
