@@ -88,7 +88,9 @@ struct ExecutionRequest {
   // What is taken out of all that the run lets out: "secrets", "pii", "internal", several with commas, "all",
   // or "off" for no rules. The values that it was given as secrets always are.
   std::string redact = "secrets";
-  bool redact_files = false;  // of collected files too
+  bool redact_files = false;            // of collected files too
+  std::vector<std::string> redact_off;  // rules of those sets that are left out, by name
+  std::string redact_rules;             // further rules: TOML in the form of profiles/redaction/
 
   std::string environment = "host";
 

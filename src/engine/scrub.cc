@@ -29,7 +29,8 @@ Scrubber::Scrubber(std::unique_ptr<Redactor> redactor)
 
 Expected<std::unique_ptr<Scrubber>> Scrubber::Make(const ExecutionRequest& request,
                                                    std::shared_ptr<const KnownValues> known) {
-  auto redactor = MakeArmedRedactor({request.redact, {}, "", ""}, std::move(known));
+  auto redactor = MakeArmedRedactor(
+      {request.redact, request.redact_off, request.redact_rules, "redact_rules"}, std::move(known));
   if (!redactor) return std::unexpected(std::move(redactor.error()));
   return std::unique_ptr<Scrubber>(new Scrubber(*std::move(redactor)));
 }

@@ -290,6 +290,8 @@ constexpr std::array kFields = {
     FieldReader{"network", ReadNetwork},
     FieldReader{"redact", ReadText<&Request::redact>},
     FieldReader{"redact_files", ReadBool<&Request::redact_files>},
+    FieldReader{"redact_off", ReadTexts<&Request::redact_off>},
+    FieldReader{"redact_rules", ReadText<&Request::redact_rules>},
     FieldReader{"isolation", ReadIsolation},
     FieldReader{"runtime", ReadText<&Request::runtime>},
     FieldReader{"require", ReadRequire},

@@ -28,6 +28,7 @@ namespace casemate {
 //   policy          text                      limits         {name: number}
 //   require_limits  true | false              isolation      tier | "auto"
 //   redact          "secrets" | "pii" | "internal" | "all" | "off"; redact_files   true | false
+//   redact_off      [rule]                    redact_rules   text: TOML in the form of profiles/redaction/
 //   require         tier
 //   network         "none" | "allow:HOST[:PORTS],..." (casemate/network.h), or {"allow": [destination, or
 //   {"to":

@@ -213,6 +213,8 @@ Expected<std::string> EncodeRequest(const ExecutionRequest& request) {
   unless_default("environment", &ExecutionRequest::environment);
   unless_default("policy", &ExecutionRequest::policy);
   unless_default("redact", &ExecutionRequest::redact);
+  unless_default("redact_rules", &ExecutionRequest::redact_rules);
+  writer.Texts("redact_off", request.redact_off);
   writer.Texts("args", request.args);
   writer.Json("input", request.input_json);
   writer.Json("input_schema", request.input_schema);

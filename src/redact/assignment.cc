@@ -359,6 +359,7 @@ Assignment ReadAssignment(const KnownText& known, std::size_t at, std::size_t le
   while (more < kNameMax && IsNameChar(cursor.Peek(more))) ++more;
   if (cursor.open()) {
     found.state = Match::State::kOpen;
+    found.value_begin = cursor.at() + more;
     return found;
   }
   if (rest == NameRest::kNone && !IsHarmlessRest(known.text.substr(cursor.at(), more))) return found;
@@ -372,6 +373,7 @@ Assignment ReadAssignment(const KnownText& known, std::size_t at, std::size_t le
   const bool has_operator = TakeOperator(cursor, known, name_begin, quoted_name, found);
   if (cursor.open()) {
     found.state = Match::State::kOpen;
+    found.value_begin = cursor.at();
     return found;
   }
   if (!has_operator) return found;

@@ -10,7 +10,7 @@ namespace casemate {
 // `name = value` in the ways of programs, settings, headers, JSON, YAML, XML, command lines and addresses.
 struct Assignment {
   Match::State state = Match::State::kNone;
-  std::size_t value_begin = 0;
+  std::size_t value_begin = 0;  // kOpen: the value begins there or later
   std::size_t value_end = 0;
   char quote = '\0';      // around the value
   bool tight = false;     // "=" without spaces

@@ -64,6 +64,61 @@ bool IsInsideDigest(std::string_view text, std::size_t at) {
   return mixed && (before == '-' || at - i >= kDigestMin);
 }
 
+// Whether an expression has a group that captures.
+bool HasGroup(std::string_view pattern) {
+  bool in_class = false;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    const char c = pattern[i];
+    if (c == '\\') {
+      ++i;
+    } else if (in_class) {
+      in_class = c != ']';
+    } else if (c == '[') {
+      in_class = true;
+    } else if (c == '(' && !pattern.substr(i + 1).starts_with('?')) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// How many characters before `end` may be a lead's; one more than its length where there are too many.
+std::size_t CountLead(std::string_view text, std::size_t end, const Lead& lead) {
+  std::size_t count = 0;
+  const auto fits = [&lead](char c) {
+    return lead.hex ? Is(c, kHexChar) && !Is(c, kUpperChar) : Is(c, kAlnumChars);
+  };
+  while (count <= lead.length && count < end && fits(text[end - count - 1])) ++count;
+  return count;
+}
+
+// Where a match whose keyword stands at `at` begins.
+std::size_t BeginOf(const Rule& rule, std::string_view text, std::size_t at) {
+  if (rule.lead.length == 0 || CountLead(text, at, rule.lead) != rule.lead.length) return at;
+  return at - rule.lead.length + rule.lead.shown;
+}
+
+// Whether what a rule takes out may begin in its keyword, or before it.
+bool TakesKeyword(const Rule& rule) {
+  switch (rule.kind) {
+    case RuleKind::kContext:
+    case RuleKind::kPassword:
+    case RuleKind::kSecret:
+    case RuleKind::kUrl:
+      return false;
+    case RuleKind::kText:
+      return !HasGroup(rule.pattern);
+    case RuleKind::kToken:
+    case RuleKind::kPem:
+    case RuleKind::kEmail:
+    case RuleKind::kIpv6:
+    case RuleKind::kNumber:
+    case RuleKind::kIban:
+      return true;
+  }
+  return true;
+}
+
 bool IsKeywordExact(const Rule& rule, std::string_view text, std::size_t at, std::string_view keyword) {
   return rule.ignore_case || text.substr(at, keyword.size()) == keyword;
 }
@@ -146,11 +201,14 @@ CompiledRules::CompiledRules(std::string block, std::vector<Rule> rules, Keyword
       prefilter_(keywords_),
       patterns_(std::make_unique<std::atomic<const re2::RE2*>[]>(rules_.size())) {
   for (std::size_t i = 0; i < rules_.size(); ++i) {
-    if (rules_[i].kind == RuleKind::kNumber) numbers_.push_back(static_cast<std::uint16_t>(i));
+    if (rules_[i].kind == RuleKind::kNumber) {
+      for (const Keyword& shape : rules_[i].keywords) shapes_.Add(shape.text, static_cast<std::uint16_t>(i));
+    }
     if (rules_[i].kind == RuleKind::kIban) iban_ = static_cast<std::uint16_t>(i);
     has_email_ = has_email_ || rules_[i].kind == RuleKind::kEmail;
+    takes_keyword_.push_back(TakesKeyword(rules_[i]) ? 1 : 0);
+    if (rules_[i].lead.length > 0) leads_.push_back(rules_[i].lead);
   }
-  if (iban_ && numbers_.empty()) numbers_.push_back(*iban_);
 }
 
 CompiledRules::~CompiledRules() {
@@ -186,19 +244,31 @@ Match CompiledRules::MatchPattern(const KnownText& known, std::size_t index, std
   return Passes(rule.validator, value) ? Match::Found(begin, finish) : Match::None();
 }
 
-Match CompiledRules::MatchToken(const KnownText& known, std::size_t index, std::size_t at) const {
-  std::size_t end = at;
-  const std::size_t bound = std::min(known.size(), at + kTokenMax);
-  while (end < bound && Is(known[end], kTokenChar)) ++end;
-  if (end == known.size() && end < at + kTokenMax && !known.final) return Match::Open(at);
-  return MatchPattern(known, index, at, end, end == at + kTokenMax);
+Match CompiledRules::MatchToken(const KnownText& known, std::size_t index, std::size_t at,
+                                TokenRun& run) const {
+  if (at < run.begin || at >= run.end) {
+    run = {at, at};
+    while (run.end < known.size() && Is(known[run.end], kTokenChar)) ++run.end;
+  }
+  const std::size_t end = std::min(run.end, at + kTokenMax);
+  const Rule& rule = rules_[index];
+  const std::size_t begin = BeginOf(rule, known.text, at);
+  if (rule.lead.length > 0 && begin == at) return Match::None();
+  if (end == known.size() && end < at + kTokenMax && !known.final) return Match::Open(begin);
+  Match match = MatchPattern(known, index, at, end, end == at + kTokenMax);
+  if (begin < at) match.begin = begin;
+  return match;
 }
 
-Match CompiledRules::MatchText(const KnownText& known, std::size_t index, std::size_t at) const {
+Match CompiledRules::MatchText(const KnownText& known, std::size_t index, std::size_t length,
+                               std::size_t at) const {
   const std::string_view line = known.text.substr(at, kTextMax);
-  const std::size_t length = std::min(line.find('\n'), line.size());
-  if (at + length == known.size() && length < kTextMax && !known.final) return Match::Open(at);
-  return MatchPattern(known, index, at, at + length, length == kTextMax);
+  const std::size_t end = std::min(line.find('\n'), line.size());
+  const std::size_t first = takes_keyword_[index] != 0 ? at : at + length;
+  if (at + end == known.size() && end < kTextMax && !known.final) return Match::Open(first);
+  Match match = MatchPattern(known, index, at, at + end, end == kTextMax);
+  match.begin = std::max(match.begin, std::min(first, match.end));
+  return match;
 }
 
 Match CompiledRules::MatchAssignment(const KnownText& known, std::size_t index, std::size_t length,
@@ -206,7 +276,7 @@ Match CompiledRules::MatchAssignment(const KnownText& known, std::size_t index, 
   const Rule& rule = rules_[index];
   const bool context = rule.kind == RuleKind::kContext;
   const Assignment found = ReadAssignment(known, at, length, context ? NameRest::kAny : NameRest::kNone);
-  if (found.state == Match::State::kOpen) return Match::Open(at);
+  if (found.state == Match::State::kOpen) return Match::Open(std::max(at, found.value_begin));
   if (found.state == Match::State::kNone || found.value_end <= found.value_begin) return Match::None();
   const std::string_view value = known.text.substr(found.value_begin, found.value_end - found.value_begin);
   bool taken = false;
@@ -229,8 +299,45 @@ Match CompiledRules::MatchAssignment(const KnownText& known, std::size_t index, 
   return Match::Found(found.value_begin, found.value_end, swallow);
 }
 
+CompiledRules::OpenEnd CompiledRules::FindOpenEnd(std::string_view text, std::size_t from) const {
+  OpenEnd end{text.size(), text.size()};
+  std::vector<Prefilter::Hit> open;
+  prefilter_.FindOpen(text, from, open);
+  for (const Prefilter::Hit& hit : open) {
+    for (const std::uint16_t index : by_keyword_[hit.keyword]) {
+      const Rule& rule = rules_[index];
+      const bool bounded = (rule.kind == RuleKind::kToken || rule.kind == RuleKind::kText) && !rule.left_open;
+      if (bounded && !MayStand(text, hit.at)) continue;
+      end.undecided = std::min(end.undecided, hit.at);
+      if (takes_keyword_[index] != 0) end.hold = std::min(end.hold, BeginOf(rule, text, hit.at));
+    }
+  }
+  end.hold = std::min(end.hold, FindOpenLead(text));
+  return end;
+}
+
+std::size_t CompiledRules::FindOpenLead(std::string_view text) const {
+  std::size_t open = text.size();
+  for (const Lead& lead : leads_) {
+    const std::size_t count = CountLead(text, text.size(), lead);
+    if (count > lead.shown && count <= lead.length) open = std::min(open, text.size() - count + lead.shown);
+  }
+  return open;
+}
+
+std::size_t CompiledRules::FirstOf(std::string_view text, const Prefilter::Hit& hit) const {
+  const auto& rules = by_keyword_[hit.keyword];
+  if (std::ranges::any_of(rules, [this](auto rule) { return rules_[rule].kind == RuleKind::kEmail; }))
+    return OpenEmail(text.substr(0, hit.at), 0);
+  std::size_t first = hit.at + keywords_[hit.keyword].keyword.text.size();
+  for (const std::uint16_t rule : rules) {
+    if (takes_keyword_[rule] != 0) first = std::min(first, BeginOf(rules_[rule], text, hit.at));
+  }
+  return first;
+}
+
 Match CompiledRules::MatchKeyword(const KnownText& known, std::size_t index, std::uint32_t keyword,
-                                  std::size_t at) const {
+                                  std::size_t at, TokenRun& run) const {
   const Rule& rule = rules_[index];
   const std::string_view word = keywords_[keyword].keyword.text;
   if (!IsKeywordExact(rule, known.text, at, word)) return Match::None();
@@ -239,7 +346,8 @@ Match CompiledRules::MatchKeyword(const KnownText& known, std::size_t index, std
     case RuleKind::kText:
       if (!rule.left_open && !MayStand(known.text, at)) return Match::None();
       if (word.size() <= kShortPrefix && IsInsideDigest(known.text, at)) return Match::None();
-      return rule.kind == RuleKind::kToken ? MatchToken(known, index, at) : MatchText(known, index, at);
+      return rule.kind == RuleKind::kToken ? MatchToken(known, index, at, run)
+                                           : MatchText(known, index, word.size(), at);
     case RuleKind::kContext:
     case RuleKind::kPassword:
     case RuleKind::kSecret:
@@ -259,30 +367,22 @@ Match CompiledRules::MatchKeyword(const KnownText& known, std::size_t index, std
   return Match::None();
 }
 
+bool CompiledRules::Takes(std::uint16_t rule, std::string_view digits) const {
+  return Passes(rules_[rule].validator, digits);
+}
+
 Match CompiledRules::MatchNumber(const KnownText& known, std::size_t at, std::uint16_t& rule) const {
-  Match best;
-  Match open;
-  const auto offer = [&](const Match& match, std::uint16_t index) {
-    if (match.state == Match::State::kOpen && (open.state == Match::State::kNone || match.begin < open.begin))
-      open = match;
-    if (match.state != Match::State::kFound || match.end - match.begin <= best.end - best.begin) return;
-    best = match;
-    rule = index;
-  };
-  for (const std::uint16_t index : numbers_) {
-    const Rule& each = rules_[index];
-    if (each.kind != RuleKind::kNumber) continue;
-    for (const Keyword& shape : each.keywords) {
-      const Match match = FindShape(known, at, shape.text);
-      if (match.state == Match::State::kFound &&
-          !Passes(each.validator, known.text.substr(match.begin, match.end - match.begin))) {
-        continue;
-      }
-      offer(match, index);
-    }
-  }
-  if (iban_) offer(FindIban(known, at), *iban_);
-  return open.state == Match::State::kOpen ? open : best;
+  Match best = shapes_.Find(known, at, *this, rule);
+  if (!iban_) return best;
+  const Match account = FindIban(known, at);
+  if (account.state == Match::State::kNone) return best;
+  const bool both_open = best.state == Match::State::kOpen && account.state == Match::State::kOpen;
+  if (both_open) return Match::Open(std::min(best.begin, account.begin));
+  if (best.state == Match::State::kOpen) return best;
+  if (account.state == Match::State::kFound && account.end - account.begin <= best.end - best.begin)
+    return best;
+  rule = *iban_;
+  return account;
 }
 
 }  // namespace casemate

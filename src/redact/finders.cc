@@ -17,6 +17,7 @@ constexpr std::size_t kUrlMax = 512;
 constexpr std::size_t kPemHeadMax = 80;
 constexpr std::size_t kPemSearchMax = 600;
 constexpr std::size_t kPemRun = 16;
+constexpr std::string_view kPuttyHead = "Private-Lines: ";
 constexpr std::size_t kLocalMax = 64;  // RFC 5321
 constexpr std::size_t kDomainMax = 255;
 
@@ -71,7 +72,7 @@ Match FindUrlPassword(const KnownText& known, std::size_t at) {
   std::size_t end = at + 3;
   const std::size_t bound = std::min(known.size(), at + kUrlMax);
   while (end < bound && !EndsUrl(known[end])) ++end;
-  if (end == known.size() && end < at + kUrlMax && !known.final) return Match::Open(at);
+  if (end == known.size() && end < at + kUrlMax && !known.final) return Match::Open(at + 3);
   const std::string_view url = known.text.substr(at + 3, end - at - 3);
   const std::size_t sign = FindAt(url);
   if (sign == url.npos || sign == 0) return Match::None();
@@ -89,21 +90,12 @@ Match FindUrlPassword(const KnownText& known, std::size_t at) {
   return Match::Found(at + 3 + colon + 1, at + 3 + sign);
 }
 
-Match FindPem(const KnownText& known, std::size_t at) {
-  const std::string_view head = known.text.substr(at, kPemHeadMax);
-  const std::size_t dashes = head.find_first_not_of('-');
-  if (dashes == head.npos) return known.Unknown(at + kPemHeadMax) ? Match::Open(at) : Match::None();
-  const std::size_t close = head.find("----", dashes);
-  const std::string_view label = head.substr(0, std::min(close, head.size()));
-  const bool plain = std::ranges::all_of(
-      label.substr(dashes), [](char c) { return Is(c, kUpperChar | kDigitChar) || c == ' ' || c == '-'; });
-  if (!plain) return Match::None();
-  if (close == head.npos) return head.size() < kPemHeadMax && !known.final ? Match::Open(at) : Match::None();
-  if (label.find("PRIVATE KEY") == label.npos) return Match::None();
-  // Past the lines that say how it is made, to the first that is key.
+namespace {
+
+// From the first line of key at or after `from`, which may be lines away, to the end of the block.
+Match FindKeyLines(const KnownText& known, std::size_t at, std::size_t from) {
   std::size_t run = 0;
-  std::size_t i = at + close;
-  while (i < known.size() && known[i] == '-') ++i;
+  std::size_t i = from;
   const std::size_t bound = i + kPemSearchMax;
   for (; i < std::min(known.size(), bound); ++i) {
     const char c = known[i];
@@ -117,6 +109,37 @@ Match FindPem(const KnownText& known, std::size_t at) {
   if (i == bound) return Match::None();
   if (run < kPemRun) return known.final ? Match::None() : Match::Open(at);
   return Match::Found(at, i + 1, Swallow::kPem);
+}
+
+// The number of lines, and then the lines.
+Match FindPuttyLines(const KnownText& known, std::size_t at) {
+  std::size_t i = at + kPuttyHead.size();
+  const std::size_t bound = i + 4;
+  while (i < std::min(known.size(), bound) && Is(known[i], kDigitChar)) ++i;
+  if (known.Unknown(i)) return Match::Open(at);
+  if (i >= known.size() || i == at + kPuttyHead.size()) return Match::None();
+  if (known[i] != '\n' && known[i] != '\r' && known[i] != '\\') return Match::None();
+  return FindKeyLines(known, at, i);
+}
+
+}  // namespace
+
+Match FindPem(const KnownText& known, std::size_t at) {
+  if (known[at] != '-') return FindPuttyLines(known, at);
+  const std::string_view head = known.text.substr(at, kPemHeadMax);
+  const std::size_t dashes = head.find_first_not_of('-');
+  if (dashes == head.npos) return known.Unknown(at + kPemHeadMax) ? Match::Open(at) : Match::None();
+  const std::size_t close = head.find("----", dashes);
+  const std::string_view label = head.substr(0, std::min(close, head.size()));
+  const bool plain = std::ranges::all_of(
+      label.substr(dashes), [](char c) { return Is(c, kUpperChar | kDigitChar) || c == ' ' || c == '-'; });
+  if (!plain) return Match::None();
+  if (close == head.npos) return head.size() < kPemHeadMax && !known.final ? Match::Open(at) : Match::None();
+  if (label.find("PRIVATE KEY") == label.npos) return Match::None();
+  // Past the lines that say how it is made, to the first that is key.
+  std::size_t i = at + close;
+  while (i < known.size() && known[i] == '-') ++i;
+  return FindKeyLines(known, at, i);
 }
 
 Match FindEmail(const KnownText& known, std::size_t at) {

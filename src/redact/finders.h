@@ -21,12 +21,10 @@ Match FindEmail(const KnownText& known, std::size_t at);
 // An IPv6 address that begins at `at`.
 Match FindIpv6(const KnownText& known, std::size_t at);
 
-// Places from `from` on where a run of digits begins that may be a long number (nine or more digits, spaces
-// and
-// - . ( ) in a row), or that has two capital letters before it. A run that touches the text's end counts.
+// Places from `from` on where a run of digits begins that may be a long number (nine or more digits,
+// spaces and - . ( ) in a row), or that has two capital letters before it. A run that touches the text's end
+// counts.
 void FindNumbers(std::string_view text, std::size_t from, std::vector<std::size_t>& places);
-// The digits that begin at `at` in the layout `shape` (D digit, A capital, all else itself), whole.
-Match FindShape(const KnownText& known, std::size_t at, std::string_view shape);
 // The account number whose check digits begin at `at`.
 Match FindIban(const KnownText& known, std::size_t at);
 

@@ -66,15 +66,23 @@ Masks MasksAt(std::string_view text, std::size_t at) {
   return masks;
 }
 
+// The bits of `now` from which on nine bits in a row are set, in `next` too: by twos, fours, eights, and one.
+std::uint64_t LongRuns(std::uint64_t now, std::uint64_t next) {
+  const auto shifted = [](std::uint64_t low, std::uint64_t high, unsigned by) {
+    return low >> by | high << (kBlock - by);
+  };
+  const std::uint64_t first = now;
+  const std::uint64_t after = next;
+  for (unsigned by = 1; by < kRunMin - 1; by *= 2) {
+    now &= shifted(now, next, by);
+    next &= next >> by;
+  }
+  return now & shifted(first, after, kRunMin - 1);
+}
+
 bool HasCountryBefore(std::string_view text, std::size_t at) {
   return at >= 2 && Is(text[at - 1], kUpperChar) && Is(text[at - 2], kUpperChar) &&
          (at == 2 || !Is(text[at - 3], kAlnumChars));
-}
-
-bool FitsShape(char c, char shape) {
-  if (shape == 'D') return Is(c, kDigitChar);
-  if (shape == 'A') return Is(c, kUpperChar);
-  return c == shape;
 }
 
 }  // namespace
@@ -87,8 +95,7 @@ void FindNumbers(std::string_view text, std::size_t from, std::vector<std::size_
     next = MasksAt(text, at + kBlock);
     std::uint64_t starts = now.digits & ~(now.digits << 1U | static_cast<std::uint64_t>(digit_before));
     digit_before = now.digits >> 63U != 0;
-    std::uint64_t run = now.parts;
-    for (unsigned i = 1; i < kRunMin; ++i) run &= now.parts >> i | next.parts << (64 - i);
+    const std::uint64_t run = starts == 0 ? 0 : LongRuns(now.parts, next.parts);
     while (starts != 0) {
       const auto bit = static_cast<unsigned>(std::countr_zero(starts));
       starts &= starts - 1;
@@ -96,31 +103,6 @@ void FindNumbers(std::string_view text, std::size_t from, std::vector<std::size_
       if ((run >> bit & 1U) != 0 || HasCountryBefore(text, place)) places.push_back(place);
     }
   }
-}
-
-Match FindShape(const KnownText& known, std::size_t at, std::string_view shape) {
-  const std::size_t lead = shape.find('D');
-  if (at < lead) return Match::None();
-  const std::size_t begin = at - lead;
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    if (begin + i >= known.size()) return known.final ? Match::None() : Match::Open(begin);
-    if (!FitsShape(known[begin + i], shape[i])) return Match::None();
-  }
-  if (begin > 0) {
-    const char before = known[begin - 1];
-    const bool joined = Is(before, kAlnumChars) || std::string_view("_.-+/").contains(before);
-    const bool after_number = before == ':' && (begin < 2 || Is(known[begin - 2], kDigitChar));
-    if (joined || after_number) return Match::None();
-  }
-  const std::size_t end = begin + shape.size();
-  if (known.Unknown(end)) return Match::Open(begin);
-  const char after = end < known.size() ? known[end] : '\n';
-  if (Is(after, kAlnumChars) || after == '_') return Match::None();
-  if (after == '-' || after == '.' || after == '/' || after == ':') {
-    if (known.Unknown(end + 1)) return Match::Open(begin);
-    if (end + 1 < known.size() && Is(known[end + 1], kDigitChar)) return Match::None();
-  }
-  return Match::Found(begin, end);
 }
 
 Match FindIban(const KnownText& known, std::size_t at) {

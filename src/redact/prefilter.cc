@@ -46,13 +46,17 @@ void Prefilter::AddGram(const Entry& entry, std::uint32_t index) {
   set_[HashOf(gram) / 64] |= std::uint64_t{1} << HashOf(gram) % 64;
   const std::size_t half = entry.keyword.group / kGroupsOfHalf;
   const auto bit = static_cast<std::uint8_t>(1U << entry.keyword.group % kGroupsOfHalf);
+  auto& whole = whole_[entry.keyword.fine_group / kGroupsOfHalf];
+  const auto fine_bit = static_cast<std::uint8_t>(1U << entry.keyword.fine_group % kGroupsOfHalf);
   const auto let_through = [&](std::size_t place, unsigned byte) {
     low_[half][place][byte & 15U] |= bit;
     high_[half][place][byte >> 4U] |= bit;
+    whole[place][byte & 127U] |= fine_bit;
   };
   for (std::size_t i = 0; i < kKeywordGram; ++i) {
     if (i >= text.size()) {
       for (unsigned nibble = 0; nibble < 16; ++nibble) let_through(i, nibble * 17);
+      for (std::uint8_t& groups : whole[i]) groups |= fine_bit;
       continue;
     }
     const unsigned byte = static_cast<unsigned char>(text[i]);
@@ -141,7 +145,43 @@ __attribute__((target("avx2"))) void Prefilter::FindAvx2(std::string_view text, 
   }
   FindScalar(text, from, at, hits);
 }
+
+__attribute__((target("avx512f,avx512bw,avx512vbmi"))) void Prefilter::FindAvx512(
+    std::string_view text, std::size_t from, std::vector<Hit>& hits) const {
+  constexpr std::size_t kLanes = 64;
+  __m512i tables[kQuarters][kKeywordGram][2];
+  for (std::size_t quarter = 0; quarter < kQuarters; ++quarter) {
+    for (std::size_t j = 0; j < kKeywordGram; ++j) {
+      tables[quarter][j][0] = _mm512_loadu_si512(whole_[quarter][j].data());
+      tables[quarter][j][1] = _mm512_loadu_si512(whole_[quarter][j].data() + kLanes);
+    }
+  }
+  std::size_t at = from;
+  for (; at + kLanes + kKeywordGram - 1 <= text.size(); at += kLanes) {
+    __m512i groups[kQuarters];
+    for (std::size_t j = 0; j < kKeywordGram; ++j) {
+      // A byte above 127 is taken for another one here, which only costs a check.
+      const __m512i bytes = _mm512_loadu_si512(text.data() + at + j);
+      for (std::size_t quarter = 0; quarter < kQuarters; ++quarter) {
+        const __m512i these = _mm512_permutex2var_epi8(tables[quarter][j][0], bytes, tables[quarter][j][1]);
+        groups[quarter] = j == 0 ? these : _mm512_and_si512(groups[quarter], these);
+      }
+    }
+    const __m512i any =
+        _mm512_or_si512(_mm512_or_si512(groups[0], groups[1]), _mm512_or_si512(groups[2], groups[3]));
+    std::uint64_t found = _mm512_test_epi8_mask(any, any);
+    while (found != 0) {
+      const std::size_t place = at + static_cast<std::size_t>(__builtin_ctzll(found));
+      found &= found - 1;
+      if (MayStand(text.data() + place)) Check(text, from, place, hits);
+    }
+  }
+  FindScalar(text, from, at, hits);
+}
 #else
+void Prefilter::FindAvx512(std::string_view text, std::size_t from, std::vector<Hit>& hits) const {
+  FindScalar(text, from, from, hits);
+}
 void Prefilter::FindAvx2(std::string_view text, std::size_t from, std::vector<Hit>& hits) const {
   FindScalar(text, from, from, hits);
 }
@@ -149,14 +189,17 @@ void Prefilter::FindAvx2(std::string_view text, std::size_t from, std::vector<Hi
 
 void Prefilter::Find(std::string_view text, std::size_t from, std::vector<Hit>& hits) const {
 #if defined(__x86_64__)
+  static const bool kHasVbmi =
+      __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vbmi") != 0;
+  if (kHasVbmi) return FindAvx512(text, from, hits);
   static const bool kHasAvx2 = __builtin_cpu_supports("avx2") != 0;
   if (kHasAvx2) return FindAvx2(text, from, hits);
 #endif
   FindScalar(text, from, from, hits);
 }
 
-std::size_t Prefilter::OpenEnd(std::string_view text, std::size_t from) const {
-  if (longest_ == 0) return text.size();
+void Prefilter::FindOpen(std::string_view text, std::size_t from, std::vector<Hit>& open) const {
+  if (longest_ == 0) return;
   std::string tail(text.substr(std::max(from, text.size() - std::min(text.size(), longest_ - 1))));
   for (char& c : tail) c = static_cast<char>(Fold(c));
   for (std::size_t i = 0; i < tail.size(); ++i) {
@@ -164,10 +207,9 @@ std::size_t Prefilter::OpenEnd(std::string_view text, std::size_t from) const {
     const auto next = std::ranges::lower_bound(
         sorted_, rest, {}, [this](std::uint32_t k) { return std::string_view(folded_[k]); });
     for (auto it = next; it != sorted_.end() && folded_[*it].starts_with(rest); ++it) {
-      if (folded_[*it].size() > rest.size()) return text.size() - rest.size();
+      if (folded_[*it].size() > rest.size()) open.push_back({text.size() - rest.size(), *it});
     }
   }
-  return text.size();
 }
 
 }  // namespace casemate

@@ -16,8 +16,8 @@ namespace casemate {
 // Each keyword gives its four rarest bytes in a row (fewer of a short one), in one of sixteen groups. All
 // groups are looked for at once, 32 places at a time, by table look-ups on half bytes in vector registers
 // (the filter "Teddy" of Hyperscan and the ripgrep crates); what passes is checked against an exact set, then
-// against the keywords. Without AVX2 the exact set is asked for each place. Immutable after construction; any
-// number of threads.
+// against the keywords. With AVX-512 VBMI a look-up takes a whole byte: 64 places at a time and 32 groups.
+// Without AVX2 the exact set is asked for each place. Immutable after construction; any number of threads.
 class Prefilter {
  public:
   struct Entry {
@@ -34,10 +34,12 @@ class Prefilter {
   // Appends every occurrence that begins at or after `from` and ends before text.size(), in no order.
   void Find(std::string_view text, std::size_t from, std::vector<Hit>& hits) const;
 
-  // The smallest i >= from such that text.substr(i) is a proper beginning of a keyword; text.size() if none.
-  std::size_t OpenEnd(std::string_view text, std::size_t from) const;
+  // Appends every keyword that the end of `text` is a proper beginning of, from `from` on, and where it
+  // begins.
+  void FindOpen(std::string_view text, std::size_t from, std::vector<Hit>& open) const;
 
  private:
+  static constexpr std::size_t kQuarters = kFineGroups / 8;
   struct Gram {
     std::uint64_t bytes;  // folded, with their number above them
     std::uint32_t keyword;
@@ -49,6 +51,7 @@ class Prefilter {
   void Check(std::string_view text, std::size_t from, std::size_t at, std::vector<Hit>& hits) const;
   void FindScalar(std::string_view text, std::size_t from, std::size_t begin, std::vector<Hit>& hits) const;
   void FindAvx2(std::string_view text, std::size_t from, std::vector<Hit>& hits) const;
+  void FindAvx512(std::string_view text, std::size_t from, std::vector<Hit>& hits) const;
 
   std::vector<std::string> folded_;    // each keyword, folded
   std::vector<std::uint32_t> sorted_;  // their indices in the order of the texts
@@ -59,6 +62,8 @@ class Prefilter {
   // [half][place][16]: the groups that have a byte with this half there; eight groups in each half.
   std::array<std::array<std::array<std::uint8_t, 16>, kKeywordGram>, 2> low_{};
   std::array<std::array<std::array<std::uint8_t, 16>, kKeywordGram>, 2> high_{};
+  // [quarter][place][byte]: the same for whole bytes below 128, of the finer groups.
+  std::array<std::array<std::array<std::uint8_t, 128>, kKeywordGram>, kQuarters> whole_{};
 };
 
 }  // namespace casemate

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "model/json.h"
@@ -21,6 +22,7 @@ class RedactedTextMaker {
 
 namespace {
 
+constexpr std::size_t kOwnRulesKept = 8;
 constexpr std::string_view kKnownReplacement = "[REDACTED_SECRET]";
 
 Expected<unsigned> ParseSets(std::string_view text) {
@@ -185,6 +187,36 @@ class RuleRedactor : public Redactor {
   Tally tally_;
 };
 
+// Rules of one's own, ready to be used: a run asks for them again and again.
+Expected<std::shared_ptr<const CompiledRules>> OwnRules(const RedactionRules& rules, unsigned sets) {
+  struct Kept {
+    RedactionRules rules;
+    std::shared_ptr<const CompiledRules> compiled;
+  };
+  static std::mutex mutex;
+  static std::vector<Kept> kept;  // the last used first
+  const auto asked = [&rules](const Kept& each) {
+    return each.rules.sets == rules.sets && each.rules.off == rules.off &&
+           each.rules.own_toml == rules.own_toml;
+  };
+  const std::lock_guard lock(mutex);
+  if (const auto same = std::ranges::find_if(kept, asked); same != kept.end()) {
+    std::rotate(kept.begin(), same, same + 1);
+    return kept.front().compiled;
+  }
+  std::string block;
+  if (!rules.own_toml.empty()) {
+    auto file = ReadRuleFile(rules.own_name, rules.own_toml);
+    if (!file) return std::unexpected(std::move(file.error()));
+    block = std::move(file->block);
+  }
+  auto compiled = CompiledRules::Make(std::move(block), sets, rules.off);
+  if (!compiled) return compiled;
+  if (kept.size() == kOwnRulesKept) kept.pop_back();
+  kept.insert(kept.begin(), {rules, *compiled});
+  return compiled;
+}
+
 }  // namespace
 
 std::shared_ptr<const KnownValues> MakeKnownValues(std::span<const KnownSecret> known) {
@@ -206,13 +238,7 @@ Expected<std::unique_ptr<Redactor>> MakeArmedRedactor(const RedactionRules& rule
   if (rules.off.empty() && rules.own_toml.empty()) {
     return std::make_unique<RuleRedactor>(CompiledRules::BuiltIn(*sets), std::move(known));
   }
-  std::string block;
-  if (!rules.own_toml.empty()) {
-    auto file = ReadRuleFile(rules.own_name, rules.own_toml);
-    if (!file) return std::unexpected(std::move(file.error()));
-    block = std::move(file->block);
-  }
-  auto compiled = CompiledRules::Make(std::move(block), *sets, rules.off);
+  auto compiled = OwnRules(rules, *sets);
   if (!compiled) return std::unexpected(std::move(compiled.error()));
   return std::make_unique<RuleRedactor>(*std::move(compiled), std::move(known));
 }

@@ -115,7 +115,7 @@ TEST(StreamRedactor, GivesTheSameForAllChunks) {
   constexpr std::array<std::string_view, 14> kBetween = {
       " ", "\n", "", "=", ": ", "\"", "', '", "@", "\\n", "://", "password=", " +", "\xc3\xa9", ", "};
   const std::vector<KnownSecret> known = {{"A", kValue}, {"B", "tiny7"}, {"C", "0123456789abcdefghijKLMN"}};
-  for (int round = 0; round < 400; ++round) {
+  for (int round = 0; round < 800; ++round) {
     std::string text;
     for (unsigned i = 0; i < 2 + random() % 6; ++i) {
       text += kBetween[random() % kBetween.size()];
@@ -157,6 +157,59 @@ TEST(StreamRedactor, LetsOutAtOnceWhatCanBeNoPartOfASecret) {
   EXPECT_EQ(out, "step 1 of 3 is done\npassword = \"[REDACTED_PASSWORD]\"\nnext\n");
 }
 
+TEST(StreamRedactor, AKeywordInsideAMatchThatHasGoneIsNoKeyword) {
+  const std::string text = "passwd=\"DD_API_KEY\":895eb42f\"";
+  EXPECT_EQ(InChunks(text, {}, [] { return 1; }).text,
+            InChunks(text, {}, [&text] { return text.size(); }).text);
+}
+
+TEST(Redactor, TakesOutWhatStandsBeforeAKeyword) {
+  const std::string key = ExpandExample("{{hex:32}}", 9);
+  EXPECT_EQ(Clean("key " + key + "-us12 refused"),
+            "key " + key.substr(0, 3) + "[REDACTED_MAILCHIMP_KEY] refused");
+  EXPECT_EQ(Clean(key + "00-us12"), key + "00-us12");
+  for (const std::string_view lead : {"hex", "hex:32:32", "hex:97:3", "base64:20:3", "hex:32:3:1"}) {
+    const std::string rule =
+        "[[rule]]\nname = \"x\"\nset = \"secrets\"\nkind = \"token\"\nkeywords = [\"-ac\"]\n"
+        "pattern = \"-ac\"\nreplacement = \"[REDACTED]\"\nreason = \"r\"\nmatch = [\"x\"]\nlead = \"" +
+        std::string(lead) + "\"\n";
+    const auto refused = MakeRedactor({"secrets", {}, rule, "mine"}, {});
+    ASSERT_FALSE(refused.has_value()) << lead;
+    EXPECT_THAT(refused.error().message, HasSubstr("a lead is")) << lead;
+  }
+}
+
+TEST(StreamRedactor, LetsOutHalfALineAtOnce) {
+  for (const std::string_view half :
+       {"Enter password: ", "Password for 'https://alice@git.example.org': ", "Continue? [y/n] ",
+        "api_key = ", "loading files", "starting mysql", "the token is ", "user@host:~$ ", "Authorization",
+        "step 1 of 3", "done, see the pass", "postgres://", "{\"secret\": ", "50%"}) {
+    const auto redactor = Make();
+    const auto stream = redactor->Stream("stdout");
+    std::string out;
+    stream->Feed(half, out);
+    EXPECT_EQ(out, half);
+  }
+}
+
+TEST(StreamRedactor, LetsOutNoBeginningOfASecret) {
+  const std::vector<KnownSecret> known = {{"KEY", "q8Zr3nT5vB7xK2mW9cL4"}};
+  const auto redactor = Make("secrets", known);
+  for (const auto& [before, secret] : std::vector<std::pair<std::string, std::string>>{
+           {"the key ", "ghp_" + ExpandExample("{{alnum:36}}", 5)},
+           {"password: ", "hunter2-and-more"},
+           {"postgres://app:", "hunter2@"},
+           {"Authorization: Bearer ", ExpandExample("{{alnum:40}}", 6)},
+           {"", "q8Zr3nT5vB7xK2mW9cL4"},
+           {"", "AKIA" + ExpandExample("{{base32:16}}", 7)}}) {
+    const auto stream = redactor->Stream("stdout");
+    std::string out;
+    for (const char c : before + secret) stream->Feed({&c, 1}, out);
+    EXPECT_TRUE(std::string_view(before).starts_with(out)) << out;
+    EXPECT_LE(before.size(), out.size() + 22);
+  }
+}
+
 TEST(StreamRedactor, TakesOutTokensAndKeysOfAnyLength) {
   const std::string key = "-----BEGIN RSA PRIVATE KEY-----\n" + ExpandExample("{{alnum:20000}}", 5) +
                           "\n-----END RSA PRIVATE KEY-----\nafter";
@@ -180,9 +233,10 @@ TEST(StreamRedactor, HoldsLittle) {
   const auto rules = CompiledRules::BuiltIn(kAllRules);
   for (const std::string_view start :
        {"password = \"", "password = ", "://", "://a:", "-----BEGIN RSA PRIVATE KEY-----\n", "sk-", "eyJ",
-        "a@", "authorization: bearer ", "cookie: ", "curl ", "10."}) {
+        "a@", "authorization: bearer ", "cookie: ", "curl ", "10.", "curl mysql -u a:b"}) {
     for (const std::string_view unit :
-         {"a", "1", "\"", "eyJ", "a@", "password=", ",", " ", "-----", "AKIA", "a.", "://"}) {
+         {"a", "1", "\"", "eyJ", "a@", "password=", ",", " ", "-----", "AKIA", "a.", "://",
+          "authorization: bearer ", "curl mysql -u a:bbb -pcccc "}) {
       std::string text(start);
       while (text.size() < 30000) text += unit;
       Scanner scanner(*rules, nullptr);

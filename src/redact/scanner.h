@@ -43,14 +43,16 @@ class Scanner {
     std::size_t end;
     int what;
     Swallow swallow;   // goes on past what is known
-    std::size_t from;  // what it was found by begins here: it must be there for the match to be found again
+    std::size_t from;  // what it was found by begins here: one without an end is found again by it
   };
 
   void Advance(bool final, ScanSink& sink);
   bool AdvanceSwallow(const KnownText& text, ScanSink& sink);
-  void FindRules(const KnownText& text);
-  void TryRule(const KnownText& text, const Prefilter::Hit& hit, std::uint16_t rule);
-  void TryNumber(const KnownText& text, std::size_t at);
+  void FindRules(const KnownText& text, std::size_t limit);
+  bool TryKeyword(const KnownText& text, const Prefilter::Hit& hit);
+  bool TryRule(const KnownText& text, const Prefilter::Hit& hit, std::uint16_t rule);
+  bool TryNumber(const KnownText& text, std::size_t at);
+  bool Take(const KnownText& text, const Match& match, int what, std::size_t at);
   bool IsInside(std::size_t at) const;
   RuleKind KindOf(int what) const;
   Span United(const Span& one, const Span& later) const;
@@ -59,6 +61,7 @@ class Scanner {
   void MergeKnown();
   void HoldBack(const KnownText& text);
   void Emit(ScanSink& sink);
+  void KeepDecided();
   void Trim();
 
   const CompiledRules& rules_;
@@ -70,7 +73,10 @@ class Scanner {
   std::size_t hold_ = 0;  // nothing from here on may be let out
   std::vector<Prefilter::Hit> hits_;
   std::vector<std::size_t> numbers_;
-  std::vector<Span> spans_;
+  std::size_t scan_from_ = 0;     // all before it is decided
+  std::vector<Span> rule_spans_;  // decided; those that have not gone out, and their neighbours
+  std::vector<Span> spans_;       // those and known values
+  CompiledRules::TokenRun run_;
   std::uint32_t known_state_ = 0;
   std::size_t known_at_ = 0;  // scanned for known values up to here
   std::vector<KnownValues::Found> known_found_;

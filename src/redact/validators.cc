@@ -175,6 +175,8 @@ bool Passes(Validator validator, std::string_view text) {
       return LooksRandom(text);
     case Validator::kBasic:
       return IsBasic(text);
+    case Validator::kDigits:
+      return Digits(text).size() >= 5;
   }
   return false;
 }

@@ -96,14 +96,14 @@ double Harm(const Cluster& one, const Cluster& other) {
 }
 
 // Each gram by itself at first; then, again and again, the two that lose least by it become one.
-std::vector<Cluster> MergeClusters(std::vector<Cluster> clusters) {
+std::vector<Cluster> MergeClusters(std::vector<Cluster> clusters, std::size_t groups) {
   std::vector<std::vector<double>> harm(clusters.size(), std::vector<double>(clusters.size()));
   for (std::size_t i = 0; i < clusters.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) harm[i][j] = Harm(clusters[i], clusters[j]);
   }
   std::vector<std::size_t> live(clusters.size());
   for (std::size_t i = 0; i < live.size(); ++i) live[i] = i;
-  while (live.size() > kKeywordGroups) {
+  while (live.size() > groups) {
     std::size_t best_i = 1;
     std::size_t best_j = 0;
     for (std::size_t i = 1; i < live.size(); ++i) {
@@ -153,7 +153,11 @@ void PlanKeywords(std::vector<Rule>& rules) {
   }
   std::vector<Cluster> clusters;
   for (auto& [text, cluster] : same) clusters.push_back(std::move(cluster));
-  clusters = MergeClusters(std::move(clusters));
+  clusters = MergeClusters(std::move(clusters), kFineGroups);
+  for (std::size_t i = 0; i < clusters.size(); ++i) {
+    for (const Gram* gram : clusters[i].grams) gram->keyword->fine_group = static_cast<std::uint8_t>(i);
+  }
+  clusters = MergeClusters(std::move(clusters), kKeywordGroups);
   for (std::size_t i = 0; i < clusters.size(); ++i) {
     for (const Gram* gram : clusters[i].grams) gram->keyword->group = static_cast<std::uint8_t>(i);
   }

@@ -11,8 +11,8 @@ std::string_view KindName(RuleKind kind) {
 }
 
 std::string_view ValidatorName(Validator validator) {
-  constexpr std::array<std::string_view, kValidators> kNames = {"",    "luhn", "private_ipv4", "ssn",  "cpf",
-                                                                "nir", "jwt",  "random",       "basic"};
+  constexpr std::array<std::string_view, kValidators> kNames = {
+      "", "luhn", "private_ipv4", "ssn", "cpf", "nir", "jwt", "random", "basic", "digits"};
   return kNames[static_cast<std::size_t>(validator)];
 }
 

@@ -43,15 +43,26 @@ enum class Validator : std::uint8_t {
   kJwt,          // its first part decodes to a JSON object with "alg" or "enc"
   kRandom,       // letters and digits mixed as a machine mixes them
   kBasic,        // base64 of "user:password"
+  kDigits,       // five digits or more
 };
-inline constexpr int kValidators = 9;
+inline constexpr int kValidators = 10;
+
+// What stands before a token's keyword and belongs to it.
+struct Lead {
+  bool hex = false;         // small hexadecimal digits; otherwise letters and digits
+  std::uint8_t length = 0;  // 0: nothing
+  std::uint8_t shown = 0;   // of its first characters, which stay: runs that are no longer are never held
+};
 
 // Text that a match begins with, and how the prefilter looks for it.
 struct Keyword {
   std::string_view text;
   std::uint8_t offset = 0;  // of the four bytes, or fewer, that are looked for
-  std::uint8_t group = 0;   // 0 to kKeywordGroups - 1: which of its tables has them
+  // Which of its tables has them: of the many where a look-up is cheap, and of the few where it is not.
+  std::uint8_t fine_group = 0;
+  std::uint8_t group = 0;
 };
+inline constexpr std::size_t kFineGroups = 32;
 inline constexpr std::size_t kKeywordGroups = 16;
 inline constexpr std::size_t kKeywordGram = 4;
 
@@ -67,6 +78,7 @@ struct Rule {
   bool ignore_case = false;
   bool left_open = false;   // may be preceded by a letter or digit
   bool right_open = false;  // may be followed by one
+  Lead lead;                // of a kToken
 };
 
 std::string_view KindName(RuleKind kind);             // "token", "text", ...

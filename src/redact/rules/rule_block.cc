@@ -7,6 +7,7 @@ namespace {
 
 // Letters for small numbers, so that a block stays text.
 constexpr char kZero = 'A';
+constexpr unsigned kNumberBase = 16;
 
 std::string_view TakeField(std::string_view& block) {
   const std::size_t end = block.find(kFieldEnd);
@@ -28,6 +29,7 @@ void AppendRule(std::string& block, const Rule& rule) {
   block += kFieldEnd;
   for (const Keyword& keyword : rule.keywords) {
     block += static_cast<char>(kZero + keyword.offset);
+    block += static_cast<char>(kZero + keyword.fine_group);
     block += static_cast<char>(kZero + keyword.group);
     block += keyword.text;
     block += kElementEnd;
@@ -36,6 +38,14 @@ void AppendRule(std::string& block, const Rule& rule) {
   block += rule.pattern;
   block += kFieldEnd;
   block += rule.replacement;
+  block += kFieldEnd;
+  if (rule.lead.length > 0) {
+    block += rule.lead.hex ? 'h' : 'a';
+    for (const unsigned number : {rule.lead.length, rule.lead.shown}) {
+      block += static_cast<char>(kZero + number / kNumberBase);
+      block += static_cast<char>(kZero + number % kNumberBase);
+    }
+  }
   block += kFieldEnd;
 }
 
@@ -55,12 +65,21 @@ std::vector<Rule> ReadRuleBlock(std::string_view block) {
     std::string_view keywords = TakeField(block);
     while (!keywords.empty()) {
       const std::size_t end = keywords.find(kElementEnd);
-      rule.keywords.push_back({keywords.substr(2, end - 2), static_cast<std::uint8_t>(keywords[0] - kZero),
-                               static_cast<std::uint8_t>(keywords[1] - kZero)});
+      const auto number = [&keywords](std::size_t i) {
+        return static_cast<std::uint8_t>(keywords[i] - kZero);
+      };
+      rule.keywords.push_back({keywords.substr(3, end - 3), number(0), number(1), number(2)});
       keywords.remove_prefix(end + 1);
     }
     rule.pattern = TakeField(block);
     rule.replacement = TakeField(block);
+    const std::string_view lead = TakeField(block);
+    if (lead.empty()) continue;
+    const auto number = [&lead](std::size_t i) {
+      return static_cast<std::uint8_t>((lead[i] - kZero) * static_cast<int>(kNumberBase) + lead[i + 1] -
+                                       kZero);
+    };
+    rule.lead = {lead[0] == 'h', number(1), number(3)};
   }
   return rules;
 }

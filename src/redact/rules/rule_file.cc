@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <optional>
 #include <set>
 
@@ -23,10 +24,11 @@ namespace {
 constexpr std::size_t kFileBytesMax = 1024 * 1024;
 constexpr std::size_t kTextBytesMax = 2000;
 constexpr std::size_t kKeywordsMax = 200;
+constexpr unsigned kLeadMax = 96;  // less than what the scanner keeps of what has gone
 
-constexpr std::array<std::string_view, 12> kKeys = {"name",        "set",      "kind",        "keywords",
-                                                    "shapes",      "pattern",  "replacement", "validator",
-                                                    "ignore_case", "boundary", "reason",      "match"};
+constexpr std::array<std::string_view, 13> kKeys = {
+    "name",      "set",         "kind",     "keywords", "shapes", "pattern", "replacement",
+    "validator", "ignore_case", "boundary", "reason",   "match",  "lead"};
 
 // One rule's table, read piece by piece; the first fault is kept.
 class RuleReader {
@@ -91,7 +93,7 @@ class RuleReader {
       if (key.str() != "no_match" && std::ranges::find(kKeys, key.str()) == kKeys.end()) {
         Refuse(key.source(),
                fmt::format("there is no key \"{}\"; known are name, set, kind, keywords, shapes, "
-                           "pattern, replacement, validator, ignore_case, boundary, reason, "
+                           "pattern, replacement, validator, ignore_case, boundary, lead, reason, "
                            "match and no_match",
                            key.str()));
       }
@@ -147,6 +149,29 @@ void CheckKeywords(RuleReader& reader, RuleKind kind, const std::vector<std::str
   }
 }
 
+// "hex:32:3": small hexadecimal digits, or letters and digits ("alnum"), that stand before the keyword: how
+// many, and how many of them stay.
+Lead ReadLead(RuleReader& reader, RuleKind kind) {
+  const std::string text = reader.Text("lead", true);
+  const std::size_t colon = text.find(':');
+  const std::string kinds = text.substr(0, colon);
+  unsigned length = 0;
+  unsigned shown = 0;
+  const char* const end = text.data() + text.size();
+  const auto first = colon == text.npos ? std::from_chars_result{text.data(), std::errc::invalid_argument}
+                                        : std::from_chars(text.data() + colon + 1, end, length);
+  const bool two = first.ec == std::errc() && first.ptr != end && *first.ptr == ':';
+  const bool read = two && std::from_chars(first.ptr + 1, end, shown).ptr == end;
+  if (!read || (kinds != "hex" && kinds != "alnum") || length > kLeadMax || shown >= length ||
+      kind != RuleKind::kToken) {
+    reader.Refuse(reader.place(),
+                  "a lead is \"hex:32:3\" or \"alnum:76:24\" of a token: what stands before its "
+                  "keyword, how many characters (96 at most), and how many of them stay");
+    return {};
+  }
+  return {kinds == "hex", static_cast<std::uint8_t>(length), static_cast<std::uint8_t>(shown)};
+}
+
 struct OneRule {
   std::string block;
   RuleExamples examples;
@@ -198,8 +223,9 @@ Expected<OneRule> ReadRule(std::string_view file, const toml::table& table) {
             *validator,
             reader.Flag("ignore_case"),
             boundary == "right" || boundary == "none",
-            boundary == "left" || boundary == "none"};
-  for (const std::string& keyword : keywords) rule.keywords.push_back({keyword, 0, 0});
+            boundary == "left" || boundary == "none",
+            table.contains("lead") ? ReadLead(reader, *kind) : Lead{}};
+  for (const std::string& keyword : keywords) rule.keywords.push_back({keyword});
   OneRule one;
   AppendRule(one.block, rule);
   one.examples = {name, reader.Texts("match", true, false), reader.Texts("no_match", false, false)};

@@ -24,9 +24,9 @@ struct RuleFile {
 };
 
 // Reads TOML: [[rule]] tables with name, set, kind, keywords, shapes, pattern, replacement, validator,
-// ignore_case, boundary ("both", "left", "right", "none"), reason, match, no_match. All but the boundary,
-// ignore_case, validator and what its kind does not use are needed. Each pattern is compiled by who uses it.
-// kInvalidRequest with the place for anything else. `name` is for messages.
+// ignore_case, boundary ("both", "left", "right", "none"), lead ("hex:32:3"), reason, match, no_match. All
+// but the boundary, ignore_case, validator, lead and what its kind does not use are needed. Each pattern is
+// compiled by who uses it. kInvalidRequest with the place for anything else. `name` is for messages.
 Expected<RuleFile> ReadRuleFile(std::string_view name, std::string_view toml);
 
 // Several blocks as one, with their keywords shared out anew.

@@ -24,6 +24,7 @@ namespace {
 
 using Applied = Expected<void>;
 
+constexpr std::size_t kRedactRulesBytesMax = 1024 * 1024;
 constexpr std::size_t kNetworkBytesMax = std::size_t{1} << 20;
 
 std::unexpected<Error> Refuse(std::string message) {
@@ -231,6 +232,18 @@ Applied SetLimitFlag(RunOptions& options, std::string_view value) {
 }
 
 // A text, an object, or @FILE with an object.
+Applied SetRedact(RunOptions& options, std::string_view value) {
+  options.request.redact = value;
+  return {};
+}
+
+Applied ReadRedactRules(RunOptions& options, std::string_view value) {
+  auto rules = ReadFile(std::string(value), kRedactRulesBytesMax);
+  if (!rules) return std::unexpected(rules.error());
+  options.request.redact_rules = *std::move(rules);
+  return {};
+}
+
 Applied SetNetwork(RunOptions& options, std::string_view value) {
   std::string text(value);
   if (value.starts_with('@')) {
@@ -374,12 +387,17 @@ constexpr std::array kFlags = {
               return {};
             },
             "a policy profile (default)"},
-    RunFlag{"redact", '\0', "SETS|off", "",
+    RunFlag{"redact", '\0', "SETS|off", "", SetRedact,
+            "what is taken out of the output: secrets, pii, internal, all (secrets)"},
+    RunFlag{"redact-set", '\0', "SETS|off", "", SetRedact, "the same as --redact"},
+    RunFlag{"redact-off", '\0', "RULE", "",
             [](RunOptions& o, std::string_view v) -> Applied {
-              o.request.redact = v;
+              o.request.redact_off.emplace_back(v);
               return {};
             },
-            "what is taken out of the output: secrets, pii, internal, all (secrets)"},
+            "leave a rule of those sets out; may be repeated (\"casemate redact --list\" names them)"},
+    RunFlag{"redact-rules", '\0', "FILE", "", ReadRedactRules,
+            "further rules, in the form of profiles/redaction/*.toml"},
     RunFlag{"redact-files", '\0', "", "",
             [](RunOptions& o, std::string_view) -> Applied {
               o.request.redact_files = true;

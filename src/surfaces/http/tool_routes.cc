@@ -32,6 +32,13 @@ Expected<void> TakeString(const JsonField& value, std::string& to) {
   return {};
 }
 
+Expected<void> TakeStrings(const JsonField& value, std::vector<std::string>& to) {
+  auto texts = value.Strings();
+  if (!texts) return std::unexpected(texts.error());
+  to = *std::move(texts);
+  return {};
+}
+
 std::unexpected<Error> Unknown(const std::string& name, std::string_view known) {
   return Fail(ErrorCode::kInvalidRequest,
               fmt::format("there is no field \"{}\": known are {}", name.substr(0, 100), known));
@@ -80,11 +87,14 @@ Expected<Answer> Check(const Request& asked) {
 
 Expected<Answer> Redact(const Request& asked) {
   RedactionRules rules;
+  rules.own_name = "redact_rules";
   std::string text;
   bool given = false;
   auto read = ReadBody(asked.body, [&](const std::string& name, const JsonField& value) -> Expected<void> {
     if (name == "redact") return TakeString(value, rules.sets);
-    if (name != "text") return Unknown(name, "text and redact");
+    if (name == "redact_rules") return TakeString(value, rules.own_toml);
+    if (name == "redact_off") return TakeStrings(value, rules.off);
+    if (name != "text") return Unknown(name, "text, redact, redact_off and redact_rules");
     given = true;
     return TakeString(value, text);
   });

@@ -47,8 +47,10 @@ class RunOptions(TypedDict, total=False):
     complexity: Mapping[str, int]
     isolation: str  # a tier, or auto
     require: str  # the weakest tier that will do
-    redact: str
+    redact: str  # secrets, pii, internal, several with commas, all, off
     redact_files: bool
+    redact_off: Sequence[str]  # rules that are left out, by name
+    redact_rules: str  # further rules: TOML in the form of profiles/redaction/
     network: Union[str, Mapping[str, Any]]  # none, allow:HOST[:PORTS],... or {"allow": [...]}
     environment: str
     language: str
