@@ -4,8 +4,7 @@
 //
 // The old mounts stay below the new ones: they are the origin's, in a mount namespace that has been copied by
 // a less privileged user, and so cannot be taken away (mount_namespaces(7)). Nothing leads to them but
-// descriptors and working folders, which branching.cc looks at. Landlock's rules for the old folders hold for
-// what is mounted on them.
+// descriptors and working folders, which branching.cc looks at.
 #include "isolation/container/branch_agent.h"
 
 #include <fcntl.h>
