@@ -54,15 +54,30 @@ def _open_channel(fd, hold_start=False):
     import _thread
 
     posix.set_inheritable(fd, False)
-    lock, queue, writing, is_open = _thread.RLock(), [], False, True
+    lock, queue, writing, is_open, stays = _thread.RLock(), [], False, True, False
 
     def close():
         nonlocal is_open
+        if stays:
+            return
         is_open = False
         try:
             posix.close(fd)
         except OSError:
             pass
+
+    def hold(hold_on):
+        """Whether the next child of a fork is to keep the channel: a branch of a session."""
+        nonlocal stays
+        stays = hold_on
+
+    def renew(descriptor):
+        """The channel of a branch, which has one thread and nothing to say yet."""
+        nonlocal fd, writing, is_open
+        fd, writing, is_open = descriptor, False, True
+        lock._at_fork_reinit()
+        queue.clear()
+        posix.set_inheritable(fd, False)
 
     posix.register_at_fork(after_in_child=close)
 
@@ -91,6 +106,7 @@ def _open_channel(fd, hold_start=False):
             finally:
                 writing = False
 
+    send.hold, send.renew = hold, renew
     return send
 
 

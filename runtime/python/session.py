@@ -6,6 +6,8 @@
     'o' options, 'c' code, 'i' input,
     'g'                                  ->  compiles and runs the code in the same module
                                          <-  as for a run (harness.py), then 'Q' exit code and the session's token
+    'b' count, 'g'                       ->  makes so many branches of itself; each is told to go on from
+                                             outside, with channels of its own, and no one answers
     SIGINT                               ->  KeyboardInterrupt in the step that runs; between steps nothing. A
                                              step is told how many were sent before it: others are its own
 
@@ -220,7 +222,28 @@ class _Session:
         return []
 
 
-def serve(harness, part, scan, send, fd, token, options, frames):
+def _branch(count, fork, renew, send):
+    """Makes branches of this interpreter, each of which returns the descriptor of its requests; None in one that
+    goes on as it was because there are none."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            pass
+    send.hold(True)
+    try:
+        request = fork(count)
+    finally:
+        send.hold(False)
+    if request < 0:
+        return None
+    send.renew(request + 1)  # src/confine/cell_branch.h
+    posix.set_inheritable(request, False)
+    renew()
+    return request
+
+
+def serve(harness, part, scan, send, fd, token, options, frames, fork, renew):
     """Runs steps until the engine ends the session."""
     pid, token = posix.getpid(), token.encode()
     session = _Session(harness, part, send, options, frames)
@@ -229,6 +252,9 @@ def serve(harness, part, scan, send, fd, token, options, frames):
     send(b"Z", b"", [(b"Q", b"\0" + token)])
     while True:
         frames = harness._read_request(fd, True)
+        if b"b" in frames:
+            fd = _branch(int(frames[b"b"]), fork, renew, send) or fd
+            continue
         begin = time.perf_counter_ns()
         session.listen()
         code, tail = session.step(frames, scan(frames.pop(b"o")), begin)

@@ -42,7 +42,8 @@ class SessionTest(unittest.TestCase):
                 part = harness._part_loader(str(HERE), ".py")
                 options = {"argv": ["main.py"], "sys_path": list(sys.path), "filename": "/code/main.py", **LIMITS}
                 send = harness._open_channel(result, True)
-                part("session").serve(harness, part, json.loads, send, request, TOKEN, options, {})
+                part("session").serve(harness, part, json.loads, send, request, TOKEN, options, {},
+                                      lambda count: -1, lambda: None)
             finally:
                 os._exit(77)
         os.close(request)

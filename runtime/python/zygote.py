@@ -254,7 +254,8 @@ def _live(harness, part, scan, native):
     sys.path_importer_cache.pop("/workspace", None)
     gc.enable()
     if "session" in settings:
-        part("session").serve(harness, part, scan, send, _REQUEST, settings["session"], options, frames)
+        part("session").serve(harness, part, scan, send, _REQUEST, settings["session"], options, frames,
+                              native.branch, _renew)
     posix.close(_REQUEST)
     error, namespace, tail = harness._execute(begin, options, frames, send, part)
     code = _exit_code(error)

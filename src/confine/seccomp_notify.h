@@ -51,6 +51,14 @@ class SeccompListener {
   // early.
   bool met_network() const { return met_network_; }
 
+  // Answers one call that somebody else has received on this very filter's listener, and adds what was
+  // refused.
+  void Answer(const seccomp_notif& call, std::vector<Denial>& denials);
+  // Whether it would have closed itself by now.
+  bool flooded() const { return refusals_ >= kRefusalsMax || continued_ >= kContinuedMax; }
+  // Gives up the descriptor to whoever answers from now on.
+  UniqueFd Release() { return std::move(listener_); }
+
   // Answers what is waiting, at most kBatchMax calls (fd() stays readable when there are more), and returns
   // what was refused since the last Take(), added up by (kind, what): the caller adds up across calls. Closes
   // itself when the sandbox's last process is gone.
@@ -58,7 +66,6 @@ class SeccompListener {
 
  private:
   bool TakeOne(std::vector<Denial>& denials);
-  void Answer(const seccomp_notif& call, std::vector<Denial>& denials);
   void AnswerConnect(const seccomp_notif& call, std::vector<Denial>& denials);
   void Send(std::uint64_t id, int error);
   void Continue(std::uint64_t id);

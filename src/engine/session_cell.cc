@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "casemate/session_branches.h"
 #include "confine/workspace_files.h"
 #include "engine/armed_secrets.h"
 #include "engine/assemble.h"
@@ -23,6 +24,7 @@
 #include "engine/session_request.h"
 #include "engine/step_sandbox.h"
 #include "engine/tiers.h"
+#include "runtime/frame.h"
 #include "supervise/supervisor.h"
 #include "supervise/verdict.h"
 
@@ -42,7 +44,11 @@ std::string MakeToken() {
 class SessionCell : public LiveSession {
  public:
   SessionCell(EngineParts& parts, std::string id, const SessionOptions& options)
-      : parts_(parts), id_(std::move(id)), base_(options.base), opening_(parts.audit.get(), base_, nullptr) {
+      : parts_(parts),
+        id_(std::move(id)),
+        base_(options.base),
+        token_(MakeToken()),
+        opening_(parts.audit.get(), base_, nullptr) {
     base_.code = "";
     base_.origin.session = id_;
     whole_.id = id_;
@@ -50,6 +56,25 @@ class SessionCell : public LiveSession {
     whole_.environment = base_.environment;
     whole_.code_sha256 = HashProgram(base_);
   }
+  // A branch of `origin`, still without its sandbox.
+  SessionCell(const SessionCell& origin, std::string id)
+      : parts_(origin.parts_),
+        id_(std::move(id)),
+        base_(origin.base_),
+        token_(origin.token_),
+        whole_(origin.whole_),
+        opening_(parts_.audit.get(), base_, nullptr),
+        secrets_(origin.secrets_),
+        known_(origin.known_),
+        spec_(origin.spec_),
+        checked_(origin.checked_),
+        view_(origin.view_),
+        steps_(origin.steps_),
+        interrupts_(origin.interrupts_) {
+    base_.origin.session = id_;
+    whole_.id = id_;
+  }
+  SessionCell& operator=(const SessionCell&) = delete;
   ~SessionCell() override {
     // What it was not told of is its caller's wish.
     if (ended_because_.empty()) whole_.status = Status::kOk;
@@ -62,6 +87,7 @@ class SessionCell : public LiveSession {
   ExecutionResult Step(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
                        bool cancel_on_hang_up) override;
   std::string Look() override;
+  Expected<std::vector<std::unique_ptr<LiveSession>>> Fork(const std::vector<std::string>& ids) override;
   void Interrupt() override { wishes_.interrupt = true; }
   void End() override { wishes_.end = true; }
   Expected<FileAnswer> Files(const FileRequest& request) override {
@@ -88,12 +114,13 @@ class SessionCell : public LiveSession {
   EngineParts& parts_;
   const std::string id_;
   ExecutionRequest base_;
-  const std::string token_ = MakeToken();
+  const std::string token_;
   ExecutionResult whole_;  // of the session, for its records
   RunRecorder opening_;
   std::vector<ResolvedSecret> secrets_;
   std::shared_ptr<const KnownValues> known_;
   LaunchSpec spec_;
+  CheckedRequest checked_;  // that it was opened with
   EnvironmentView view_;
   std::string opening_bytes_;
   std::unique_ptr<Sandbox> sandbox_;
@@ -161,9 +188,10 @@ Expected<void> SessionCell::Launch(EnvironmentSource& environments) {
   spec_ = std::move(launch->spec);
   spec_.secrets = secrets_;
   spec_.session = token_;
-  auto scrubber = Scrubber::Make(base_, secrets_);
+  checked_ = *checked;
+  auto scrubber = Scrubber::Make(base_, known_);
   if (!scrubber) return std::unexpected(scrubber.error());
-  if (auto noted = opening_.Begin(whole_, *checked, view_, **scrubber); !noted) return noted;
+  if (auto noted = opening_.Begin(whole_, checked_, view_, **scrubber); !noted) return noted;
   if (admitted->backend->tier() != Tier::kContainer) {
     return Fail(ErrorCode::kUnavailable,
                 fmt::format("the tier {} has no sessions: use isolation \"container\"",
@@ -258,6 +286,40 @@ void SessionCell::Perform(const ExecutionRequest& step, Scrubber& scrubber, RunR
   }
   scrubber.Finish(step, denials_told, result);
   relay.EmitDenials(result.denials, denials_told);
+}
+
+Expected<std::vector<std::unique_ptr<LiveSession>>> SessionCell::Fork(const std::vector<std::string>& ids) {
+  auto scrubber = Scrubber::Make(base_, known_);
+  if (!scrubber) return std::unexpected(scrubber.error());
+  std::vector<std::unique_ptr<SessionCell>> cells;
+  for (const std::string& id : ids) {
+    cells.push_back(std::make_unique<SessionCell>(*this, id));
+    if (auto noted = cells.back()->opening_.Begin(cells.back()->whole_, checked_, view_, **scrubber); !noted)
+      return std::unexpected(noted.error());
+  }
+  const std::string ask =
+      EncodeFrame(FrameType::kBranch, fmt::format("{}", ids.size() + 1)) + EncodeFrame(FrameType::kGo, {});
+  auto* const branching = dynamic_cast<BranchControl*>(sandbox_.get());
+  if (branching == nullptr) return Fail(ErrorCode::kUnavailable, "this tier's sandboxes cannot be copied");
+  auto copies = branching->Fork(ask, static_cast<int>(ids.size()) + 1);
+  if (!copies) {
+    for (const auto& cell : cells) {
+      AssembleRefusal(copies.error(), cell->whole_);
+      cell->ended_because_ = "it could not be made";
+    }
+    if (copies.error().code != ErrorCode::kUnavailable) {
+      ended_because_ = "a fork of it failed";
+      whole_.status = Status::kFailed;
+    }
+    return std::unexpected(copies.error());
+  }
+  cpu_at_rest_us_ = 0;
+  std::vector<std::unique_ptr<LiveSession>> all;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    cells[i]->sandbox_ = std::move((*copies)[i]);
+    all.push_back(std::move(cells[i]));
+  }
+  return all;
 }
 
 bool SessionCell::IsGone() const {

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <ctime>
+#include <functional>
 #include <utility>
 
+#include "model/json.h"
+#include "model/json_fields.h"
 #include "model/request_json.h"
 
 namespace casemate {
@@ -67,6 +70,70 @@ Expected<SessionOptions> DecodeSessionOptions(std::string_view text) {
   if (!base) return std::unexpected(std::move(base.error()));
   options.base = *std::move(base);
   return options;
+}
+
+namespace {
+
+// The members of a small object; an absent text is an empty one.
+Expected<void> ReadMembers(
+    std::string_view text,
+    const std::function<Expected<bool>(const std::string& name, const JsonField& value)>& take) {
+  if (text.empty()) return {};
+  const auto json = ParseJson(text);
+  if (!json) return Fail(ErrorCode::kInvalidRequest, "the request is not JSON: " + json.error().message);
+  const JsonTape tape(*json);
+  return JsonField(tape, JsonTape::kRoot, "request")
+      .ForEachMember([&take](const std::string& name, const JsonField& value) -> Expected<void> {
+        const auto known = take(name, value);
+        if (!known) return std::unexpected(known.error());
+        if (*known) return {};
+        return Fail(ErrorCode::kInvalidRequest, fmt::format("there is no field \"{}\" here", name));
+      });
+}
+
+}  // namespace
+
+Expected<ForkOptions> DecodeForkOptions(std::string_view text) {
+  ForkOptions options;
+  std::int64_t count = 1;
+  auto read = ReadMembers(text, [&](const std::string& name, const JsonField& value) -> Expected<bool> {
+    if (name == "count") return Put(value.Int(), count);
+    return name == "name" ? Put(value.String(), options.name) : Expected<bool>(false);
+  });
+  if (!read) return std::unexpected(read.error());
+  if (count < 1 || count > kForksMax)
+    return Fail(ErrorCode::kInvalidRequest, fmt::format("\"count\" must be from 1 to {}", kForksMax));
+  options.count = static_cast<int>(count);
+  return options;
+}
+
+Expected<std::string> DecodeCheckpointName(std::string_view text) {
+  std::string checkpoint;
+  auto read = ReadMembers(text, [&](const std::string& name, const JsonField& value) -> Expected<bool> {
+    return name == "name" ? Put(value.String(), checkpoint) : Expected<bool>(false);
+  });
+  if (!read) return std::unexpected(read.error());
+  return checkpoint;
+}
+
+Expected<std::string> DecodeRewind(std::string_view text) {
+  std::string checkpoint;
+  auto read = ReadMembers(text, [&](const std::string& name, const JsonField& value) -> Expected<bool> {
+    return name == "checkpoint" ? Put(value.String(), checkpoint) : Expected<bool>(false);
+  });
+  if (!read) return std::unexpected(read.error());
+  if (checkpoint.empty())
+    return Fail(ErrorCode::kInvalidRequest, "\"checkpoint\" must name a checkpoint of this session");
+  return checkpoint;
+}
+
+void WriteCheckpoint(JsonWriter& writer, const CheckpointInfo& info) {
+  writer.BeginObject();
+  writer.Field("id", info.id);
+  if (!info.name.empty()) writer.Field("name", info.name);
+  writer.Field("created_at", Rfc3339(info.created_at_ms));
+  writer.Field("steps", info.steps);
+  writer.EndObject();
 }
 
 void WriteSession(JsonWriter& writer, const SessionInfo& info) {

@@ -6,6 +6,7 @@
 
 #include "casemate/error.h"
 #include "casemate/session.h"
+#include "casemate/session_branches.h"
 #include "model/json_writer.h"
 
 namespace casemate {
@@ -20,6 +21,14 @@ Expected<SessionOptions> DecodeSessionOptions(std::string_view text);
 // {"id","name","state","ended_because","parent","created_at","last_used_at","expires_at","steps","policy",
 // "environment","tier"}; times are RFC 3339 in UTC, and what there is not is absent.
 void WriteSession(JsonWriter& writer, const SessionInfo& info);
+
+// {"count", "name"}, {"name"} and {"checkpoint"}; of the first two, all may be absent, the text too.
+Expected<ForkOptions> DecodeForkOptions(std::string_view text);
+Expected<std::string> DecodeCheckpointName(std::string_view text);
+Expected<std::string> DecodeRewind(std::string_view text);
+
+// {"id","name","created_at","steps"}
+void WriteCheckpoint(JsonWriter& writer, const CheckpointInfo& info);
 
 // {"name","kind","size_bytes","modified_at"}
 void WriteFileInfo(JsonWriter& writer, const FileInfo& info);

@@ -18,6 +18,7 @@ enum class FrameType : char {
   kInput = 'i',
   kGo = 'g',
   kCellSettings = 'l',  // to a warm cell, before the request
+  kBranch = 'b',        // to a session: how many branches of it there are to be
   kStarted = 'S',
   kDisplay = 'D',
   kResult = 'R',

@@ -158,6 +158,7 @@ void ResultDecoder::Take(const Frame& frame) {
     case FrameType::kInput:
     case FrameType::kGo:
     case FrameType::kCellSettings:
+    case FrameType::kBranch:
     case FrameType::kZygoteReport:
       break;  // the reader's limits let none of them through
   }

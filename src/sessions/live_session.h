@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "casemate/error.h"
 #include "casemate/event.h"
@@ -21,6 +22,10 @@ class LiveSession {
                                bool cancel_on_hang_up) = 0;
   // A look between steps: ends what has used more than a step may. Why it has ended, or "".
   virtual std::string Look() = 0;
+
+  // The same caller. One session more for each id; each begins where this one is, and so does this one, anew.
+  // After an error other than kUnavailable it has ended, which Look() tells.
+  virtual Expected<std::vector<std::unique_ptr<LiveSession>>> Fork(const std::vector<std::string>& ids) = 0;
 
   // Any thread, at any time.
   virtual void Interrupt() = 0;

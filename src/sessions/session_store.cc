@@ -5,33 +5,18 @@
 #include "sessions/session_store.h"
 
 #include <fmt/format.h>
-#include <sys/random.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <utility>
 
 #include "base/clock.h"
+#include "sessions/session_ids.h"
 
 namespace casemate {
 namespace {
 
 constexpr std::int64_t kLongestMs = 365LL * 24 * 3600 * 1000;
-
-std::string MakeSessionId() {
-  std::array<unsigned char, 16> bytes{};
-  (void)!getrandom(bytes.data(), bytes.size(), 0);
-  std::string id = "ses-";
-  for (const unsigned char byte : bytes) id += fmt::format("{:02x}", byte);
-  return id;
-}
-
-std::int64_t UnixMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 Expected<void> CheckTimes(const SessionOptions& options) {
   for (const auto& [name, value] :
@@ -121,7 +106,14 @@ std::shared_ptr<LiveSession> SessionStore::EndEntry(Entry& entry, std::string be
   entry.info.expires_at_ms = UnixMs();
   entry.idle_since_us = MonotonicUs();
   entry.live->End();
-  return std::exchange(entry.live, nullptr);
+  live_ -= entry.checkpoints.size();
+  struct Dead {
+    std::shared_ptr<LiveSession> live;
+    std::vector<Kept> checkpoints;
+  };
+  const auto dead =
+      std::make_shared<Dead>(std::exchange(entry.live, nullptr), std::exchange(entry.checkpoints, {}));
+  return {dead, dead->live.get()};
 }
 
 Expected<ExecutionResult> SessionStore::Run(const std::string& id, const ExecutionRequest& request,

@@ -38,6 +38,12 @@ class FakeSession : public LiveSession {
     return result;
   }
   std::string Look() override { return play_.dead.load(); }
+  Expected<std::vector<std::unique_ptr<LiveSession>>> Fork(const std::vector<std::string>& ids) override {
+    if (play_.refuse) return std::unexpected(*play_.refuse);
+    std::vector<std::unique_ptr<LiveSession>> all;
+    for (std::size_t i = 0; i < ids.size(); ++i) all.push_back(std::make_unique<FakeSession>(play_));
+    return all;
+  }
   void Interrupt() override { ++play_.interrupts; }
   void End() override { ++play_.ends; }
   Expected<FileAnswer> Files(const FileRequest& request) override { return FileAnswer{request.path, {}}; }
@@ -90,6 +96,43 @@ TEST_F(SessionStoreTest, HasRoomForSoManyAndForgetsThoseThatFailed) {
   EXPECT_THAT(store_.Open({}).error().message, HasSubstr("2 sessions already"));
   EXPECT_TRUE(store_.Close(first->id));
   EXPECT_TRUE(store_.Open({}));
+}
+
+TEST_F(SessionStoreTest, ForksAndCheckpointsCountAsSessions) {
+  const auto opened = store_.Open({.name = "mine"});
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(store_.Fork(opened->id, {.count = 0}).error().code, ErrorCode::kInvalidRequest);
+  EXPECT_THAT(store_.Fork(opened->id, {.count = 2}).error().message, HasSubstr("1 sessions already"));
+  const auto kept = store_.Checkpoint(opened->id, "before");
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(play_.live, 2);
+  EXPECT_FALSE(store_.Fork(opened->id, {}));
+  EXPECT_TRUE(store_.Rewind(opened->id, kept->id));
+  EXPECT_EQ(play_.live, 2);
+  EXPECT_EQ(store_.Rewind(opened->id, "cp-0").error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(store_.Checkpoints(opened->id)->size(), 1U);
+  EXPECT_TRUE(store_.DropCheckpoint(opened->id, kept->id));
+  const auto forks = store_.Fork(opened->id, {});
+  ASSERT_TRUE(forks);
+  EXPECT_EQ(forks->front().parent, opened->id);
+  EXPECT_EQ(forks->front().name, "mine");
+  EXPECT_TRUE(store_.Close(opened->id));
+  EXPECT_EQ(store_.Get(forks->front().id)->state, SessionState::kIdle);
+  EXPECT_TRUE(store_.Checkpoint(forks->front().id, ""));
+  EXPECT_TRUE(store_.Close(forks->front().id));
+  EXPECT_EQ(play_.live, 0);
+}
+
+TEST_F(SessionStoreTest, AForkThatFailsLeavesRoomAndWhatWasThere) {
+  const auto opened = store_.Open({});
+  ASSERT_TRUE(opened);
+  play_.refuse = Error{ErrorCode::kUnavailable, "not now", ""};
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(store_.Fork(opened->id, {}).error().message, "not now");
+  EXPECT_EQ(store_.Get(opened->id)->state, SessionState::kIdle);
+  play_.refuse = Error{ErrorCode::kInternal, "broken", ""};
+  EXPECT_EQ(store_.Fork(opened->id, {}).error().message, "broken");
+  EXPECT_EQ(store_.Get(opened->id)->state, SessionState::kEnded);
+  EXPECT_EQ(play_.live, 0);
 }
 
 TEST_F(SessionStoreTest, RefusesImpossibleTimes) {

@@ -92,7 +92,54 @@ class Steps(Case):
             self.assertRaises(TypeError, session.run, "1", enf={})
 
 
+class Branches(Case):
+    def test_forks_go_on_apart(self):
+        with self.sandbox.session(name="mine") as session:
+            session.run("x = [1]")
+            with session.fork(name="try") as fork:
+                self.assertEqual(fork.run("x.append(2)\nx").result, [1, 2])
+                self.assertEqual(session.run("x").result, [1])
+                self.assertEqual((fork.info().name, fork.info().parent), ("try", session.id))
+            forks = session.forks(3)
+            for number, fork in enumerate(forks):
+                self.assertEqual(fork.run("x.append(INPUT_DATA)\nx", input=number).result, [1, number])
+                fork.close()
+            with self.assertRaises(casemate.RequestRefused):
+                session.forks(0)
+
+    def test_checkpoints_are_gone_back_to(self):
+        with self.sandbox.session() as session:
+            session.run("x = 1")
+            kept = session.checkpoint("start")
+            self.assertIsInstance(kept.created_at, datetime.datetime)
+            session.run("x = 2")
+            self.assertEqual(session.rewind(kept).id, session.id)
+            self.assertEqual(session.run("x").result, 1)
+            self.assertEqual([known.name for known in session.checkpoints()], ["start"])
+            session.drop_checkpoint(kept)
+            with self.assertRaises(casemate.NotFound):
+                session.rewind(kept.id)
+
+
 class Asynchronous(Case):
+    def test_branches(self):
+        async def main():
+            async with casemate.AsyncSandbox(engine=self.engine) as sandbox:
+                async with await sandbox.session() as session:
+                    await session.run("x = 1")
+                    kept = await session.checkpoint()
+                    async with await session.fork() as fork:
+                        self.assertEqual((await fork.run("x += 1\nx")).result, 2)
+                    [other] = await session.forks(1)
+                    await other.close()
+                    await session.run("x = 5")
+                    await session.rewind(kept)
+                    self.assertEqual((await session.run("x")).result, 1)
+                    self.assertEqual([known.id for known in await session.checkpoints()], [kept.id])
+                    await session.drop_checkpoint(kept.id)
+
+        asyncio.run(asyncio.wait_for(main(), 60))
+
     def test_the_same_as_waiting(self):
         async def main():
             async with casemate.AsyncSandbox(engine=self.engine) as sandbox:

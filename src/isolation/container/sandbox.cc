@@ -6,12 +6,33 @@
 
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include "confine/apply.h"
 #include "confine/file_agent.h"
 #include "confine/syscalls.h"
+#include "isolation/container/branching.h"
 
 namespace casemate::container {
+namespace {
+
+// Keeps the pid 1 of a session that goes on in its branches; ends with the last of them.
+struct Line {
+  ContainerSandbox::Parts parts;
+  ContainerSandbox::Burial burial;
+
+  Line(ContainerSandbox::Parts&& of, ContainerSandbox::Burial by)
+      : parts(std::move(of)), burial(std::move(by)) {}
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
+  ~Line() {
+    PidfdSendSignal(parts.pidfd.get(), SIGKILL);
+    burial(std::move(parts));
+  }
+};
+
+}  // namespace
+
 ContainerSandbox::~ContainerSandbox() {
   ContainerSandbox::Kill();
   if (burial_) {
@@ -91,12 +112,35 @@ void ContainerSandbox::BeginStep() {
   usage_.last().memory_over = false;
 }
 
-int ContainerSandbox::denial_fd() const { return parts_.listener ? parts_.listener->fd() : -1; }
+Expected<std::vector<std::unique_ptr<Sandbox>>> ContainerSandbox::Fork(std::string_view ask, int copies) {
+  auto branches = MakeBranches(parts_, ask, copies);
+  if (!branches) {
+    if (branches.error().code == ErrorCode::kInternal) ContainerSandbox::Kill();
+    return std::unexpected(branches.error());
+  }
+  const auto line = std::make_shared<Line>(std::move(parts_), std::move(burial_));
+  for (Parts& parts : *branches) parts.origin = line;
+  // This one goes on as the first of them.
+  std::unique_ptr<ContainerSandbox> first = line->parts.kin->adopt(std::move(branches->front()));
+  parts_ = std::move(first->parts_);
+  burial_ = std::exchange(first->burial_, nullptr);
+  usage_ = UsageReader();
+  refusals_ = 0;
+  std::vector<std::unique_ptr<Sandbox>> all;
+  for (std::size_t i = 1; i < branches->size(); ++i)
+    all.push_back(parts_.kin->adopt(std::move((*branches)[i])));
+  return all;
+}
+
+int ContainerSandbox::denial_fd() const {
+  if (parts_.member) return parts_.member->watch.get();
+  return parts_.listener ? parts_.listener->fd() : -1;
+}
 
 Sandbox::Refusals ContainerSandbox::TakeRefusals() {
   Refusals refusals;
-  if (!parts_.listener) return refusals;
-  refusals.denials = parts_.listener->Take();
+  if (!parts_.listener && !parts_.member) return refusals;
+  refusals.denials = parts_.member ? parts_.family->Take(*parts_.member) : parts_.listener->Take();
   for (const Denial& denial : refusals.denials) refusals_ += denial.count;
   // So many are no mistake any more; and the listener has closed itself.
   refusals.fatal = refusals_ >= SeccompListener::kRefusalsMax;

@@ -12,17 +12,25 @@
 
 #include "base/unique_fd.h"
 #include "casemate/backend.h"
+#include "casemate/session_branches.h"
 #include "confine/cgroup.h"
 #include "confine/id_pool.h"
 #include "confine/seccomp_notify.h"
 #include "confine/usage_reader.h"
 #include "isolation/container/cell_slot.h"
+#include "isolation/container/family_listener.h"
 
 namespace casemate::container {
 
 // A live container. Filled by the launcher step by step; whatever is there when it is destroyed is undone.
-class ContainerSandbox : public Sandbox, private SessionControl {
+class ContainerSandbox : public Sandbox, public BranchControl, private SessionControl {
  public:
+  struct Parts;
+  // What a session's sandbox needs of its pool to have branches.
+  struct Kin {
+    CgroupHost cgroups;
+    std::function<std::unique_ptr<ContainerSandbox>(Parts&&)> adopt;  // counts it among those that run
+  };
   struct Parts {
     Limits limits;
     IdLease ids;
@@ -42,6 +50,11 @@ class ContainerSandbox : public Sandbox, private SessionControl {
     std::int64_t started_at_us = 0;
     std::shared_ptr<CellSlot> slot;  // of a warm cell
     UniqueFd program;                // pidfd of a session's interpreter
+    std::shared_ptr<const Kin> kin;  // of a session's
+    // Of a session that has branches, and of those, in the place of `listener`.
+    std::shared_ptr<FamilyListener> family;
+    std::shared_ptr<FamilyMember> member;
+    std::shared_ptr<void> origin;  // of a branch: what it was copied from, which holds its pid namespace
     // Of a warm cell: hung up once its zygote is dead, which takes all of its cells along.
     std::shared_ptr<const UniqueFd> zygote_control;
   };
@@ -72,6 +85,7 @@ class ContainerSandbox : public Sandbox, private SessionControl {
   int egress_fd() const override { return parts_.egress.get(); }
   Expected<std::vector<OutputFile>> CollectFiles(const WantedFile& wanted, std::int64_t bytes_max) override;
   std::vector<Timing> StartTimings() const override { return parts_.timings; }
+  Expected<std::vector<std::unique_ptr<Sandbox>>> Fork(std::string_view ask, int copies) override;
   SessionControl* session() override { return parts_.program.valid() ? this : nullptr; }
 
  private:

@@ -94,7 +94,14 @@ std::string Settings(const LaunchSpec& spec, const Host& host) {
   settings.Field("code_name", CodeName(spec));
   if (!spec.session.empty()) settings.Field("session", spec.session);
   if (spec.policy.network.open()) settings.Field("connects", true);
-  if (spec.workspace) {
+  if (!spec.session.empty()) {
+    // A branch's files are mounted over these, and Landlock passes over a mount point that is hidden: for
+    // sessions it leaves writing to the mounts, of which all others are read-only.
+    settings.Key("writable");
+    settings.BeginArray();
+    settings.String("/");
+    settings.EndArray();
+  } else if (spec.workspace) {
     settings.Key("writable");
     settings.BeginArray();
     for (const std::string& path : WritablePaths(spec)) settings.String(path);

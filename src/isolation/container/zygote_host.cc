@@ -32,6 +32,7 @@
 #include "base/file.h"
 #include "confine/syscalls.h"
 #include "isolation/container/cell_order.h"
+#include "isolation/container/cell_states.h"
 #include "isolation/container/launcher.h"
 #include "isolation/container/session_program.h"
 #include "isolation/container/zygote_start.h"
@@ -53,28 +54,6 @@ constexpr int kFailuresMax = 3;
 constexpr std::int64_t kBirthRetryMs = 100;
 constexpr std::int64_t kLookMs = 1000;  // at the host's memory and the zygote's files
 constexpr const char* kBeingReplaced = "this pool of warm cells is being replaced";
-
-struct Cell {
-  ContainerSandbox::Parts parts;
-  std::shared_ptr<CellSlot> slot;
-  UniqueFd socket;  // while it is being born
-  Deadline deadline = Deadline::After(0);
-  std::int64_t step_us = 0;
-};
-
-struct Grave {
-  ContainerSandbox::Parts parts;
-  std::shared_ptr<CellSlot> slot;
-  bool gone = false;
-  bool network_touched = false;
-  std::int64_t since_us = 0;
-};
-
-struct Taker {
-  std::unique_ptr<Cell> cell;
-  std::optional<Error> error;
-  std::condition_variable served;
-};
 
 bool IsReadable(int fd) {
   pollfd entry{fd, POLLIN, 0};
@@ -125,6 +104,8 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
     return !takers_.empty() || static_cast<int>(stock_.size()) < std::max(1, options_.cells_max / 4);
   }
   std::unique_ptr<ContainerSandbox> Dress(std::unique_ptr<Cell> cell, bool session);
+  ContainerSandbox::Burial BurialOf(const std::shared_ptr<CellSlot>& slot, bool session);
+  ContainerSandbox::Burial Adopt(const std::shared_ptr<CellSlot>& slot);
   void CountTaken(bool session);
   void Bury(ContainerSandbox::Parts&& parts, std::shared_ptr<CellSlot> slot, bool session);
 
@@ -228,9 +209,35 @@ std::unique_ptr<ContainerSandbox> ZygoteHost::Impl::Dress(std::unique_ptr<Cell> 
   auto sandbox = std::make_unique<ContainerSandbox>();
   sandbox->parts() = std::move(cell->parts);
   sandbox->parts().slot = cell->slot;
-  sandbox->BecomeWarm([self = shared_from_this(), slot = cell->slot, session](
-                          ContainerSandbox::Parts&& parts) { self->Bury(std::move(parts), slot, session); });
+  sandbox->BecomeWarm(BurialOf(cell->slot, session));
+  if (session) {
+    sandbox->parts().kin = std::make_shared<const ContainerSandbox::Kin>(ContainerSandbox::Kin{
+        options_.host.cgroups, [weak = weak_from_this()](ContainerSandbox::Parts&& parts) {
+          auto branch = std::make_unique<ContainerSandbox>();
+          const std::shared_ptr<CellSlot> slot = parts.slot;
+          branch->parts() = std::move(parts);
+          // The line it is of keeps the pool.
+          if (const auto self = weak.lock()) branch->BecomeWarm(self->Adopt(slot));
+          return branch;
+        }});
+  }
   return sandbox;
+}
+
+ContainerSandbox::Burial ZygoteHost::Impl::BurialOf(const std::shared_ptr<CellSlot>& slot, bool session) {
+  return [self = shared_from_this(), slot, session](ContainerSandbox::Parts&& parts) {
+    self->Bury(std::move(parts), slot, session);
+  };
+}
+
+// A branch of a session, made from it and not from the zygote.
+ContainerSandbox::Burial ZygoteHost::Impl::Adopt(const std::shared_ptr<CellSlot>& slot) {
+  {
+    const std::lock_guard lock(mutex_);
+    ++status_.running;
+    ++sessions_;
+  }
+  return BurialOf(slot, true);
 }
 
 void ZygoteHost::Impl::Bury(ContainerSandbox::Parts&& parts, std::shared_ptr<CellSlot> slot, bool session) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <charconv>
 #include <cstdlib>
 #include <span>
 #include <string_view>
@@ -39,6 +40,10 @@ constexpr std::string_view kHelp =
     "  ls ID [DIR]             what is in its workspace\n"
     "  mv ID PATH OTHER        move a file of its workspace\n"
     "  rm ID PATH              remove a file or an empty folder of its workspace\n"
+    "  fork ID [COUNT]         sessions that begin where this one is, and print their ids\n"
+    "  checkpoint ID [NAME]    a state to go back to, and print its id; checkpoints ID lists them\n"
+    "  rewind ID CHECKPOINT    go back to it; what came after it is lost\n"
+    "  drop ID CHECKPOINT      forget a checkpoint\n"
     "  close ID                end it\n";
 
 constexpr std::size_t kBytesMax = 64 << 20;
@@ -88,6 +93,26 @@ Expected<Ask> StepAsk(std::span<const std::string> words) {
   return Ask{"POST", Target(words[0], "/run"), std::move(body).Take()};
 }
 
+std::string Object(std::string_view name, std::string_view value) {
+  JsonWriter body;
+  body.BeginObject();
+  body.Field(name, value);
+  body.EndObject();
+  return std::move(body).Take();
+}
+
+Expected<Ask> ForkAsk(const std::string& id, std::string_view count) {
+  std::int64_t number = 0;
+  const auto [end, err] = std::from_chars(count.data(), count.data() + count.size(), number);
+  if (err != std::errc() || end != count.data() + count.size())
+    return Invalid("write: casemate session fork ID COUNT, with a whole number");
+  JsonWriter body;
+  body.BeginObject();
+  body.Field("count", number);
+  body.EndObject();
+  return Ask{"POST", Target(id, "/fork"), std::move(body).Take()};
+}
+
 // `words` begin with the command; its number of words has been checked.
 Expected<Ask> AskFor(const std::vector<std::string>& words) {
   const std::string& command = words[0];
@@ -98,6 +123,13 @@ Expected<Ask> AskFor(const std::vector<std::string>& words) {
   if (command == "show") return Ask{"GET", Target(id), ""};
   if (command == "close") return Ask{"DELETE", Target(id), ""};
   if (command == "interrupt") return Ask{"POST", Target(id, "/interrupt"), ""};
+  if (command == "fork") return ForkAsk(id, words.size() > 2 ? words[2] : "1");
+  if (command == "checkpoint")
+    return Ask{"POST", Target(id, "/checkpoints"), Object("name", words.size() > 2 ? words[2] : "")};
+  if (command == "checkpoints") return Ask{"GET", Target(id, "/checkpoints"), ""};
+  if (command == "rewind") return Ask{"POST", Target(id, "/rewind"), Object("checkpoint", words[2])};
+  if (command == "drop")
+    return Ask{"DELETE", Target(id, fmt::format("/checkpoints/{}", Escape(words[2]))), ""};
   if (command == "ls") return Ask{"GET", FileTarget(id, words.size() > 2 ? words[2] : "", "?list"), ""};
   if (command == "get") return Ask{"GET", FileTarget(id, words[2]), ""};
   if (command == "rm") return Ask{"DELETE", FileTarget(id, words[2]), ""};
@@ -113,10 +145,13 @@ struct Command {
   std::size_t least;  // words, its own included
   std::size_t most;
 };
-constexpr std::array kCommands = {Command{"open", 1, 2}, Command{"run", 3, 4},  Command{"interrupt", 2, 2},
-                                  Command{"list", 1, 1}, Command{"show", 2, 2}, Command{"put", 4, 4},
-                                  Command{"get", 3, 3},  Command{"ls", 2, 3},   Command{"mv", 4, 4},
-                                  Command{"rm", 3, 3},   Command{"close", 2, 2}};
+constexpr std::array kCommands = {
+    Command{"open", 1, 2},       Command{"run", 3, 4},         Command{"interrupt", 2, 2},
+    Command{"list", 1, 1},       Command{"show", 2, 2},        Command{"put", 4, 4},
+    Command{"get", 3, 3},        Command{"ls", 2, 3},          Command{"mv", 4, 4},
+    Command{"rm", 3, 3},         Command{"close", 2, 2},       Command{"fork", 2, 3},
+    Command{"checkpoint", 2, 3}, Command{"checkpoints", 2, 2}, Command{"rewind", 3, 3},
+    Command{"drop", 3, 3}};
 
 Expected<void> Check(const std::vector<std::string>& words) {
   for (const Command& command : kCommands) {
@@ -141,6 +176,25 @@ std::string TextAt(const std::string& body, std::string_view name) {
         return {};
       });
   return found;
+}
+
+// Of the sessions that a fork has made, a line each.
+std::string IdsOf(const std::string& body) {
+  std::string ids;
+  const auto json = ParseJson(body);
+  if (!json) return body;
+  const JsonTape tape(*json);
+  (void)JsonField(tape, JsonTape::kRoot, "")
+      .ForEachMember([&](const std::string& /*key*/, const JsonField& sessions) {
+        return sessions.ForEachElement([&](const JsonField& session) {
+          return session.ForEachMember([&](const std::string& key, const JsonField& value) -> Expected<void> {
+            if (key != "id") return {};
+            if (const auto id = value.String()) ids += *id + "\n";
+            return {};
+          });
+        });
+      });
+  return ids;
 }
 
 int PrintStep(const std::string& body, const CliStreams& streams) {
@@ -175,7 +229,8 @@ Expected<int> Act(const std::string& socket, const std::vector<std::string>& wor
   }
   if (words[0] == "run" && !json) return PrintStep(answer->body, streams);
   std::string text = std::move(answer->body);
-  if (words[0] == "open" && !json) text = TextAt(text, "id") + "\n";
+  if ((words[0] == "open" || words[0] == "checkpoint") && !json) text = TextAt(text, "id") + "\n";
+  if (words[0] == "fork" && !json) text = IdsOf(text);
   return WritePatiently(streams.out, text, -1) == 0 ? kExitOk : kExitFailed;
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "casemate/session.h"
+#include "casemate/session_branches.h"
 #include "model/json_writer.h"
 #include "model/request_json.h"
 #include "model/result_json.h"
@@ -17,9 +18,6 @@ namespace {
 
 constexpr std::string_view kMoveTo = "move_to=";
 
-constexpr std::string_view kNoFork =
-    "there is no fork, checkpoint or rewind of a session: a copy would be in its origin's power, since the "
-    "origin's user owns the copy's namespaces; open a session for each branch and run its steps again";
 constexpr std::string_view kNoHibernation =
     "a session cannot hibernate: its memory and its filter's listener cannot be put back from a disk; keep "
     "what "
@@ -199,6 +197,64 @@ void UseFile(Runs& /*runs*/, Sessions& sessions, const Request& asked, Reply& re
   reply.Send(FileAnswerOf(request->kind, std::move(*done)));
 }
 
+void Fork(Runs& runs, SessionBranches& sessions, const Request& asked, Reply& reply) {
+  const auto options = DecodeForkOptions(asked.body);
+  if (!options) return reply.Send(ErrorAnswer(options.error()));
+  ExecutionRequest nothing;
+  const auto place = runs.Enter(asked, nothing);
+  if (!place) return SendRefusal(place.error(), reply);
+  const auto forked = sessions.Fork(asked.params[0], *options);
+  if (!forked) return reply.Send(ProblemOf(forked.error()));
+  JsonWriter writer;
+  writer.BeginObject();
+  writer.Key("sessions");
+  writer.BeginArray();
+  for (const SessionInfo& info : *forked) WriteSession(writer, info);
+  writer.EndArray();
+  writer.EndObject();
+  reply.Send(JsonAnswer(201, std::move(writer)));
+}
+
+void MakeCheckpoint(Runs& runs, SessionBranches& sessions, const Request& asked, Reply& reply) {
+  const auto name = DecodeCheckpointName(asked.body);
+  if (!name) return reply.Send(ErrorAnswer(name.error()));
+  ExecutionRequest nothing;
+  const auto place = runs.Enter(asked, nothing);
+  if (!place) return SendRefusal(place.error(), reply);
+  const auto made = sessions.Checkpoint(asked.params[0], *name);
+  if (!made) return reply.Send(ProblemOf(made.error()));
+  JsonWriter writer;
+  WriteCheckpoint(writer, *made);
+  reply.Send(JsonAnswer(201, std::move(writer)));
+}
+
+void ListCheckpoints(Runs& /*runs*/, SessionBranches& sessions, const Request& asked, Reply& reply) {
+  const auto all = sessions.Checkpoints(asked.params[0]);
+  if (!all) return reply.Send(ProblemOf(all.error()));
+  JsonWriter writer;
+  writer.BeginObject();
+  writer.Key("checkpoints");
+  writer.BeginArray();
+  for (const CheckpointInfo& info : *all) WriteCheckpoint(writer, info);
+  writer.EndArray();
+  writer.EndObject();
+  reply.Send(JsonAnswer(200, std::move(writer)));
+}
+
+void DropCheckpoint(Runs& /*runs*/, SessionBranches& sessions, const Request& asked, Reply& reply) {
+  reply.Send(DoneAnswer(sessions.DropCheckpoint(asked.params[0], asked.params[1]), 204));
+}
+
+void Rewind(Runs& runs, SessionBranches& sessions, const Request& asked, Reply& reply) {
+  const auto checkpoint = DecodeRewind(asked.body);
+  if (!checkpoint) return reply.Send(ErrorAnswer(checkpoint.error()));
+  ExecutionRequest nothing;
+  const auto place = runs.Enter(asked, nothing);
+  if (!place) return SendRefusal(place.error(), reply);
+  const auto rewound = sessions.Rewind(asked.params[0], *checkpoint);
+  reply.Send(rewound ? SessionAnswer(200, *rewound) : ProblemOf(rewound.error()));
+}
+
 RouteHandler Refuses(std::string_view reason) {
   return [reason](const Request& /*asked*/, Reply& reply) {
     reply.Send(ErrorAnswer(501, "not_implemented", reason));
@@ -226,6 +282,15 @@ std::vector<Route> SessionRoutes(Runs& runs) {
       handle(runs, *sessions, asked, reply);
     };
   };
+  // The same for what copies them.
+  const auto branching = [with](auto handle) {
+    return with([handle](Runs& all, Sessions& sessions, const Request& asked, Reply& reply) {
+      auto* const branches = dynamic_cast<SessionBranches*>(&sessions);
+      if (branches == nullptr)
+        return reply.Send(ErrorAnswer(503, "unavailable", "this engine's sessions cannot be copied"));
+      handle(all, *branches, asked, reply);
+    });
+  };
   std::vector<Route> routes = {
       {"POST", "/v1/sessions", Scope::kSessions, with(Open)},
       {"GET", "/v1/sessions", Scope::kSessions, with(List)},
@@ -233,9 +298,11 @@ std::vector<Route> SessionRoutes(Runs& runs) {
       {"DELETE", "/v1/sessions/{id}", Scope::kSessions, with(Close)},
       {"POST", "/v1/sessions/{id}/run", Scope::kSessions, with(Run)},
       {"POST", "/v1/sessions/{id}/interrupt", Scope::kSessions, with(Interrupt)},
-      {"POST", "/v1/sessions/{id}/fork", Scope::kSessions, Refuses(kNoFork)},
-      {"POST", "/v1/sessions/{id}/checkpoints", Scope::kSessions, Refuses(kNoFork)},
-      {"POST", "/v1/sessions/{id}/rewind", Scope::kSessions, Refuses(kNoFork)},
+      {"POST", "/v1/sessions/{id}/fork", Scope::kSessions, branching(Fork)},
+      {"POST", "/v1/sessions/{id}/checkpoints", Scope::kSessions, branching(MakeCheckpoint)},
+      {"GET", "/v1/sessions/{id}/checkpoints", Scope::kSessions, branching(ListCheckpoints)},
+      {"DELETE", "/v1/sessions/{id}/checkpoints/{checkpoint}", Scope::kSessions, branching(DropCheckpoint)},
+      {"POST", "/v1/sessions/{id}/rewind", Scope::kSessions, branching(Rewind)},
       {"POST", "/v1/sessions/{id}/hibernate", Scope::kSessions, Refuses(kNoHibernation)},
       {"GET", "/v1/sessions/{id}/files", Scope::kSessions, with(UseFile)},
   };

@@ -17,7 +17,11 @@ namespace casemate::http {
 // GET    /v1/sessions/{id}/files/{path...}     raw bytes; with ?list {"entries": [...]}, with ?stat one entry
 // POST   /v1/sessions/{id}/files/{path...}?move_to=OTHER  204
 // DELETE /v1/sessions/{id}/files/{path...}     204
-// POST   /v1/sessions/{id}/fork, /checkpoints, /rewind, /hibernate   501, with the reason
+// POST   /v1/sessions/{id}/fork                    {"count", "name"}, or nothing: the new sessions
+// POST   /v1/sessions/{id}/checkpoints             {"name"}, or nothing; GET lists them
+// DELETE /v1/sessions/{id}/checkpoints/{checkpoint}
+// POST   /v1/sessions/{id}/rewind                  {"checkpoint"}
+// POST   /v1/sessions/{id}/hibernate               501, with the reason
 //
 // Besides the usual answers 409 for a session that is busy or has ended, and 503 where there can be none. A
 // peer sees the sessions that it has opened; one with the scope admin sees all. A peer that hangs up

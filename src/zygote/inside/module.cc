@@ -13,6 +13,7 @@
 #include "base/descriptor_message.h"
 #include "casemate/backend.h"
 #include "confine/cell.h"
+#include "confine/cell_branch.h"
 #include "confine/seccomp_filter.h"
 #include "zygote/cell_message.h"
 #include "zygote/inside/settle.h"
@@ -182,6 +183,25 @@ PyObject* Seal(PyObject* /*self*/, PyObject* args) {
   return PyLong_FromLong(SealCell(plan, seal, handles));
 }
 
+// Makes so many branches of this session. In each of them the descriptor of its requests; -errno in the
+// origin, which lives on only when there are none after all.
+PyObject* Branch(PyObject* /*self*/, PyObject* args) {
+  int count = 0;
+  if (PyArg_ParseTuple(args, "i", &count) == 0) return nullptr;
+  PyOS_BeforeFork();
+  int outcome = 0;
+  {
+    const BlockedSignals blocked;
+    outcome = ForkBranches(plan.ids, count);
+  }
+  if (outcome > 0) {
+    PyOS_AfterFork_Child();
+  } else {
+    PyOS_AfterFork_Parent();
+  }
+  return PyLong_FromLong(outcome);
+}
+
 // _exit(2) from here, where the program cannot have replaced it.
 PyObject* Leave(PyObject* /*self*/, PyObject* args) {
   int code = 0;
@@ -189,12 +209,13 @@ PyObject* Leave(PyObject* /*self*/, PyObject* args) {
   _exit(code);
 }
 
-std::array<PyMethodDef, 7> methods = {{
+std::array<PyMethodDef, 8> methods = {{
     {"configure", Configure, METH_VARARGS, nullptr},
     {"settle", Settle, METH_NOARGS, nullptr},
     {"serve", Serve, METH_VARARGS, nullptr},
     {"ready", Ready, METH_NOARGS, nullptr},
     {"seal", Seal, METH_VARARGS, nullptr},
+    {"branch", Branch, METH_VARARGS, nullptr},
     {"leave", Leave, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 }};

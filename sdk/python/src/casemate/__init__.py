@@ -13,7 +13,7 @@ from ._audit import AuditRun
 from ._embedded import EngineOptions, find_binary
 from ._embedded import stop_all as stop_engines
 from ._request import RunOptions
-from ._session_calls import FileInfo, SessionInfo
+from ._session_calls import CheckpointInfo, FileInfo, SessionInfo
 from .async_sandbox import AsyncSandbox
 from .async_session import AsyncFiles, AsyncSession
 from .decorator import NotSandboxable, sandboxed
@@ -35,6 +35,7 @@ __all__ = [
     "CasemateError",
     "ConnectionFailed",
     "ConnectionLost",
+    "CheckpointInfo",
     "Denial",
     "Denied",
     "Display",

@@ -5,14 +5,15 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Union
 from urllib.parse import quote
 
 from ._request import dump_json, merge, request_object
 from ._units import Duration, milliseconds
 from .errors import ConnectionLost
 
-__all__ = ["FileInfo", "SessionInfo", "entries_of", "file_path", "session_body", "session_path", "step_body"]
+__all__ = ["CheckpointInfo", "FileInfo", "SessionInfo", "checkpoints_of", "entries_of", "file_path", "fork_body",
+           "name_body", "rewind_body", "session_body", "session_path", "step_body"]
 
 
 @dataclass
@@ -41,6 +42,26 @@ class SessionInfo:
         for name in ("created_at", "last_used_at", "expires_at"):
             if name in values:
                 values[name] = _time(values[name])
+        return cls(**values, raw=dict(data))
+
+
+@dataclass
+class CheckpointInfo:
+    """A state of a session that waits to be gone back to."""
+
+    id: str
+    name: str = ""
+    created_at: Optional[datetime] = None
+    steps: int = 0  # that the session had begun by then
+    raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> CheckpointInfo:
+        if "id" not in data:
+            raise ConnectionLost(f"the engine's answer is no checkpoint: {str(data)[:80]}")
+        values = {name: data[name] for name in cls.__dataclass_fields__ if name in data and name != "raw"}
+        if "created_at" in values:
+            values["created_at"] = _time(values["created_at"])
         return cls(**values, raw=dict(data))
 
 
@@ -91,6 +112,22 @@ def _relative(path: str) -> str:
 
 def entries_of(answer: Mapping[str, Any]) -> List[FileInfo]:
     return [FileInfo.from_json(entry) for entry in answer.get("entries", ())]
+
+
+def checkpoints_of(answer: Mapping[str, Any]) -> List[CheckpointInfo]:
+    return [CheckpointInfo.from_json(entry) for entry in answer.get("checkpoints", ())]
+
+
+def fork_body(count: int, name: Optional[str]) -> bytes:
+    return dump_json({"count": count} if name is None else {"count": count, "name": name})
+
+
+def name_body(name: Optional[str]) -> bytes:
+    return dump_json({} if name is None else {"name": name})
+
+
+def rewind_body(checkpoint: Union[str, CheckpointInfo]) -> bytes:
+    return dump_json({"checkpoint": checkpoint.id if isinstance(checkpoint, CheckpointInfo) else checkpoint})
 
 
 def session_body(defaults: Mapping[str, Any], options: Mapping[str, Any], name: Optional[str],

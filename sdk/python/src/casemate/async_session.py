@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, List, Optional, Type, Union
+from urllib.parse import quote
 
 from ._aio import AsyncClient
 from ._answers import json_of, result_of
 from ._async_stream import events, told_run
 from ._calls import Handlers
 from ._request import RunOptions
-from ._session_calls import FileInfo, SessionInfo, entries_of, file_path, session_path, step_body
+from ._session_calls import (CheckpointInfo, FileInfo, SessionInfo, checkpoints_of, entries_of, file_path, fork_body,
+                             name_body, rewind_body, session_path, step_body)
 from .errors import NotFound
 from .events import Event
 from .results import Denial, Display, Result
@@ -51,6 +53,35 @@ class AsyncSession:
     async def interrupt(self) -> None:
         """As `Session.interrupt`."""
         await self._client.exchange("POST", session_path(self.id, "/interrupt"))
+
+    async def fork(self, *, name: Optional[str] = None) -> AsyncSession:
+        """As `Session.fork`."""
+        return (await self.forks(1, name=name))[0]
+
+    async def forks(self, count: int, *, name: Optional[str] = None) -> List[AsyncSession]:
+        """As `Session.forks`."""
+        answer = json_of((await self._client.exchange("POST", session_path(self.id, "/fork"),
+                         fork_body(count, name)))[1])
+        return [AsyncSession(self._client, SessionInfo.from_json(info)) for info in answer["sessions"]]
+
+    async def checkpoint(self, name: Optional[str] = None) -> CheckpointInfo:
+        """As `Session.checkpoint`."""
+        return CheckpointInfo.from_json(json_of((await self._client.exchange(
+            "POST", session_path(self.id, "/checkpoints"), name_body(name)))[1]))
+
+    async def checkpoints(self) -> List[CheckpointInfo]:
+        """Those that it has."""
+        return checkpoints_of(json_of((await self._client.exchange("GET", session_path(self.id, "/checkpoints")))[1]))
+
+    async def drop_checkpoint(self, checkpoint: Union[str, CheckpointInfo]) -> None:
+        """Forgets one, and frees its memory."""
+        known = checkpoint.id if isinstance(checkpoint, CheckpointInfo) else checkpoint
+        await self._client.exchange("DELETE", session_path(self.id, f"/checkpoints/{quote(known, safe='')}"))
+
+    async def rewind(self, checkpoint: Union[str, CheckpointInfo]) -> SessionInfo:
+        """As `Session.rewind`."""
+        return SessionInfo.from_json(json_of((await self._client.exchange(
+            "POST", session_path(self.id, "/rewind"), rewind_body(checkpoint)))[1]))
 
     async def info(self) -> SessionInfo:
         """What the engine says of it at this moment."""

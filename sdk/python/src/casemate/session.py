@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Optional, Type, Union
+from urllib.parse import quote
 
 from ._answers import json_of, result_of
 from ._calls import Handlers
 from ._client import Client
 from ._request import RunOptions
-from ._session_calls import FileInfo, SessionInfo, entries_of, file_path, session_path, step_body
+from ._session_calls import (CheckpointInfo, FileInfo, SessionInfo, checkpoints_of, entries_of, file_path, fork_body,
+                             name_body, rewind_body, session_path, step_body)
 from ._stream import events, told_run
 from .errors import NotFound
 from .events import Event
@@ -63,6 +65,37 @@ class Session:
     def interrupt(self) -> None:
         """KeyboardInterrupt in the step that runs; what does not end by it ends the session. Returns at once."""
         self._client.exchange("POST", session_path(self.id, "/interrupt"))
+
+    def fork(self, *, name: Optional[str] = None) -> Session:
+        """A session that begins where this one is, in a sandbox of its own: a copy of its memory (copy-on-write) and of
+        its files. Both go on without threads, child processes and open files; global random generators begin anew.
+        """
+        return self.forks(1, name=name)[0]
+
+    def forks(self, count: int, *, name: Optional[str] = None) -> List[Session]:
+        """So many at once, at the cost of one."""
+        answer = json_of(self._client.exchange("POST", session_path(self.id, "/fork"),
+                         fork_body(count, name))[1])
+        return [Session(self._client, SessionInfo.from_json(info)) for info in answer["sessions"]]
+
+    def checkpoint(self, name: Optional[str] = None) -> CheckpointInfo:
+        """A state to rewind() to, as long as the session lives; it costs what is changed after it."""
+        return CheckpointInfo.from_json(json_of(self._client.exchange(
+            "POST", session_path(self.id, "/checkpoints"), name_body(name))[1]))
+
+    def checkpoints(self) -> List[CheckpointInfo]:
+        """Those that it has."""
+        return checkpoints_of(json_of(self._client.exchange("GET", session_path(self.id, "/checkpoints"))[1]))
+
+    def drop_checkpoint(self, checkpoint: Union[str, CheckpointInfo]) -> None:
+        """Forgets one, and frees its memory."""
+        known = checkpoint.id if isinstance(checkpoint, CheckpointInfo) else checkpoint
+        self._client.exchange("DELETE", session_path(self.id, f"/checkpoints/{quote(known, safe='')}"))
+
+    def rewind(self, checkpoint: Union[str, CheckpointInfo]) -> SessionInfo:
+        """Goes back to a checkpoint, which stays. What came after it is lost."""
+        return SessionInfo.from_json(json_of(self._client.exchange(
+            "POST", session_path(self.id, "/rewind"), rewind_body(checkpoint))[1]))
 
     def info(self) -> SessionInfo:
         """What the engine says of it at this moment."""

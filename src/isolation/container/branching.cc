@@ -1,0 +1,363 @@
+// Theory of operation: why a copy is isolated although the process that was copied is hostile.
+//
+//   1  The origin is asked, and only then its clone(2) with new namespaces is let through, as often as asked.
+//   2  Its child, pid 1 there, waits while an agent of ours writes its id maps and mounts its files.
+//   3  The copy, pid 2, closes all it has and waits. Until here the origin has power over both: its user id
+//      owns their user namespace, and they have numbers in its pid namespace.
+//   4  When all copies wait, everything of the origin's program is killed. Its pid 1, which is ours, is told
+//      to stay: the copies' pid namespaces live below its own.
+//   5  Now nothing that runs is hostile, and what waits cannot move: each copy is looked at (branch_check.h),
+//      by the kernel's account alone. What is not as it should be ends all of them.
+//   6  Each gets its channels, and its call is answered.
+//
+// Copies have the same ids in user namespaces of their own that are siblings: neither has a capability over
+// the other, and neither can name the other's processes.
+#include "isolation/container/branching.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "base/errno.h"
+#include "confine/cell_branch.h"
+#include "confine/init_binary.h"
+#include "confine/program_plan.h"
+#include "confine/syscalls.h"
+#include "isolation/container/branch_agent.h"
+#include "isolation/container/branch_check.h"
+#include "isolation/container/channels.h"
+#include "isolation/container/session_program.h"
+
+namespace casemate::container {
+namespace {
+
+using Parts = ContainerSandbox::Parts;
+
+constexpr std::int64_t kPatienceMs = 10'000;
+constexpr std::int64_t kRemovalMs = 1000;
+constexpr std::int64_t kLookMs = 100;
+constexpr rlim_t kFilesLeast = 24;
+
+struct Branch {
+  Parts parts;
+  ChannelEnds ends;
+  WaitingProcess process;
+  std::uint64_t call = 0;  // in which the copy waits
+};
+
+class Branching {
+ public:
+  Branching(Parts& origin, int count) : origin_(origin), count_(count) {}
+
+  Expected<void> Prepare(std::string_view ask);
+  Expected<void> Make();
+  Expected<void> Part();
+  Expected<std::vector<Parts>> Release();
+  // Ends the copies. With `soft` the origin is told, and goes on as it was.
+  void GiveUp(bool soft);
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+  FamilyListener& family() { return *origin_.family; }
+  FamilyMember& member() { return *origin_.member; }
+  Expected<void> Take(const seccomp_notif& call);
+  Expected<void> Furnish(const seccomp_notif& call);
+  Expected<void> Park(const seccomp_notif& call);
+  bool Complete() const {
+    return branches_.size() == static_cast<std::size_t>(count_) && branches_.back().call != 0;
+  }
+  bool IsWaiting(const seccomp_notif& call, BranchPoint point) const {
+    return call.data.nr == SYS_unshare && call.data.args[1] == kBranchMark &&
+           call.data.args[2] == static_cast<std::uint64_t>(point);
+  }
+
+  Parts& origin_;
+  const int count_;
+  const Deadline deadline_ = Deadline::After(kPatienceMs);
+  pid_t program_ = -1;
+  pid_t init_ = -1;
+  int clones_ = 0;
+  int request_ = -1;  // where a copy finds its requests: as high as its limit of open files allows
+  std::uint64_t pending_clone_ = 0;
+  std::uint64_t origin_call_ = 0;  // in which the origin waits for its end
+  std::string origin_status_;
+  UniqueFd reaper_;
+  std::optional<ScratchPlan> scratch_;
+  std::vector<Branch> branches_;
+  Lock hold_;
+};
+
+Expected<void> Branching::Prepare(std::string_view ask) {
+  program_ = PidOf(origin_.program.get());
+  init_ = PidOf(origin_.pidfd.get());
+  if (program_ <= 0 || init_ <= 0)
+    return Fail(ErrorCode::kUnavailable, "the session's interpreter has ended");
+  if (std::string why = WhyNoBranch(program_, origin_.scratch.get(), origin_.workspace.get()); !why.empty())
+    return Fail(ErrorCode::kUnavailable, std::move(why));
+  origin_status_ = StatusOf(program_);
+  rlimit files{};
+  if (prlimit(program_, RLIMIT_NOFILE, nullptr, &files) != 0 || files.rlim_cur < kFilesLeast) {
+    return Fail(
+        ErrorCode::kUnavailable,
+        fmt::format("the session's limit of open files (RLIMIT_NOFILE) is below {}, which a copy needs",
+                    kFilesLeast));
+  }
+  request_ = static_cast<int>(std::min<rlim_t>(files.rlim_cur, kRequestFd)) - 2;
+  if (!origin_.family) {
+    if (!origin_.listener || origin_.listener->fd() < 0) {
+      return Fail(ErrorCode::kUnavailable,
+                  "the session has made so many refused calls that nobody answers them any more, and a copy "
+                  "needs an answer: open a new session");
+    }
+    auto family = std::make_shared<FamilyListener>(origin_.listener->Release());
+    auto joined = family->Join(origin_.pidfd.get(), PidNamespaceOf(init_));
+    if (!joined) return std::unexpected(joined.error());
+    origin_.listener.reset();
+    origin_.family = std::move(family);
+    origin_.member = *std::move(joined);
+  }
+  auto reaper = OpenInitBinary();
+  if (!reaper) return std::unexpected(reaper.error());
+  reaper_ = *std::move(reaper);
+  struct stat own {};
+  struct stat work {};
+  fstat(origin_.scratch.get(), &own);
+  fstat(origin_.workspace.get(), &work);
+  scratch_ = PlanScratch(origin_.limits, own.st_dev == work.st_dev, true);
+  hold_ = family().Hold();
+  const int request = origin_.channels[static_cast<std::size_t>(Channel::kRequest)].get();
+  if (write(request, ask.data(), ask.size()) != static_cast<ssize_t>(ask.size()))
+    return Fail(ErrorCode::kUnavailable, "the session does not listen");
+  return {};
+}
+
+Expected<void> Branching::Make() {
+  while (origin_call_ == 0 || !Complete()) {
+    pollfd gone{origin_.pidfd.get(), POLLIN, 0};
+    const auto call = family().Await(Deadline::After(kLookMs), member());
+    if (!branches_.empty() && branches_.back().call == 0) {
+      pollfd last{branches_.back().parts.pidfd.get(), POLLIN, 0};
+      if (poll(&last, 1, 0) != 0) {
+        if (call) family().Refuse(call->id, ECANCELED);
+        return Fail(
+            ErrorCode::kUnavailable,
+            "a copy of the session could not be made: its limits of processes or memory may be reached");
+      }
+    }
+    if (!call && !deadline_.Passed() && poll(&gone, 1, 0) == 0) continue;
+    if (!call || poll(&gone, 1, 0) != 0) {
+      return Fail(ErrorCode::kInternal, "the session did not make copies of itself in time; it is ended");
+    }
+    if (auto taken = Take(*call); !taken) {
+      family().Refuse(call->id, EPERM);
+      return taken;
+    }
+  }
+  return {};
+}
+
+Expected<void> Branching::Take(const seccomp_notif& call) {
+  const auto pid = static_cast<pid_t>(call.pid);
+  const bool is_origin = pid == program_;
+  const bool may_clone = branches_.empty() || branches_.back().call != 0;
+  if (is_origin && call.data.nr == SYS_clone && call.data.args[0] == kBranchCloneFlags && may_clone &&
+      clones_ == static_cast<int>(branches_.size()) && clones_ < count_) {
+    ++clones_;
+    family().Continue(call.id);
+    return {};
+  }
+  // The reaper of the last one runs already, and the copy is still on its way: it comes first.
+  if (is_origin && call.data.nr == SYS_clone && call.data.args[0] == kBranchCloneFlags && !may_clone &&
+      pending_clone_ == 0 && clones_ < count_) {
+    pending_clone_ = call.id;
+    return {};
+  }
+  if (is_origin && IsWaiting(call, BranchPoint::kOrigin)) {
+    origin_call_ = call.id;
+    if (call.data.args[3] == 0 && branches_.size() == static_cast<std::size_t>(count_)) return {};
+    return FailErrno(ErrorCode::kUnavailable,
+                     "the session could not make a copy of itself: it may have been forked too often in one "
+                     "line (32 levels), or the host has no more namespaces or memory for it",
+                     "clone", static_cast<int>(call.data.args[3]));
+  }
+  if (!is_origin && IsWaiting(call, BranchPoint::kInit) && clones_ == static_cast<int>(branches_.size()) + 1)
+    return Furnish(call);
+  if (!is_origin && IsWaiting(call, BranchPoint::kCopy) && !branches_.empty() && branches_.back().call == 0)
+    return Park(call);
+  // Some other thread's or process's.
+  if (PidNamespaceOf(pid) == member().pid_namespace) {
+    family().AnswerFor(member(), call);
+    return {};
+  }
+  return Fail(ErrorCode::kInternal, "a copy of the session was not as it should be; the session is ended");
+}
+
+// Pid 1 of a new branch waits.
+Expected<void> Branching::Furnish(const seccomp_notif& call) {
+  const auto pid = static_cast<pid_t>(call.pid);
+  Branch branch;
+  Parts& parts = branch.parts;
+  parts.pidfd.reset(PidfdOpen(pid));
+  if (!parts.pidfd.valid() || InnermostPid(pid) != 1 || ParentOf(pid) != program_ ||
+      !family().StillWaits(call.id)) {
+    return Fail(ErrorCode::kInternal, "a copy of the session was not as it should be; the session is ended");
+  }
+  branch.process.init = pid;
+  parts.limits = origin_.limits;
+  parts.change_ids = origin_.change_ids;
+  parts.ids = IdLease(UniqueFd(), origin_.ids.base());
+  parts.zygote_control = origin_.zygote_control;
+  parts.kin = origin_.kin;
+  parts.slot = std::make_shared<CellSlot>();
+  parts.slot->zygote = -1;  // its cgroup is nobody's after it
+  parts.slot->limits = parts.limits;
+  auto cgroup = Cgroup::Create(origin_.kin->cgroups, parts.limits);
+  if (!cgroup) return std::unexpected(cgroup.error());
+  auto tasks = cgroup->OpenEntrances();
+  if (!tasks) return std::unexpected(tasks.error());
+  cgroup->CloseEntrances();
+  parts.cgroup = *std::move(cgroup);
+  if (!origin_.kin->cgroups.complete()) parts.init = pid;
+  parts.user_namespace.reset(open(fmt::format("/proc/{}/ns/user", pid).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!parts.user_namespace.valid())
+    return FailErrno(ErrorCode::kInternal, "cannot prepare a branch", "open");
+  auto ends = MakeChannels({true, true, kPatienceMs}, parts);
+  if (!ends) return std::unexpected(ends.error());
+  branch.ends = *std::move(ends);
+  BranchOrder order{
+      pid, parts.pidfd.get(), origin_.user_namespace.get(), origin_.scratch.get(), parts.change_ids,
+      {},  &*scratch_};
+  for (const UniqueFd& task : *tasks) order.tasks.push_back(task.get());
+  auto files = FurnishBranch(order);
+  if (!files) return std::unexpected(files.error());
+  parts.scratch = std::move(files->scratch);
+  parts.workspace = std::move(files->workspace);
+  auto joined = family().Join(parts.pidfd.get(), 0);
+  if (!joined) return std::unexpected(joined.error());
+  parts.family = origin_.family;
+  parts.member = *std::move(joined);
+  bool given = tasks->size() <= kBranchTasksMax &&
+               family().Give(call.id, branch.ends.lifeline.get(), kBranchLifeline, false) &&
+               family().Give(call.id, branch.ends.exit_status.get(), kBranchStatus, false) &&
+               family().Give(call.id, reaper_.get(), kBranchReaper, true);
+  for (std::size_t i = 0; given && i < tasks->size(); ++i)
+    given = family().Give(call.id, (*tasks)[i].get(), kBranchTasks + static_cast<int>(i), true);
+  if (!given) {
+    return Fail(ErrorCode::kUnavailable, "the session could not be given what a copy needs");
+  }
+  branches_.push_back(std::move(branch));
+  family().Return(call.id, static_cast<std::int64_t>(tasks->size()));
+  return {};
+}
+
+// The copy itself waits.
+Expected<void> Branching::Park(const seccomp_notif& call) {
+  Branch& branch = branches_.back();
+  const auto pid = static_cast<pid_t>(call.pid);
+  branch.parts.program.reset(PidfdOpen(pid));
+  if (!branch.parts.program.valid() || ParentOf(pid) != branch.process.init ||
+      !family().StillWaits(call.id)) {
+    return Fail(ErrorCode::kInternal, "a copy of the session was not as it should be; the session is ended");
+  }
+  branch.process.pid = pid;
+  branch.call = call.id;
+  if (pending_clone_ == 0) return {};
+  ++clones_;
+  family().Continue(std::exchange(pending_clone_, 0));
+  return {};
+}
+
+void Branching::GiveUp(bool soft) {
+  if (pending_clone_ != 0) family().Refuse(pending_clone_, ECANCELED);
+  while (soft && origin_call_ == 0) {
+    const auto call = family().Await(deadline_, member());
+    if (!call) break;
+    if (static_cast<pid_t>(call->pid) == program_ && IsWaiting(*call, BranchPoint::kOrigin))
+      origin_call_ = call->id;
+    if (origin_call_ == 0) family().Refuse(call->id, ECANCELED);
+  }
+  for (Branch& branch : branches_) {
+    PidfdSendSignal(branch.parts.pidfd.get(), SIGKILL);
+    pollfd gone{branch.parts.pidfd.get(), POLLIN, 0};
+    (void)poll(&gone, 1, static_cast<int>(kPatienceMs));
+    branch.parts.cgroup->Remove(kRemovalMs);
+  }
+  branches_.clear();
+  if (soft && origin_call_ != 0) family().Refuse(origin_call_, ECANCELED);
+}
+
+// The origin's program ends here; what it was goes on in its copies.
+Expected<void> Branching::Part() {
+  const char stay = 's';
+  std::vector<pid_t> kept;
+  for (const Branch& branch : branches_) kept.push_back(branch.process.init);
+  const bool told = write(origin_.lifeline.get(), &stay, 1) == 1;
+  const bool alone = ThreadsOf(program_) == 1 && family().StillWaits(origin_call_);
+  if (!told || !EndAllBut(init_, kept, alone ? program_ : -1))
+    return Fail(ErrorCode::kInternal, "the session's processes could not be ended for a copy; it is ended");
+  for (const Branch& branch : branches_) {
+    std::string why = WhyNoCopy(
+        branch.process, {reaper_.get(), branch.parts.workspace.get(), origin_.scratch.get(), origin_status_});
+    if (!family().StillWaits(branch.call)) why = "it does not wait";
+    for (const Branch& other : branches_) {
+      if (&other != &branch && ShareMemory(branch.process.pid, other.process.pid)) why = "it shares memory";
+    }
+    if (!why.empty()) {
+      return Fail(ErrorCode::kInternal, "a copy of the session was not as it should be; the session is ended",
+                  why);
+    }
+  }
+  return {};
+}
+
+Expected<std::vector<Parts>> Branching::Release() {
+  std::vector<Parts> all;
+  for (Branch& branch : branches_) {
+    branch.parts.member->pid_namespace = PidNamespaceOf(branch.process.init);
+    for (const DescriptorMove& move : branch.ends.moves) {
+      const int number = move.to < kRequestFd ? move.to : request_ + move.to - kRequestFd;
+      if (!family().Give(branch.call, move.from, number, number > 2))
+        return Fail(ErrorCode::kInternal, "a copy of the session could not be let go; it is ended");
+    }
+    // What it may have said in the reaper's place.
+    int ignored = 0;
+    while (read(branch.parts.exit_status.get(), &ignored, sizeof(ignored)) > 0) {
+    }
+    branch.parts.channels[static_cast<std::size_t>(Channel::kStdin)].reset();
+    branch.parts.started_at_us = MonotonicUs();
+  }
+  for (Branch& branch : branches_) {
+    family().Return(branch.call, request_);
+    all.push_back(std::move(branch.parts));
+  }
+  return all;
+}
+
+}  // namespace
+
+Expected<std::vector<Parts>> MakeBranches(Parts& origin, std::string_view ask, int count) {
+  Branching branching(origin, count);
+  if (auto ready = branching.Prepare(ask); !ready) return std::unexpected(ready.error());
+  if (auto made = branching.Make(); !made) {
+    branching.GiveUp(made.error().code == ErrorCode::kUnavailable);
+    return std::unexpected(made.error());
+  }
+  if (auto parted = branching.Part(); !parted) {
+    branching.GiveUp(false);
+    return std::unexpected(parted.error());
+  }
+  auto released = branching.Release();
+  if (!released) branching.GiveUp(false);
+  return released;
+}
+
+}  // namespace casemate::container

@@ -1,0 +1,322 @@
+#!/usr/bin/env python3
+"""Copies of a session: forks, checkpoints, rewinds; what survives them, and that no copy has power over another."""
+
+import os
+import pathlib
+import sys
+import textwrap
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import casemate  # noqa: E402
+from test_sessions import Session, WithEngine  # noqa: E402
+
+# Looks for whatever it could do to another process: what it tells is empty when there is none.
+HOSTILE = r"""
+import ctypes, os, signal
+libc, reached = ctypes.CDLL(None, use_errno=True), []
+own = {1, os.getpid(), os.getppid()}
+pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+reached += [f"sees {pid}" for pid in pids if pid not in own]
+for pid in range(1, 200):
+    if pid in own:
+        continue
+    for number in (0, signal.SIGKILL, signal.SIGSTOP):
+        try:
+            os.kill(pid, number)
+            reached.append(f"signals {pid}")
+        except OSError:
+            pass
+    try:
+        open(f"/proc/{pid}/mem").close()
+        reached.append(f"reads {pid}")
+    except OSError:
+        pass
+    if libc.ptrace(16, pid, 0, 0) == 0:
+        reached.append(f"traces {pid}")
+try:
+    os.kill(-1, signal.SIGCONT)
+except OSError:
+    pass
+for path in ("/proc/1/root", "/proc/1/ns/pid", "/proc/1/fd"):
+    try:
+        os.listdir(path) if path.endswith("fd") else os.readlink(path)
+        reached.append(path)
+    except OSError:
+        pass
+result = reached
+"""
+
+
+# Makes the copies by itself, when it is asked for some.
+HIJACK = r"""
+import ctypes, os, time
+libc, mark = ctypes.CDLL(None, use_errno=True), ctypes.c_ulong(0x6272616e6368)
+def hijack():
+    for _ in range(2):
+        if libc.syscall(56, 0x7e024111, 0, 0, 0, 0) == 0:
+            libc.syscall(272, 0, mark, 1, 0)
+            if libc.syscall(56, 17, 0, 0, 0, 0) == 0:
+                as_copy()
+                libc.syscall(272, 0, mark, 2, 0)
+                os._exit(0)
+            as_init()
+            time.sleep(600)
+    libc.syscall(272, 0, mark, 3, 0)
+os.register_at_fork(before=hijack)
+"""
+DROPS = r"""
+os.closerange(0, 1200)
+os.setsid(); os.chdir('/workspace')
+libc.capset((ctypes.c_uint * 2)(0x20080522, 0), (ctypes.c_uint * 6)())
+"""
+
+
+class WithForks(WithEngine):
+    flags = ("--pool-size", "2")
+
+    def fork(self, session, count=1):
+        status, answer = session.ask("POST", "/fork", {"count": count})
+        self.assertEqual(status, 201, answer)
+        forks = [Session.known(self.engine, info) for info in answer["sessions"]]
+        self.assertEqual(len(forks), count)
+        for fork in forks:
+            self.addCleanup(fork.ask, "DELETE")
+        return forks
+
+    def refused(self, session):
+        status, problem = session.ask("POST", "/fork", {})
+        self.assertGreaterEqual(status, 400, problem)
+        return problem["detail"]
+
+
+class Forks(WithForks):
+    def test_all_go_on_from_one_state_and_apart(self):
+        session = self.open()
+        session.run("import json\nx = [1]\ndef double(): return [2 * n for n in x]\n"
+                    "open('/workspace/f', 'w').write('same')\nopen('/tmp/g', 'w').write('tmp')")
+        forks = self.fork(session, 3)
+        for number, branch in enumerate([session, *forks]):
+            self.assertEqual(branch.value(f"x.append({number})\nopen('/workspace/f', 'a').write('{number}')\ndouble()"),
+                             [2, 2 * number])
+        for number, branch in enumerate([session, *forks]):
+            self.assertEqual(branch.value("[x, open('f').read(), open('/tmp/g').read(), json.dumps(x)]"),
+                             [[1, number], f"same{number}", "tmp", f"[1, {number}]"])
+            self.assertEqual(branch.file("GET", "f"), (200, f"same{number}".encode()))
+        self.assertEqual({branch.ask("GET")[1].get("parent") for branch in forks}, {session.id})
+
+    def test_forks_of_forks_and_their_ends(self):
+        line = [self.open()]
+        line[0].run("x = 0")
+        for depth in range(1, 6):
+            line.append(self.fork(line[-1])[0])
+            line[-1].run(f"x += {depth}")
+        self.assertEqual([branch.value("x") for branch in line], [0, 1, 3, 6, 10, 15])
+        line[0].ask("DELETE")
+        line[2].ask("DELETE")
+        self.assertEqual([line[index].value("x") for index in (1, 3, 4, 5)], [1, 6, 10, 15])
+
+    def test_a_line_too_long_says_so_and_goes_on(self):
+        session = self.open()
+        session.run("x = 1")
+        for _ in range(40):
+            status, answer = session.ask("POST", "/fork", {})
+            if status != 201:
+                break
+            Session.known(self.engine, answer["sessions"][0]).ask("DELETE")
+        self.assertEqual(status, 409, answer)
+        self.assertIn("levels", answer["detail"])
+        self.assertEqual(session.value("x"), 1)
+
+    def test_limits_and_interrupts_are_each_branch_its_own(self):
+        session = self.open(limits={"memory_bytes": 128 << 20})
+        session.run("x = bytearray(40 << 20)")
+        fork = self.fork(session)[0]
+        self.assertEqual(fork.run("y = bytearray(b'x') * (200 << 20)")["status"], "memory_limit")
+        self.assertEqual(session.value("len(x)"), 40 << 20)
+        other = self.fork(session)[0]
+        self.assertEqual(other.run("while True: pass", limits={"wall_time_ms": 500})["status"], "timeout")
+        self.assertEqual([other.value("len(x)"), session.value("len(x)")], [40 << 20] * 2)
+        self.assertEqual(other.run("import os\nos._exit(3)")["status"], "error")
+        self.assertEqual(session.value("1"), 1)
+
+    def test_what_is_no_memory_is_gone_and_its_randomness_is_new(self):
+        session = self.open(env={"NAME": "value"})
+        session.run("import os, random, subprocess, threading, time\nf = open('/workspace/f', 'w')\nrandom.seed(1)\n"
+                    "own = random.Random(1)\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+                    "child = subprocess.Popen(['sleep', '600'])\nos.chdir('/tmp')")
+        fork = self.fork(session)[0]
+        told = [branch.value("[random.random(), own.random(), os.urandom(8).hex(), threading.active_count(), "
+                             "os.getcwd(), os.environ['NAME'], os.getpid()]") for branch in (session, fork)]
+        for index in (0, 2):
+            self.assertNotEqual(told[0][index], told[1][index])
+        self.assertEqual(told[0][1], told[1][1])
+        self.assertEqual(told[0][3:], [1, "/workspace", "value", 2])
+        self.assertEqual(told[1][3:], [1, "/workspace", "value", 2])
+        for branch in (session, fork):
+            self.assertEqual(branch.run("f.write('x')\nf.flush()")["error"]["type"], "OSError")
+            self.assertLessEqual(branch.value("len([name for name in os.listdir('/proc') if name.isdigit()])"), 2)
+
+    def test_bad_asks(self):
+        session = self.open()
+        for body in ({"count": 0}, {"count": 33}, {"count": "1"}, {"other": 1}, []):
+            self.assertEqual(session.ask("POST", "/fork", body)[0], 400, body)
+        self.assertEqual(session.ask("POST", "/rewind", {"checkpoint": "cp-0"})[0], 404)
+        self.assertEqual(session.ask("POST", "/rewind", {})[0], 400)
+        self.assertEqual(session.value("1"), 1)
+
+
+class Checkpoints(WithForks):
+    def test_goes_back_as_often_as_wanted(self):
+        session = self.open()
+        session.run("x = 1\nopen('f', 'w').write('a')")
+        status, kept = session.ask("POST", "/checkpoints", {"name": "start"})
+        self.assertEqual((status, kept["name"], kept["steps"]), (201, "start", 1))
+        for _ in range(3):
+            session.run("x += 1\nopen('f', 'a').write('b')")
+            self.assertEqual(session.value("[x, open('f').read()]"), [2, "ab"])
+            self.assertEqual(session.ask("POST", "/rewind", {"checkpoint": kept["id"]})[0], 200)
+            self.assertEqual(session.value("[x, open('f').read()]"), [1, "a"])
+        self.assertEqual([entry["id"] for entry in session.ask("GET", "/checkpoints")[1]["checkpoints"]], [kept["id"]])
+        self.assertEqual(session.ask("DELETE", f"/checkpoints/{kept['id']}")[0], 204)
+        self.assertEqual(session.ask("POST", "/rewind", {"checkpoint": kept["id"]})[0], 404)
+
+    def test_a_dead_end_is_left_behind(self):
+        session = self.open()
+        session.run("x = 1")
+        kept = session.ask("POST", "/checkpoints", {})[1]["id"]
+        session.run("del x")
+        session.ask("POST", "/rewind", {"checkpoint": kept})
+        self.assertEqual(session.value("x"), 1)
+
+
+class Isolation(WithForks):
+    def test_no_copy_reaches_another(self):
+        session = self.open()
+        session.run("import os\nsecret = os.urandom(16)")
+        fork, other = self.fork(session, 2)
+        for branch in (fork, session, other):
+            self.assertEqual(branch.value(HOSTILE), [], branch.id)
+        for branch in (fork, session, other):
+            self.assertEqual(branch.value("1"), 1)
+
+    def test_memory_that_is_shared_is_refused(self):
+        session = self.open()
+        session.run("import mmap\nshared = mmap.mmap(-1, 4096)")
+        self.assertIn("shared", self.refused(session))
+        self.assertEqual(session.value("shared[0]"), 0)
+        session.run("shared.close()")
+        self.fork(session)
+        session.run("with open('/workspace/m', 'wb') as file: file.write(bytes(4096))\n"
+                    "file = open('/workspace/m', 'r+b')\nshared = mmap.mmap(file.fileno(), 4096)")
+        self.assertIn("shared", self.refused(session))
+
+    def test_nothing_that_was_open_is_left(self):
+        session = self.open()
+        session.run("import os, socket\nr, w = os.pipe()\nos.write(w, b'x')\na, b = socket.socketpair()\n"
+                    "m = os.memfd_create('m')\nd = os.open('/workspace', os.O_RDONLY)")
+        fork = self.fork(session)[0]
+        for branch in (session, fork):
+            left = branch.value("sorted(os.readlink(f'/proc/self/fd/{n}').split(':')[0] "
+                                "for n in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{n}'))")
+            self.assertEqual([name for name in left if name not in ("pipe", "/dev/null")], [], left)
+            self.assertEqual(branch.run("os.read(r, 1)")["error"]["type"], "OSError")
+
+    def test_old_files_are_out_of_reach(self):
+        session = self.open()
+        session.run("import os\nopen('/tmp/a', 'w').write('a')")
+        fork = self.fork(session)[0]
+        devices = [branch.value("[os.stat(path).st_dev for path in ('/tmp', '/workspace', '/dev/shm', '.')]")
+                   for branch in (session, fork)]
+        self.assertEqual({len(set(each)) for each in devices}, {1})
+        fork.run("open('/tmp/a', 'w').write('b')\nopen('/dev/shm/s', 'w').write('s')")
+        self.assertEqual(session.value("[open('/tmp/a').read(), os.listdir('/dev/shm')]"), ["a", []])
+
+    def test_a_fork_that_nobody_asked_for_is_refused(self):
+        session = self.open()
+        for flags in ("0x7e024111", "0x10000011", "0x20000011"):
+            result = session.run(f"import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+                                 f"[libc.syscall(56, {flags}, 0, 0, 0, 0), ctypes.get_errno()]")
+            self.assertEqual(result["result"], [-1, 1], flags)
+            self.assertEqual(result["denials"][0]["kind"], "syscall")
+        # Nor does the word of a copy in birth open anything.
+        result = session.run("[libc.syscall(272, 0, ctypes.c_ulong(0x6272616e6368), point, 0) for point in (1, 2, 3)]")
+        self.assertEqual(result["result"], [-1, -1, -1])
+        self.assertEqual(session.value("1"), 1)
+
+    def test_threads_and_children_that_were_left_do_not_outlive_it(self):
+        session = self.open()
+        marker = f"left-{os.getpid()}-{id(self)}"
+        session.run("import os, subprocess, threading, time\n"
+                    "code = 'import os, time\\nos.fork()\\nos.fork() or os.setsid()\\ntime.sleep(600)'\n"
+                    f"subprocess.Popen(['python3', '-c', code], env=dict(os.environ, MARKER='{marker}'))\n"
+                    "def spin():\n    while True: time.sleep(0.001)\n"
+                    "[threading.Thread(target=spin, daemon=True).start() for _ in range(5)]\ntime.sleep(0.3)")
+        self.assertTrue(casemate.marked(marker))
+        fork = self.fork(session)[0]
+        self.assertFalse(casemate.marked(marker))
+        self.assertEqual([branch.value("threading.active_count()") for branch in (session, fork)], [1, 1])
+
+    def test_a_session_that_does_not_play_by_the_rules_ends_alone(self):
+        bystander = self.open()
+        bystander.run("x = 7")
+        # Hooks of a fork that misbehave: they run before the clone, in the copy, or in the origin.
+        for hook in ("before=lambda: os._exit(0)", "after_in_child=lambda: os._exit(0)",
+                     "before=lambda: os.kill(os.getpid(), 9)"):
+            session = self.open()
+            session.run(f"import os\nos.register_at_fork({hook})")
+            status, answer = session.ask("POST", "/fork", {})
+            if status == 201:
+                for info in answer["sessions"]:
+                    self.assertNotEqual(Session.known(self.engine, info).run("1")["status"], "ok")
+            else:
+                self.assertIn(status, (409, 500), answer)
+        self.assertEqual(bystander.value("x"), 7)
+
+    def test_a_forged_copy_is_not_let_go(self):
+        bystander = self.open()
+        bystander.run("x = 7")
+        for init, copy in (
+                ("os.execv('/bin/sleep', ['sleep', '600'])", DROPS),  # no reaper of ours above it
+                ("", DROPS + "time.sleep(600)"),                      # it never waits
+                ("os.execv('/proc/self/fd/5', ['init'])", ""),        # it keeps its descriptors and capabilities
+                ("libc.syscall(56, 0x8011, 0, 0, 0, 0) or time.sleep(600)\nos.execv('/proc/self/fd/5', ['init'])",
+                 DROPS)):                                             # one more in its namespace (CLONE_PARENT)
+            session = self.open(env={"MARKER": f"forged-{os.getpid()}"})
+            session.run(HIJACK + "\n" + textwrap.indent(f"def as_init():\n{textwrap.indent(init or 'pass', '    ')}\n"
+                                                         f"def as_copy():\n{textwrap.indent(copy or 'pass', '    ')}\n", ""))
+            status, answer = session.ask("POST", "/fork", {})
+            self.assertIn(status, (409, 500), (init, answer))
+            session.ask("DELETE")
+            self.assertFalse(casemate.settle(lambda: casemate.marked(f"forged-{os.getpid()}"), 10), init)
+        self.assertEqual(bystander.value("x"), 7)
+
+    def test_a_flood_of_refused_calls_ends_its_own_branch_alone(self):
+        session = self.open()
+        session.run("import ctypes, os, threading\nlibc = ctypes.CDLL(None)")
+        fork = self.fork(session)[0]
+        flood = "for _ in range(20000): libc.unshare(0x10000000)"
+        self.assertEqual(fork.run(flood)["status"], "denied")
+        self.assertEqual(session.value("libc.unshare(0x10000000)"), -1)
+        other = self.fork(session)[0]
+        other.run(f"def flood():\n    {flood}\nthreading.Thread(target=flood, daemon=True).start()")
+        for _ in range(3):
+            self.assertEqual(session.run("import time\ntime.sleep(0.5)\nlibc.unshare(0x10000000)")["result"], -1)
+        self.assertEqual(session.value("1"), 1)
+
+    def test_everything_is_gone_at_the_end(self):
+        marker = f"gone-{os.getpid()}"
+        session = self.open()
+        session.run("import os, subprocess")
+        forks = self.fork(session, 3)
+        for branch in [session, *forks]:
+            branch.run(f"subprocess.Popen(['sleep', '600'], env=dict(os.environ, MARKER='{marker}'))")
+        self.assertEqual(len(casemate.marked(marker)), 4)
+        for branch in [forks[1], session, forks[0], forks[2]]:
+            branch.ask("DELETE")
+        self.assertFalse(casemate.settle(lambda: casemate.marked(marker), 10))
+
+
+if __name__ == "__main__":
+    unittest.main()
