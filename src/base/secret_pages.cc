@@ -58,10 +58,12 @@ class SparePages {
  public:
   char* Take() {
     const std::lock_guard lock(mutex_);
+    Inherit();
     return count_ == 0 ? nullptr : pages_[--count_];
   }
   bool Keep(char* page) {
     const std::lock_guard lock(mutex_);
+    Inherit();
     if (count_ == pages_.size()) return false;
     pages_[count_++] = page;
     return true;
@@ -75,7 +77,15 @@ class SparePages {
   }
 
  private:
+  // Locks are not inherited by a child (mlock(2)), so what a parent kept is nothing to it.
+  void Inherit() {
+    const pid_t now = getpid();
+    if (owner_ != now) count_ = 0;
+    owner_ = now;
+  }
+
   std::mutex mutex_;
+  pid_t owner_ = 0;
   std::array<char*, 8> pages_{};
   std::size_t count_ = 0;
 };

@@ -170,11 +170,14 @@ Expected<void> SessionCell::Launch(EnvironmentSource& environments) {
   auto admitted = ChooseTier(parts_.backends, base_, checked->policy);
   if (!admitted) return std::unexpected(admitted.error());
   whole_.isolation = std::move(admitted->report);
-  // RLIMIT_CPU would add up over all steps.
+  // RLIMIT_CPU would add up over all steps; and Landlock leaves a session's files to the mounts
+  // (warm_cells.cc).
   for (Enforced& enforced : whole_.isolation.enforced) {
     constexpr std::string_view kPerProcess = ", RLIMIT_CPU";
     if (enforced.mechanism.ends_with(kPerProcess))
       enforced.mechanism.resize(enforced.mechanism.size() - kPerProcess.size());
+    if (enforced.guarantee == PolicyClauseName(PolicyClause::kFilesystem))
+      enforced.mechanism.resize(std::min(enforced.mechanism.find(", Landlock"), enforced.mechanism.size()));
   }
   if (!base_.secrets.empty()) {
     auto resolved = ResolveSecrets(base_, *parts_.secrets);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <ranges>
 
 #include "redact/finders.h"
 
@@ -208,11 +209,11 @@ void Scanner::HoldBack(const KnownText& text) {
   // A match goes out whole, and only when nothing that may still come can change it. One that goes on past
   // what is known goes out as far as it is known, or is found again by what it was found by. From the last to
   // the first: those behind one that stays whole are not touched by its staying.
-  for (auto span = spans_.rbegin(); span != spans_.rend(); ++span) {
-    if (span->swallow != Swallow::kNothing) {
-      hold_ = span->begin < hold_ ? span->end : std::min(hold_, span->from);
-    } else if (span->end > hold_) {
-      hold_ = std::min(hold_, span->begin);
+  for (const Span& span : std::views::reverse(spans_)) {
+    if (span.swallow != Swallow::kNothing) {
+      hold_ = span.begin < hold_ ? span.end : std::min(hold_, span.from);
+    } else if (span.end > hold_) {
+      hold_ = std::min(hold_, span.begin);
     }
   }
   hold_ = std::max(hold_, begin_);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Copies of a session: forks, checkpoints, rewinds; what survives them, and that no copy has power over another."""
 
+import json
 import os
 import pathlib
 import sys
@@ -157,6 +158,19 @@ class Forks(WithForks):
         for branch in (session, fork):
             self.assertEqual(branch.run("f.write('x')\nf.flush()")["error"]["type"], "OSError")
             self.assertLessEqual(branch.value("len([name for name in os.listdir('/proc') if name.isdigit()])"), 2)
+
+    def test_secrets_are_redacted_in_every_copy(self):
+        secret = self.place / "secret"
+        secret.write_text("correct-horse-battery-staple")
+        secret.chmod(0o600)
+        session = self.open(secrets={"KEY": f"file:{secret}"})
+        session.run("import os\nkey = os.environ['KEY']")
+        fork = self.fork(session)[0]
+        for branch in (session, fork, self.fork(fork)[0]):
+            result = branch.run("print(key)\nkey")
+            self.assertEqual(result["status"], "ok", result)
+            self.assertNotIn("staple", json.dumps(result))
+            self.assertTrue(result["redactions"])
 
     def test_bad_asks(self):
         session = self.open()

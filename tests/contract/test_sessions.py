@@ -5,6 +5,7 @@ import json
 import pathlib
 import signal
 import sys
+import textwrap
 import threading
 import time
 import unittest
@@ -147,6 +148,32 @@ class Steps(WithEngine):
         thread.join()
         self.assertEqual(done[0]["status"], "cancelled")
         self.assertEqual(session.value("1"), 1)
+
+    def test_nothing_but_its_own_files_can_be_written(self):
+        """Landlock leaves a session's files to the mounts; so the report does not name it for them."""
+        session = self.open()
+        enforced = session.run("1")["isolation"]["enforced"]
+        mechanism = {one["guarantee"]: one["mechanism"] for one in enforced}["filesystem"]
+        self.assertNotIn("Landlock", mechanism)
+        code = """
+            import os
+            written = []
+            for folder, folders, files in os.walk("/"):
+                if folder == "/proc":
+                    folders[:] = ["self", "sys"]
+                if folder.count("/") > 4:
+                    folders.clear()
+                try:
+                    os.close(os.open(folder + "/planted", os.O_CREAT | os.O_WRONLY))
+                    written.append(folder)
+                except OSError:
+                    pass
+            written.sort()
+        """
+        found = session.run(textwrap.dedent(code) + "result = written")["result"]
+        own = ("/tmp", "/workspace", "/dev/shm")
+        self.assertEqual([path for path in found if not path.startswith(own)], [])
+        self.assertIn("/tmp", found)
 
     def test_secrets_are_there_and_redacted(self):
         secret = self.place / "secret"

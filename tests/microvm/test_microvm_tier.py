@@ -38,7 +38,7 @@ class MicrovmTier(unittest.TestCase):
     folder = None
 
     def environment(self, **changes):
-        return casemate.environment(CASEMATE_STATE_DIR=str(self.folder / "state"), **changes)
+        return casemate.environment(**{"CASEMATE_STATE_DIR": str(self.folder / "state"), **changes})
 
     def run_json(self, *arguments, deadline=240, **changes):
         return casemate.run_json(*FLAGS, *arguments, env=self.environment(**changes), deadline=deadline)

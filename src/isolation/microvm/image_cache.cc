@@ -85,7 +85,7 @@ Expected<void> MakeRoot(const EnvironmentView& environment, const std::string& p
 }  // namespace
 
 Expected<std::string> ImageCache::Find(const std::string& name, const Maker& make) const {
-  const std::string path = folder_ + "/" + name;
+  std::string path = folder_ + "/" + name;
   // Its time says when it was last used.
   if (utimensat(AT_FDCWD, path.c_str(), nullptr, 0) == 0) return path;
   if (auto made = MakeFolders(folder_, 0700); !made) return CannotWrite(folder_, made.error());

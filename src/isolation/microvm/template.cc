@@ -28,8 +28,6 @@
 #include "base/unique_fd.h"
 #include "isolation/docker/wire_reader.h"
 
-extern char** environ;
-
 namespace casemate::microvm {
 namespace {
 

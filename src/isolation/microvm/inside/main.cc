@@ -159,6 +159,11 @@ void Prepare() {
   Mount("proc", root + "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid,hidepid=invisible");
   MakeDevices(root + "/dev");
   Mount("cgroup2", "/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC);
+  // As in the other tiers, what is too much is refused when it is used, by the limit, and not by guess.
+  mkdir("/proc", 0755);
+  Mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
+  WriteFile("/proc/sys/vm/overcommit_memory", "1");
+  umount2("/proc", 0);
   WriteFile("/cgroup/cgroup.subtree_control", "+memory +pids");
   if (mkdir("/cgroup/run", 0755) != 0) Fail("make a cgroup");
 }
