@@ -1,7 +1,7 @@
 """The rules of profiles/redaction/ as plain regular expressions, for engines that know nothing else.
 
-Keys by their names, passwords, addresses and numbers, which Casemate finds by hand-written code, are approximated; checks
-such as Luhn's are left out. That makes the peers' work less, not more.
+Keys by their names, passwords, addresses and numbers, which Casemate finds by hand-written code, are approximated;
+checks such as Luhn's are left out. That makes the peers' work less, not more.
 """
 
 import pathlib
@@ -35,7 +35,8 @@ def expression(rule: dict) -> str:
         lead = {"hex:32:3": "[0-9a-f]{32}", "alnum:76:24": "[A-Za-z0-9]{76}"}.get(rule.get("lead", ""), "")
         return lead + fold % rule["pattern"]
     if kind == "number":
-        shapes = [re.sub(r"D+", lambda run: "[0-9]{%d}" % len(run.group()), re.escape(shape)) for shape in rule["shapes"]]
+        digits = "[0-9]{%d}"
+        shapes = [re.sub(r"D+", lambda run: digits % len(run.group()), re.escape(one)) for one in rule["shapes"]]
         return r"\b(?:%s)\b" % "|".join(shape.replace(r"\ ", " ") for shape in shapes)
     if kind in OWN:
         return OWN[kind]

@@ -28,7 +28,8 @@ def log_line(source: random.Random) -> str:
         return f"{time} {level} {module}: {' '.join(source.choice(WORDS) for _ in range(source.randrange(5, 14)))}"
     if kind == 2:
         return (f'203.0.113.{source.randrange(256)} - - [{time}] "POST {source.choice(PATHS)} HTTP/1.1" '
-                f'{source.choice([200, 201, 304, 404])} {source.randrange(10**5)} "-" "Mozilla/5.0 (X11; Linux x86_64)"')
+                f'{source.choice([200, 201, 304, 404])} {source.randrange(10**5)} '
+                '"-" "Mozilla/5.0 (X11; Linux x86_64)"')
     if kind == 3:
         return (f"{time} {level} {module} request_id={hexes(source, 8)}-{hexes(source, 4)}-4{hexes(source, 3)}-"
                 f"a{hexes(source, 3)}-{hexes(source, 12)} status=ok duration_ms={source.randrange(10**4)} retries=0")

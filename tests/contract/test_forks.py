@@ -298,8 +298,8 @@ class Isolation(WithForks):
                 ("libc.syscall(56, 0x8011, 0, 0, 0, 0) or time.sleep(600)\nos.execv('/proc/self/fd/5', ['init'])",
                  DROPS)):                                             # one more in its namespace (CLONE_PARENT)
             session = self.open(env={"MARKER": f"forged-{os.getpid()}"})
-            session.run(HIJACK + "\n" + textwrap.indent(f"def as_init():\n{textwrap.indent(init or 'pass', '    ')}\n"
-                                                         f"def as_copy():\n{textwrap.indent(copy or 'pass', '    ')}\n", ""))
+            bodies = [textwrap.indent(code or "pass", "    ") for code in (init, copy)]
+            session.run(HIJACK + "\ndef as_init():\n{}\ndef as_copy():\n{}\n".format(*bodies))
             status, answer = session.ask("POST", "/fork", {})
             self.assertIn(status, (409, 500), (init, answer))
             session.ask("DELETE")

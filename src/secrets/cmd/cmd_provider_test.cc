@@ -1,5 +1,6 @@
 #include "secrets/cmd/cmd_provider.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -63,7 +64,7 @@ TEST(CmdProviderTest, LeavesNothingBehind) {
 }
 
 TEST(CmdProviderTest, HandsNoDescriptorOn) {
-  const int leaked = dup(STDOUT_FILENO);  // without close-on-exec
+  const int leaked = fcntl(STDOUT_FILENO, F_DUPFD, 3);  // without close-on-exec
   EXPECT_EQ(Value("test -e /proc/self/fd/" + std::to_string(leaked) + " && echo open || echo closed"),
             "closed");
   close(leaked);
