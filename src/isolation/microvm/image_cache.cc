@@ -100,12 +100,13 @@ Expected<std::string> ImageCache::Find(const std::string& name, const Maker& mak
   if (made && (chmod(part.c_str(), 0644) != 0 || rename(part.c_str(), path.c_str()) != 0))
     made = FailErrno(ErrorCode::kInternal, "cannot name " + path, "rename");
   if (made) return path;
-  unlink(part.c_str());
-  // Its own reason, unless that is the disk.
+  // Its own reason, unless that is the disk; a program that wrote there does not say so.
   std::error_code error;
   const auto space = fs::space(folder_, error);
   constexpr std::uintmax_t kFull = 1 << 20;
-  if (error || space.available < kFull) return CannotWrite(folder_, made.error());
+  unlink(part.c_str());
+  if (error || space.available < kFull || made.error().cause.contains("ENOSPC"))
+    return CannotWrite(folder_, made.error());
   return std::unexpected(made.error());
 }
 
