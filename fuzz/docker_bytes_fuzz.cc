@@ -24,6 +24,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       still_good = parts.Feed(bytes.substr(i, 1), by_bytes);
     if (good != still_good || at_once.size() != by_bytes.size()) std::abort();
   }
-  (void)NeededLibrariesOf(bytes);
+  (void)NeedsOfBytes(bytes);
   return 0;
 }

@@ -15,8 +15,8 @@
   host_check      a check of the host afterwards, see HOST_CHECKS
   rests_on        a guarantee: where the run itself says that it is not enforced, a failure counts as `weak`
   filename        the program's name;  syntax: broken       it is not meant to compile
-  in_TIER         NAME=VALUE: that header's value in this tier (TIER: process, docker, gvisor); an empty VALUE takes
-                  it away. With why=…, the reason in a sentence, which each needs that sets anything else
+  in_TIER         NAME=VALUE: that header's value in this tier (TIER: process, docker, gvisor, microvm); an empty VALUE
+                  takes it away. With why=…, the reason in a sentence, which each needs that sets anything else
 After every run, whatever the header says: one JSON object with all fields; no process is left; nothing of the host's
 canary, which is in a file, in the environment and behind every listener, is in the answer.
 """
@@ -30,7 +30,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 import casemate  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
-TIERS = ("process", "docker", "gvisor")
+TIERS = ("process", "docker", "gvisor", "microvm")
+# A kernel of their own answers refused calls by itself, and tells its process limit to the program alone.
+OWN_KERNEL = ("gvisor", "microvm")
 REPEATED = {"flags", "stderr_contains", "stdout_contains", "forbid", "host_check", "denial", "what", "host"}
 _SINGLE = (
     "expect args stdin uses needs wall_ms_max memory_peak_max supervisor_rss_max exit_code signal error_type "
@@ -95,8 +97,7 @@ class Program:
             self.header["denial"] = told or ""
         self.header = {name: value for name, value in self.header.items() if value not in ("", [""])}
         self.why = self.header.pop("why", "")
-        if tier == "gvisor":
-            # Its kernel answers refused calls by itself, and its process limit is told to the program alone.
+        if tier in OWN_KERNEL:
             told = [wanted for wanted in self.header.get("denial", []) if wanted.split()[0] == "limit"]
             self.header["denial"] = told
         expectation = self.header.get("expect", "status=ok")

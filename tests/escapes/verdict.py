@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 import casemate  # noqa: E402
-from program import check, size, unescape  # noqa: E402
+from program import OWN_KERNEL, check, size, unescape  # noqa: E402
 
 
 def compare_different(values):
@@ -78,14 +78,14 @@ def check_status(program, done):
 
 def check_bounds(program, done):
     limit = program.get("wall_ms_max")
-    start = 3000 if program.tier == "gvisor" else 0  # of its kernel
+    start = 3000 if program.tier in OWN_KERNEL else 0  # of their kernels
     check(not limit or done.seconds * 1000 <= int(limit) * casemate.SLOW + start, f"took {done.seconds:.2f} s")
     weak = {entry["guarantee"] for entry in done["isolation"]["not_enforced"]}
     limit = program.get("memory_peak_max")
     if limit and "memory" not in weak:
         peak = done["usage"]["memory_peak_bytes"]
-        # With gVisor's own kernel, which has so much beside the program.
-        beside = 64 << 20 if program.tier == "gvisor" else 0
+        # With its own kernel, which has so much beside the program.
+        beside = 64 << 20 if program.tier in OWN_KERNEL else 0
         check(peak <= size(limit) + beside, f"used {peak >> 20} MiB at its peak")
     limit = program.get("supervisor_rss_max")
     if limit and not casemate.SANITIZED:

@@ -1,7 +1,12 @@
 // What the docker tier decides and reads without an engine.
+#include <elf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
+
+#include <array>
+#include <cstddef>
+#include <cstring>
 
 #include "isolation/docker/admission.h"
 #include "isolation/docker/api.h"
@@ -16,6 +21,7 @@ namespace casemate::docker {
 namespace {
 
 using testing::Contains;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 std::string Piece(char stream, const std::string& bytes) {
@@ -154,13 +160,39 @@ TEST(TarTest, KeepsLongNames) {
 }
 
 TEST(ElfTest, NamesLoaderAndLibraries) {
-  const auto names = NeededLibraries("/proc/self/exe");
+  const auto names = NeedsOf("/proc/self/exe").libraries;
   EXPECT_THAT(names, Contains(HasSubstr("libc.so")));
   EXPECT_THAT(names, Contains(HasSubstr("ld-linux")));
-  EXPECT_TRUE(NeededLibraries("/etc/passwd").empty());
-  EXPECT_TRUE(NeededLibrariesOf("\x7f"
-                                "ELF")
-                  .empty());
+  EXPECT_TRUE(NeedsOf("/etc/passwd").libraries.empty());
+  EXPECT_TRUE(NeedsOfBytes("\x7f"
+                           "ELF")
+                  .libraries.empty());
+}
+
+TEST(ElfTest, HasTheRunPath) {
+  struct {
+    Elf64_Ehdr header{};
+    std::array<Elf64_Phdr, 2> segments{};
+    std::array<Elf64_Dyn, 4> dynamic{};
+    std::array<char, 32> strings{};
+  } file;
+  std::memcpy(file.header.e_ident, ELFMAG, SELFMAG);
+  file.header.e_ident[EI_CLASS] = ELFCLASS64;
+  file.header.e_phentsize = sizeof(Elf64_Phdr);
+  file.header.e_phoff = offsetof(decltype(file), segments);
+  file.header.e_phnum = file.segments.size();
+  file.segments[0].p_type = PT_LOAD;
+  file.segments[0].p_filesz = sizeof(file);
+  file.segments[1].p_type = PT_DYNAMIC;
+  file.segments[1].p_offset = offsetof(decltype(file), dynamic);
+  file.segments[1].p_filesz = sizeof(file.dynamic);
+  file.dynamic[0] = {DT_NEEDED, {1}};
+  file.dynamic[1] = {DT_RUNPATH, {8}};
+  file.dynamic[2] = {DT_STRTAB, {offsetof(decltype(file), strings)}};
+  std::memcpy(file.strings.data(), "\0libx.1\0$ORIGIN/lib:/opt", 25);
+  const ElfNeeds needs = NeedsOfBytes({reinterpret_cast<const char*>(&file), sizeof(file)});
+  EXPECT_THAT(needs.libraries, ElementsAre("libx.1"));
+  EXPECT_THAT(needs.run_path, ElementsAre("$ORIGIN/lib", "/opt"));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <optional>
+#include <ranges>
 #include <string_view>
 
 #include "base/unique_fd.h"
@@ -36,7 +37,7 @@ class Reader {
  public:
   explicit Reader(std::string_view bytes) : bytes_(bytes) {}
 
-  std::vector<std::string> Run() {
+  ElfNeeds Run() {
     const auto header = At<Elf64_Ehdr>(bytes_, 0);
     if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) return {};
     if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_phentsize != sizeof(Elf64_Phdr)) return {};
@@ -44,13 +45,13 @@ class Reader {
       if (const auto segment = At<Elf64_Phdr>(bytes_, header->e_phoff + i * sizeof(Elf64_Phdr)))
         segments_.push_back(*segment);
     }
-    std::vector<std::string> names;
+    ElfNeeds needs;
     for (const Elf64_Phdr& segment : segments_) {
-      if (segment.p_type == PT_INTERP) names.push_back(TextAt(bytes_, segment.p_offset));
-      if (segment.p_type == PT_DYNAMIC) TakeDynamic(segment, names);
+      if (segment.p_type == PT_INTERP) needs.libraries.push_back(TextAt(bytes_, segment.p_offset));
+      if (segment.p_type == PT_DYNAMIC) TakeDynamic(segment, needs);
     }
-    std::erase(names, "");
-    return names;
+    std::erase(needs.libraries, "");
+    return needs;
   }
 
  private:
@@ -65,18 +66,26 @@ class Reader {
     return UINT64_MAX;
   }
 
-  void TakeDynamic(const Elf64_Phdr& segment, std::vector<std::string>& names) const {
+  void TakeDynamic(const Elf64_Phdr& segment, ElfNeeds& needs) const {
     std::uint64_t strings = UINT64_MAX;
     std::vector<std::uint64_t> needed;
+    std::vector<std::uint64_t> run_paths;
     for (std::size_t i = 0; i < segment.p_filesz / sizeof(Elf64_Dyn) && i < kHeadersMax; ++i) {
       const auto entry = At<Elf64_Dyn>(bytes_, segment.p_offset + i * sizeof(Elf64_Dyn));
       if (!entry || entry->d_tag == DT_NULL) break;
       if (entry->d_tag == DT_NEEDED) needed.push_back(entry->d_un.d_val);
+      if (entry->d_tag == DT_RUNPATH || entry->d_tag == DT_RPATH) run_paths.push_back(entry->d_un.d_val);
       if (entry->d_tag == DT_STRTAB) strings = OffsetOf(entry->d_un.d_ptr);
     }
     if (strings >= bytes_.size()) return;
     for (const std::uint64_t name : needed) {
-      if (name < bytes_.size()) names.push_back(TextAt(bytes_, strings + name));
+      if (name < bytes_.size()) needs.libraries.push_back(TextAt(bytes_, strings + name));
+    }
+    for (const std::uint64_t list : run_paths) {
+      if (list >= bytes_.size()) continue;
+      const std::string text = TextAt(bytes_, strings + list);
+      for (const auto folder : std::views::split(text, ':'))
+        needs.run_path.emplace_back(folder.begin(), folder.end());
     }
   }
 
@@ -86,9 +95,9 @@ class Reader {
 
 }  // namespace
 
-std::vector<std::string> NeededLibrariesOf(std::string_view bytes) { return Reader(bytes).Run(); }
+ElfNeeds NeedsOfBytes(std::string_view bytes) { return Reader(bytes).Run(); }
 
-std::vector<std::string> NeededLibraries(const std::string& path) {
+ElfNeeds NeedsOf(const std::string& path) {
   const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat info {};
   if (!file.valid() || fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
@@ -96,9 +105,9 @@ std::vector<std::string> NeededLibraries(const std::string& path) {
   if (size < sizeof(Elf64_Ehdr)) return {};
   void* mapped = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (mapped == MAP_FAILED) return {};
-  auto names = NeededLibrariesOf({static_cast<const char*>(mapped), size});
+  auto needs = NeedsOfBytes({static_cast<const char*>(mapped), size});
   munmap(mapped, size);
-  return names;
+  return needs;
 }
 
 }  // namespace casemate::docker

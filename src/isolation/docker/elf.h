@@ -1,13 +1,19 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace casemate::docker {
 
-// The names of the shared libraries that an ELF file (elf(5)) asks for, and of its loader; empty for what is
-// no 64-bit ELF file or has none. Any bytes are safe.
-std::vector<std::string> NeededLibraries(const std::string& path);
-std::vector<std::string> NeededLibrariesOf(std::string_view bytes);
+struct ElfNeeds {
+  std::vector<std::string> libraries;  // names, and its loader's path
+  std::vector<std::string>
+      run_path;  // folders that are looked through first (ld.so(8)), "$ORIGIN" as it stands
+};
+
+// What an ELF file (elf(5)) asks for; empty for what is no 64-bit ELF file. Any bytes are safe.
+ElfNeeds NeedsOf(const std::string& path);
+ElfNeeds NeedsOfBytes(std::string_view bytes);
 
 }  // namespace casemate::docker

@@ -94,7 +94,10 @@ class Collector {
     while (!unseen_.empty()) {
       const std::string path = std::move(unseen_.back());
       unseen_.pop_back();
-      for (const std::string& name : NeededLibraries(path)) AddLibrary(name);
+      const ElfNeeds needs = NeedsOf(path);
+      for (const std::string& name : needs.libraries) {
+        if (!AddFromRunPath(name, path, needs.run_path)) AddLibrary(name);
+      }
     }
   }
 
@@ -190,6 +193,22 @@ class Collector {
     }
   }
 
+  // As ld.so(8) does for the file that asks, before it looks anywhere else.
+  bool AddFromRunPath(const std::string& name, const std::string& asking,
+                      const std::vector<std::string>& run_path) {
+    for (std::string folder : run_path) {
+      for (const std::string_view origin : {"$ORIGIN", "${ORIGIN}"}) {
+        if (folder.starts_with(origin))
+          folder.replace(0, origin.size(), fs::path(asking).parent_path().string());
+      }
+      const std::string path = folder + "/" + name;
+      if (!folder.starts_with('/') || access(path.c_str(), R_OK) != 0) continue;
+      Add(path);
+      return true;
+    }
+    return false;
+  }
+
   void AddLibrary(const std::string& name) {
     if (!libraries_.insert(name).second) return;
     if (name.starts_with('/')) return Add(name);
@@ -197,7 +216,6 @@ class Collector {
       const std::string path = std::string(folder) + "/" + name;
       if (access(path.c_str(), R_OK) == 0) return Add(path);
     }
-    // The rest are found by the run path of the file that asks, in the folders of sys.path.
   }
 
   const EnvironmentView& environment_;

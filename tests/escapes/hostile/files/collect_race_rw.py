@@ -5,6 +5,8 @@
 # flags: --workspace {workspace}:rw --collect ** --timeout 10s
 # wall_ms_max: 6000
 # host_check: workspace_owner
+# in_microvm: expect=status=unavailable
+# in_microvm: why=a guest cannot write to a folder of the host
 secret = os.environ["PROBE_SECRET_PATH"]
 os.symlink(secret, "/workspace/link")
 os.symlink(os.path.dirname(secret), "/workspace/folder_link")

@@ -4,6 +4,8 @@
 # host: workspace
 # flags: --workspace {workspace}:rw --collect ** --timeout 10s
 # wall_ms_max: 12000
+# in_microvm: expect=status=unavailable
+# in_microvm: why=a guest cannot write to a folder of the host
 os.chdir("/workspace")
 depth = 0
 while depth < 400:

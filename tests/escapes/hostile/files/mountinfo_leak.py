@@ -7,6 +7,8 @@
 # in_docker: why=Docker lists the image's overlay and a masked /sys; no path of the host's but the engine's own data folder
 # in_gvisor: expect=status=ok
 # in_gvisor: why=the mounts are those of gVisor's own kernel
+# in_microvm: expect=status=ok
+# in_microvm: why=the mounts are those of the guest's own kernel
 import sys
 
 documented = ["/usr", "/bin", "/lib", "/lib64", "/sbin", "/etc", "/dev",

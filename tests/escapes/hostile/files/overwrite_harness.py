@@ -3,6 +3,8 @@
 # uses: attempts
 # in_docker: expect=status=ok
 # in_docker: why=the attendant has the program's user id, so modes of this run's own copies can be changed, their contents not (Landlock)
+# in_microvm: expect=status=ok
+# in_microvm: why=the attendant has the program's user id, so modes of this run's own copies can be changed, their contents not (Landlock)
 targets = [os.path.join(folder, name) for folder in ("/casemate", "/code") if os.path.isdir(folder)
            for name in os.listdir(folder)]
 attempts.evidence["found"] = targets

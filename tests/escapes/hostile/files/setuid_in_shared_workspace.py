@@ -6,6 +6,8 @@
 # host_check: no_setuid_left
 # in_process: expect=status=error
 # in_process: why=modes cannot be changed here (shutil.copy), so the program ends with the refusal
+# in_microvm: expect=status=unavailable
+# in_microvm: why=a guest cannot write to a folder of the host
 import shutil
 
 shutil.copy("/usr/bin/id", "/workspace/by_chmod")

@@ -4,6 +4,8 @@
 # host: workspace
 # flags: --workspace {workspace}:rw --collect **
 # host_check: workspace_owner
+# in_microvm: expect=status=unavailable
+# in_microvm: why=a guest cannot write to a folder of the host
 secret = os.environ["PROBE_SECRET_PATH"]
 for name, target in {"secret": secret, "folder": os.path.dirname(secret), "up": "../..", "shadow": "/etc/shadow",
                      "input.txt.link": "input.txt"}.items():

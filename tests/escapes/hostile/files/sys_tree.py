@@ -5,6 +5,8 @@
 # in_process: why=that folder cannot even be listed here, so the program ends with the refusal
 # in_gvisor: expect=status=ok
 # in_gvisor: why=/sys is that of gVisor's own kernel
+# in_microvm: expect=status=ok
+# in_microvm: why=the control group is one of the guest's own kernel
 import glob
 
 attempts.holds("/sys", not os.path.isdir("/sys") or not os.listdir("/sys"), "absent or empty")

@@ -4,6 +4,8 @@
 # runs: 2
 # in_process: rests_on=pid_space
 # in_process: why=process ids are the host's
+# in_microvm: expect=status=ok
+# in_microvm: why=the numbers of processes are those of the guest's own kernel, which begin anew in each
 import resource
 import time
 

@@ -7,6 +7,8 @@
 # in_docker: why=an engine without userns-remap has no user namespace
 # in_gvisor: expect=status=ok
 # in_gvisor: why=the user namespace around gVisor is not to be seen from inside it
+# in_microvm: expect=status=ok
+# in_microvm: why=a guest has a kernel of its own, and needs no user namespace around the program
 for kind in ("uid_map", "gid_map"):
     rows = [[int(word) for word in line.split()] for line in open(f"/proc/self/{kind}")]
     program = [row for row in rows if row[0] <= 1000 < row[0] + row[2]]

@@ -5,6 +5,8 @@
 # in_process: why=process ids of the host can be asked for here (pid_space is not claimed), and the program stops at that
 # in_gvisor: expect=status=error|ok
 # in_gvisor: why=gVisor lets a program kill the init of its own container, which ends its run
+# in_microvm: expect=status=error|ok|failed
+# in_microvm: why=a program may end the attendant of its own guest, which ends its run
 import time
 
 # Without a pid namespace this would hit the host: that alone is the escape, and nothing more is tried.

@@ -4,6 +4,8 @@
 # uses: attempts
 # in_gvisor: expect=status=ok
 # in_gvisor: why=niceness is kept by gVisor's own kernel and is not the host's
+# in_microvm: expect=status=ok
+# in_microvm: why=niceness is kept by the guest's own kernel and is not the host's
 import resource
 
 for policy, name in ((os.SCHED_FIFO, "FIFO"), (os.SCHED_RR, "RR")):

@@ -3,6 +3,8 @@
 # uses: attempts
 # in_process: rests_on=pid_space
 # in_process: why=process ids of the host can be asked for here; none can be signalled
+# in_microvm: expect=status=ok
+# in_microvm: why=groups of processes that can be seen are the guest's own
 reached = []
 for pid in [int(os.environ["PROBE_HOST_PID"]), *range(3, 33000)]:
     if pid != os.getpid():

@@ -4,6 +4,8 @@
 // wall_ms_max: 4000
 // needs: host_gcc
 // host_check: no_processes
+// in_microvm: expect=status=unavailable
+// in_microvm: why=a guest sees no folder of the host
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <sys/types.h>
