@@ -64,7 +64,8 @@ TEST(Resolver, UnknownProfilesAreNamed) {
   EXPECT_EQ(near.error().code, ErrorCode::kInvalidRequest);
   EXPECT_EQ(near.error().message, "There is no policy named \"strikt\"; did you mean \"strict\"?");
   EXPECT_EQ(PolicyResolver().Resolve("../../etc/passwd", {}, false).error().message,
-            "There is no policy named \"../../etc/passwd\"; known are \"default\", \"strict\", \"data\", \"recorded\".");
+            "There is no policy named \"../../etc/passwd\"; known are \"default\", \"strict\", \"data\", "
+            "\"recorded\".");
   EXPECT_EQ(PolicyResolver::ProfileText("none"), "");
 }
 

@@ -7,6 +7,9 @@
 # in_process: stdout_contains=
 # in_process: exit_code=
 # in_process: why=a linker makes its output executable, and modes cannot be changed here
+# in_microvm: expect=status=error
+# in_microvm: stdout=
+# in_microvm: why=the root of a guest has what programs in Python need, and no compiler
 cat > answer.c <<END
 #include <stdio.h>
 int main(void) { printf("%d\n", 6 * 7); return 0; }

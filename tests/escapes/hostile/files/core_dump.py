@@ -5,6 +5,7 @@
 # flags: --workspace {workspace}:rw
 # host_check: no_core_file
 # in_microvm: expect=status=unavailable
+# in_microvm: signal=
 # in_microvm: why=a guest cannot write to a folder of the host
 import os
 import resource

@@ -6,6 +6,8 @@
 # memory_peak_max: 68m
 # in_process: rests_on=memory
 # in_process: why=without a cgroup the buffers of sockets are nobody's memory
+# in_microvm: expect=status=memory_limit|timeout|error|ok
+# in_microvm: why=an emulated processor can take longer than the program has; the guest's memory is the bound
 import socket
 
 pairs, total = [], 0

@@ -3,6 +3,8 @@
 # uses: attempts
 # in_process: rests_on=pid_space
 # in_process: why=its parent is the keeper, which has a process id of the host
+# in_microvm: expect=status=ok
+# in_microvm: why=the processes that can be named are the guest's own
 import signal
 
 KILL, PTRACE, PIDFD_OPEN, PROCESS_VM_READV, KCMP, SETPGID, TGKILL = 62, 101, 434, 310, 312, 109, 234
