@@ -29,7 +29,7 @@ namespace casemate {
 //   require_limits  true | false              isolation      tier | "auto"
 //   redact          "secrets" | "pii" | "internal" | "all" | "off"; redact_files   true | false
 //   redact_off      [rule]                    redact_rules   text: TOML in the form of profiles/redaction/
-//   require         tier
+//   require         tier                      trace_parent   text (W3C Trace Context, traceparent)
 //   network         "none" | "allow:HOST[:PORTS],..." (casemate/network.h), or {"allow": [destination, or
 //   {"to":
 //                   destination, "methods": [text], "paths": [text]}], "hosts": {name: [address]},
