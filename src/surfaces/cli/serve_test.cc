@@ -127,9 +127,9 @@ class ServeTest : public testing::Test {
 
 TEST_F(ServeTest, ServesUntilASignal) {
   Serve();
-  EXPECT_THAT(TextOf(served_err_.get()), HasSubstr("serving at " + socket_));
   StopServing();
   EXPECT_EQ(serve_code_, 0);
+  EXPECT_THAT(TextOf(served_err_.get()), HasSubstr("serving at " + socket_));
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
 
