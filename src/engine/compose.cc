@@ -87,7 +87,7 @@ EngineParts ComposeParts(const EngineOptions& options) {
   parts.environment.python = options.python;
   parts.environment.state_dir = parts.state_dir;
   parts.backends.push_back(microvm::MakeMicrovmBackend(container::MakeContainerBackend(FindLockFolder(), {}),
-                                                       parts.state_dir + "/microvm"));
+                                                       microvm::ImageFolder(parts.state_dir)));
   for (const auto kind : {oci::RuntimeKind::kKata, oci::RuntimeKind::kRunsc}) {
     parts.backends.push_back(oci::MakeOciBackend(kind, FindLockFolder()));
   }
@@ -145,7 +145,8 @@ GarbageReport CollectGarbage(const EngineOptions& options) {
   docker::Garbage containers = docker::CollectDockerGarbage();
   report.removed.insert(report.removed.end(), containers.removed.begin(), containers.removed.end());
   report.kept.insert(report.kept.end(), containers.kept.begin(), containers.kept.end());
-  microvm::Garbage images = microvm::CollectMicrovmGarbage(FindStateDir(options.state_dir) + "/microvm");
+  microvm::Garbage images =
+      microvm::CollectMicrovmGarbage(microvm::ImageFolder(FindStateDir(options.state_dir)));
   report.removed.insert(report.removed.end(), images.removed.begin(), images.removed.end());
   report.kept.insert(report.kept.end(), images.kept.begin(), images.kept.end());
   return report;

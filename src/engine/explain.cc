@@ -10,6 +10,7 @@
 #include "isolation/docker/container_config.h"
 #include "isolation/docker/explain.h"
 #include "isolation/microvm/explain.h"
+#include "isolation/microvm/microvm_backend.h"
 #include "isolation/oci/oci_backend.h"
 
 namespace casemate {
@@ -31,11 +32,12 @@ std::vector<Document> ExplainRuntime(std::string_view runtime, const LaunchSpec&
 }
 
 // The tier's own form of a run, where others can read it.
-std::vector<Document> DocumentsOf(const Backend& backend, const LaunchSpec& spec) {
+std::vector<Document> DocumentsOf(const Backend& backend, const LaunchSpec& spec,
+                                  const std::string& state_dir) {
   if (!backend.runtime().empty()) return ExplainRuntime(backend.runtime(), spec);
   if (backend.tier() == Tier::kContainer) return ExplainContainer(spec);
   if (backend.tier() == Tier::kDocker) return docker::ExplainRun(spec);
-  if (backend.tier() == Tier::kMicrovm) return microvm::ExplainGuest(spec);
+  if (backend.tier() == Tier::kMicrovm) return microvm::ExplainGuest(spec, microvm::ImageFolder(state_dir));
   return {};
 }
 
@@ -67,7 +69,7 @@ Expected<Explanation> ExplainParts(const EngineParts& parts, const ExecutionRequ
     } else {
       tier.why_not = report.error().message;
     }
-    tier.documents = DocumentsOf(*backend, launch->spec);
+    tier.documents = DocumentsOf(*backend, launch->spec, parts.state_dir);
     explanation.tiers.push_back(std::move(tier));
   }
   return explanation;

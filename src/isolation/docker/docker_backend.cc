@@ -41,28 +41,11 @@ namespace {
 constexpr std::int64_t kStartTimeoutMs = 60'000;
 
 std::unexpected<Error> NotStarted(const Carrier::NotStarted& trouble, const std::string& command) {
-  if (trouble.what == "execute it" && trouble.err == ENOENT) {
-    return Fail(
-        ErrorCode::kNotFound,
-        fmt::format("there is no command {} in the image; it has the interpreter, its packages and the "
-                    "commands of profiles/docker/image.toml",
-                    command));
-  }
-  if (trouble.what == "execute it" && trouble.err == EACCES) {
-    return Fail(ErrorCode::kNotFound,
-                fmt::format("{} cannot be executed in the sandbox; is it an executable file?", command));
-  }
-  if (trouble.err == ENOSPC)
-    return Fail(ErrorCode::kInvalidRequest, "the input files do not fit into the sandbox; raise --tmp-size");
-  if (trouble.err == 0) {
-    return Fail(
-        ErrorCode::kUnavailable,
-        "the container ended before its program began: raise --memory, or look at the Docker Engine's log",
-        trouble.what);
-  }
-  return FailErrno(ErrorCode::kUnavailable,
-                   fmt::format("the container could not {}; run `casemate doctor`", trouble.what),
-                   "attendant", trouble.err);
+  if (trouble.err != 0) return OrderFailed(trouble, command, "container");
+  return Fail(
+      ErrorCode::kUnavailable,
+      "the container ended before its program began: raise --memory, or look at the Docker Engine's log",
+      trouble.what);
 }
 
 class DockerBackend : public Backend {

@@ -5,9 +5,11 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <map>
 
+#include "base/errno.h"
 #include "base/file.h"
 #include "confine/program_plan.h"
 #include "isolation/docker/wire_reader.h"
@@ -107,6 +109,25 @@ Expected<std::string> LaunchOrder(const LaunchSpec& spec, HostFolder folder) {
   order += EncodeWire(Wire::kWorkingDir, spec.working_dir);
   return order + EncodeWire(Wire::kGo,
                             fmt::format("{}{}", spec.stdin_pipe ? "s" : "", spec.control_channel ? "c" : ""));
+}
+
+std::unexpected<Error> OrderFailed(const Carrier::NotStarted& trouble, const std::string& command,
+                                   std::string_view place) {
+  if (trouble.what == "execute it" && trouble.err == ENOENT) {
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("there is no command {} in the {}; it has the interpreter, its packages and the "
+                            "commands of profiles/docker/image.toml",
+                            command, place));
+  }
+  if (trouble.what == "execute it" && trouble.err == EACCES) {
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("{} cannot be executed in the sandbox; is it an executable file?", command));
+  }
+  if (trouble.err == ENOSPC)
+    return Fail(ErrorCode::kInvalidRequest, "the input files do not fit into the sandbox; raise --tmp-size");
+  return FailErrno(ErrorCode::kUnavailable,
+                   fmt::format("the {} could not {}; run `casemate doctor`", place, trouble.what),
+                   "attendant", trouble.err);
 }
 
 }  // namespace casemate::docker

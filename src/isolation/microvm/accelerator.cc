@@ -25,6 +25,7 @@ AcceleratorChoice ChooseAccelerator(const std::string& folder, const KvmTrial& t
   if ((info.st_mode & kForAll) != kForAll)
     return {Accelerator::kTcg, "/dev/kvm is closed to QEMU's user; as root: chmod 666 /dev/kvm"};
   std::string known = ReadKernelFile(NoteFile(folder));
+  if (known.empty() && !trial) return {Accelerator::kTcg, "no guest has been tried with this host's KVM yet"};
   if (known.empty()) {
     const auto booted = trial();
     known = booted ? kBoots : "no guest boots with this host's KVM: " + booted.error().message;

@@ -17,6 +17,7 @@ using KvmTrial = std::function<Expected<void>()>;
 
 // KVM where /dev/kvm is there for every user (QEMU's walls give it an id of its own) and a guest boots on it:
 // some hosts have the device and run no ordinary guest. `folder` remembers that until the host's next start.
+// Without a trial (null) what is not known counts as not having it.
 AcceleratorChoice ChooseAccelerator(const std::string& folder, const KvmTrial& trial);
 
 // What a guest may take to boot, before it counts as one that never will.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "casemate/backend.h"
@@ -7,9 +8,9 @@
 
 namespace casemate::microvm {
 
-// The machine of a run as a line that boots it (the port and the images by their names alone), emulated
-// unless /dev/kvm is open; a sentence where QEMU or the kernel is missing. Nothing is booted and no image is
-// made.
-std::vector<Document> ExplainGuest(const LaunchSpec& spec);
+// The machine of a run as a line that boots it (the port and the images by their names alone), with KVM where
+// `folder`, of the images, knows that guests boot with it; a sentence where QEMU or the kernel is missing.
+// Nothing is booted and no image is made.
+std::vector<Document> ExplainGuest(const LaunchSpec& spec, const std::string& folder);
 
 }  // namespace casemate::microvm

@@ -87,30 +87,13 @@ Expected<std::string> EncodeBootOrder(const LaunchSpec& spec) {
 
 std::unexpected<Error> NotStarted(const docker::Carrier::NotStarted& trouble, const std::string& command,
                                   const std::string& said, const std::string& folder) {
-  if (trouble.what == "execute it" && trouble.err == ENOENT) {
-    return Fail(
-        ErrorCode::kNotFound,
-        fmt::format("there is no command {} in the guest; it has the interpreter, its packages and the "
-                    "commands of profiles/docker/image.toml",
-                    command));
-  }
-  if (trouble.what == "execute it" && trouble.err == EACCES) {
-    return Fail(ErrorCode::kNotFound,
-                fmt::format("{} cannot be executed in the sandbox; is it an executable file?", command));
-  }
-  if (trouble.err == ENOSPC)
-    return Fail(ErrorCode::kInvalidRequest, "the input files do not fit into the sandbox; raise --tmp-size");
-  if (trouble.err == 0) {
-    return Fail(
-        ErrorCode::kUnavailable,
-        fmt::format("the guest ended before its program began; if it does so again, remove {}, whose images "
-                    "are then made anew",
-                    folder),
-        said.empty() ? trouble.what : said);
-  }
-  return FailErrno(ErrorCode::kUnavailable,
-                   fmt::format("the guest could not {}; run `casemate doctor`", trouble.what), "attendant",
-                   trouble.err);
+  if (trouble.err != 0) return docker::OrderFailed(trouble, command, "guest");
+  return Fail(
+      ErrorCode::kUnavailable,
+      fmt::format("the guest ended before its program began; if it does so again, remove {}, whose images "
+                  "are then made anew",
+                  folder),
+      said.empty() ? trouble.what : said);
 }
 
 class MicrovmBackend : public Backend {
@@ -377,6 +360,8 @@ class MicrovmBackend : public Backend {
 };
 
 }  // namespace
+
+std::string ImageFolder(const std::string& state_dir) { return state_dir + "/microvm"; }
 
 std::unique_ptr<Backend> MakeMicrovmBackend(std::unique_ptr<Backend> wall, std::string folder) {
   return std::make_unique<MicrovmBackend>(std::move(wall), std::move(folder));

@@ -8,6 +8,9 @@
 
 namespace casemate::microvm {
 
+// Where an engine with this state folder keeps images and templates.
+std::string ImageFolder(const std::string& state_dir);
+
 // The microvm tier: a machine of QEMU's with a kernel of its own for each run, started from the saved state
 // of one that has booted. `wall` makes the walls around QEMU itself (the container tier). `folder` keeps
 // images and templates. Nothing is looked for before Admit().
