@@ -11,7 +11,9 @@
 #include <atomic>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <iterator>
+#include <map>
 #include <mutex>
 
 #include "base/clock.h"
@@ -52,19 +54,37 @@ std::string OwnerPrefix() {
   return fmt::format("{}{}-{}-{}-", kNamePrefix, PidNamespaceId(), getpid(), StartTimeOf(getpid()));
 }
 
-bool OwnerLives(std::string_view name, const std::string& pid_namespace) {
-  name.remove_prefix(kNamePrefix.size());
-  // Another namespace's pids say nothing here: leave such a folder to its own.
-  if (!name.starts_with(pid_namespace + "-")) return true;
-  name.remove_prefix(pid_namespace.size() + 1);
-  long long pid = -1;
-  long long start = -1;
-  const auto [pid_end, pid_error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-  if (pid_error != std::errc() || pid_end == name.data() + name.size()) return true;
-  const auto [end, error] = std::from_chars(pid_end + 1, name.data() + name.size(), start);
-  if (error != std::errc()) return true;
-  return StartTimeOf(pid) == start;
-}
+// Whether the engines live that folders name as their owners. An engine has a folder for each of its waiting
+// cells in each hierarchy, so that each owner is looked up once.
+class Owners {
+ public:
+  bool Lives(std::string_view name) {
+    name.remove_prefix(kNamePrefix.size());
+    // Another namespace's pids say nothing here: leave such a folder to its own.
+    if (!name.starts_with(pid_namespace_ + "-")) return true;
+    name.remove_prefix(pid_namespace_.size() + 1);
+    const std::string_view owner = name.substr(0, name.rfind('-'));
+    const auto known = lives_.find(owner);
+    if (known != lives_.end()) return known->second;
+    return lives_.emplace(owner, LooksAlive(owner)).first->second;
+  }
+
+ private:
+  // "<pid>-<start time>"; what is not of this form is not ours to judge.
+  static bool LooksAlive(std::string_view owner) {
+    long long pid = -1;
+    long long start = -1;
+    const char* const last = owner.data() + owner.size();
+    const auto [pid_end, pid_error] = std::from_chars(owner.data(), last, pid);
+    if (pid_error != std::errc() || pid_end == last) return true;
+    const auto [end, error] = std::from_chars(pid_end + 1, last, start);
+    if (error != std::errc()) return true;
+    return StartTimeOf(pid) == start;
+  }
+
+  std::string pid_namespace_ = PidNamespaceId();
+  std::map<std::string, bool, std::less<>> lives_;
+};
 
 // Writes to a control file, in one write(2) as the kernel wants it.
 Expected<void> WriteControl(const std::string& path, std::string_view value) {
@@ -320,7 +340,7 @@ CgroupGarbage RemoveStaleCgroups(const CgroupHost& host, std::int64_t wait_ms) {
     const std::string& parent = host.place(controller).parent;
     if (!parent.empty() && std::ranges::find(parents, parent) == parents.end()) parents.push_back(parent);
   }
-  const std::string pid_namespace = PidNamespaceId();
+  Owners owners;
   for (const std::string& parent : parents) {
     DIR* folder = opendir(parent.c_str());
     if (folder == nullptr) continue;
@@ -328,7 +348,7 @@ CgroupGarbage RemoveStaleCgroups(const CgroupHost& host, std::int64_t wait_ms) {
     // NOLINTNEXTLINE(concurrency-mt-unsafe): one DIR, one thread
     while (const dirent* entry = readdir(folder)) {
       const std::string_view name = static_cast<const char*>(entry->d_name);
-      if (name.starts_with(kNamePrefix) && !OwnerLives(name, pid_namespace)) {
+      if (name.starts_with(kNamePrefix) && !owners.Lives(name)) {
         stale.push_back(parent + "/" + std::string(name));
       }
     }

@@ -153,7 +153,9 @@ TEST_F(StaleCgroupsTest, GoWhenTheirEngineIsDeadAndNoOthers) {
   const std::string of_the_living = Make(space_, getpid(), OwnStartTime());
   const std::string of_another_namespace = Make("1", dead, "12345");
   const std::string of_a_person = place_ + "/casemate-notes";
+  const std::string of_nobody = fmt::format("{}/casemate-{}-notes", place_, space_);
   ASSERT_EQ(mkdir(of_a_person.c_str(), 0755), 0);
+  ASSERT_EQ(mkdir(of_nobody.c_str(), 0755), 0);
   const CgroupGarbage garbage = RemoveStaleCgroups(host_, 0);
   EXPECT_THAT(garbage.removed, UnorderedElementsAre(of_the_dead, of_a_namesake));
   EXPECT_THAT(garbage.kept, IsEmpty());
@@ -162,6 +164,7 @@ TEST_F(StaleCgroupsTest, GoWhenTheirEngineIsDeadAndNoOthers) {
   EXPECT_TRUE(FileExists(of_the_living));
   EXPECT_TRUE(FileExists(of_another_namespace));
   EXPECT_TRUE(FileExists(of_a_person));
+  EXPECT_TRUE(FileExists(of_nobody));
 }
 
 TEST_F(StaleCgroupsTest, AreNamedWhenTheyCannotBeRemoved) {
