@@ -39,6 +39,7 @@ struct EnvironmentView {
   std::vector<std::string> devices;  // of the host besides the usual, seen where they are; never a caller's
   std::map<std::string, std::string> variables;  // that its programs expect, such as an image's PATH
   std::shared_ptr<const void> lease;             // while it lives, nobody removes the environment
+  friend bool operator==(const EnvironmentView&, const EnvironmentView&) = default;
 };
 
 // A file of ours in the sandbox's read-only root (the harness, the program's own source).

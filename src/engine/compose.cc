@@ -89,11 +89,11 @@ EngineParts ComposeParts(const EngineOptions& options) {
   parts.backends.push_back(microvm::MakeMicrovmBackend(container::MakeContainerBackend(FindLockFolder(), {}),
                                                        microvm::ImageFolder(parts.state_dir)));
   for (const auto kind : {oci::RuntimeKind::kKata, oci::RuntimeKind::kRunsc}) {
-    parts.backends.push_back(oci::MakeOciBackend(kind, FindLockFolder()));
+    parts.backends.push_back(oci::MakeOciBackend(kind, FindLockFolder(), options.warm.enabled));
   }
   parts.backends.push_back(container::MakeContainerBackend(FindLockFolder(), options.warm));
   for (const auto kind : {oci::RuntimeKind::kCrun, oci::RuntimeKind::kRunc}) {
-    parts.backends.push_back(oci::MakeOciBackend(kind, FindLockFolder()));
+    parts.backends.push_back(oci::MakeOciBackend(kind, FindLockFolder(), options.warm.enabled));
   }
   // As strong, and a hundred times slower to start: taken where the container tier cannot be, or by name.
   parts.backends.push_back(docker::MakeDockerBackend(options.warm.enabled));

@@ -218,6 +218,7 @@ class Launcher {
                        "this host does not let this user make namespaces; run `casemate doctor`", "clone3");
     }
     parts().guard = pid;
+    parts().root = bundle_->plan.place + "/rootfs";
     parts().pidfd.reset(pidfd);
     ends_.moves.clear();
     ends_.program.clear();

@@ -9,6 +9,7 @@
 #include "isolation/oci/admission.h"
 #include "isolation/oci/bundle.h"
 #include "isolation/oci/launcher.h"
+#include "isolation/oci/warm_sandboxes.h"
 
 namespace casemate::oci {
 namespace {
@@ -18,8 +19,12 @@ constexpr std::int64_t kKvmPatienceMs = 3000;
 
 class OciBackend : public Backend {
  public:
-  OciBackend(RuntimeKind kind, std::string lock_folder) : kind_(kind) {
+  OciBackend(RuntimeKind kind, std::string lock_folder, bool warm) : kind_(kind) {
     host_.lock_folder = std::move(lock_folder);
+    if (warm) {
+      warm_.emplace(std::string(RuntimeName(kind)),
+                    [this](const LaunchSpec& spec) { return LaunchOci(spec, host_, **runtime_); });
+    }
   }
 
   Tier tier() const override { return TierOf(kind_); }
@@ -37,11 +42,18 @@ class OciBackend : public Backend {
     FindHost();
     if (!*runtime_) return std::unexpected(runtime_->error());
     if (auto made = MakeFolders(host_.lock_folder, 0700); !made) return std::unexpected(made.error());
+    if (warm_) {
+      if (auto ready = warm_->Take(spec)) return std::unique_ptr<Sandbox>(std::move(ready));
+    }
     auto sandbox = LaunchOci(spec, host_, **runtime_);
     if (!sandbox) return std::unexpected(sandbox.error());
     // While the program runs, and nobody waits for it.
     std::call_once(cleaned_, [this] { (void)RemoveStaleCgroups(host_.cgroups, 0); });
     return std::unique_ptr<Sandbox>(*std::move(sandbox));
+  }
+
+  std::vector<PoolStatus> Pools() const override {
+    return warm_ ? warm_->status() : std::vector<PoolStatus>();
   }
 
  private:
@@ -73,12 +85,13 @@ class OciBackend : public Backend {
   std::once_flag cleaned_;
   Host host_;
   std::optional<Expected<Runtime>> runtime_;
+  std::optional<WarmSandboxes> warm_;  // last: what it launches needs the rest
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> MakeOciBackend(RuntimeKind kind, std::string lock_folder) {
-  return std::make_unique<OciBackend>(kind, std::move(lock_folder));
+std::unique_ptr<Backend> MakeOciBackend(RuntimeKind kind, std::string lock_folder, bool warm) {
+  return std::make_unique<OciBackend>(kind, std::move(lock_folder), warm);
 }
 
 Expected<std::string> ExplainOci(RuntimeKind kind, const LaunchSpec& spec) {

@@ -1,11 +1,15 @@
 #include "isolation/oci/sandbox.h"
 
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 
+#include "base/clock.h"
 #include "confine/file_agent.h"
 #include "confine/syscalls.h"
 #include "isolation/oci/start_record.h"
@@ -18,6 +22,26 @@ OciSandbox::~OciSandbox() {
   parts_.scratch.reset();
   parts_.workspace.reset();
   if (parts_.cgroup) parts_.cgroup->Remove(2000);
+}
+
+bool OciSandbox::Begin(const LaunchSpec& spec, std::int64_t at_us) {
+  pollfd ended{parts_.pidfd.get(), POLLIN, 0};
+  if (poll(&ended, 1, 0) != 0) return false;
+  // The guard's mount namespace alone has the bundle.
+  const UniqueFd view(open(fmt::format("/proc/{}/root{}", parts_.guard, parts_.root).c_str(),
+                           O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!view.valid()) return false;
+  for (const RootFile& file : spec.root_files) {
+    if (!file.path.starts_with("/code/")) continue;
+    const UniqueFd fd(OpenBeneath(view.get(), file.path.c_str() + 1, O_WRONLY | O_TRUNC | O_CLOEXEC));
+    if (!fd.valid() ||
+        write(fd.get(), file.bytes.data(), file.bytes.size()) != static_cast<ssize_t>(file.bytes.size()))
+      return false;
+  }
+  parts_.before = parts_.cgroup->Read();
+  parts_.started_at_us = MonotonicUs();
+  parts_.timings = {{"take_sandbox", parts_.started_at_us - at_us}};
+  return true;
 }
 
 int OciSandbox::ChannelFd(Channel channel) const {

@@ -31,6 +31,7 @@ class OciSandbox : public Sandbox {
     UniqueFd records;  // read end: StartRecords
     UniqueFd pidfd;    // of the guard, whose end is the end of all
     pid_t guard = -1;
+    std::string root;  // of the container, in the guard's mount namespace
     UniqueFd scratch;
     UniqueFd workspace;
     std::vector<Timing> timings;
@@ -44,6 +45,11 @@ class OciSandbox : public Sandbox {
   OciSandbox& operator=(const OciSandbox&) = delete;
 
   Parts& parts() { return parts_; }
+
+  // Makes a sandbox whose interpreter waits the one of `spec`, from `at_us` (MonotonicUs) on: its program's
+  // files below /code are written, and its counters start here. False when that cannot be done, or when it
+  // has died meanwhile.
+  bool Begin(const LaunchSpec& spec, std::int64_t at_us);
 
   int ChannelFd(Channel channel) const override;
   void CloseChannel(Channel channel) override;
