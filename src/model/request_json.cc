@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
+#include <string_view>
 
 #include "model/base64.h"
 #include "model/json.h"
@@ -310,6 +312,52 @@ std::string KnownFields() {
   return names;
 }
 
+// What a policy that is an object may have besides the name of the profile that it starts from: the request's
+// fields of these names, in either place.
+constexpr std::array<std::string_view, 6> kPolicyFields = {"limits", "require_limits",   "network",
+                                                           "checks", "allowed_packages", "complexity"};
+
+class RequestReader {
+ public:
+  explicit RequestReader(const MoreFields& more) : more_(more) {}
+
+  Done Read(const std::string& key, const JsonField& value) {
+    const auto taken = more_(key, value);
+    if (!taken) return std::unexpected(taken.error());
+    if (*taken) return {};
+    if (key == "policy" && value.kind() == JsonTape::Kind::kObject) return ReadPolicy(value);
+    return ReadField(key, value, KnownFields);
+  }
+
+  Expected<ExecutionRequest> Take() && {
+    if (given_.contains("stdin") && given_.contains("stdin_base64"))
+      return Refuse("give either \"stdin\" or \"stdin_base64\", not both");
+    return std::move(request_);
+  }
+
+ private:
+  Done ReadField(const std::string& key, const JsonField& value, std::string (*known)()) {
+    const auto row = std::ranges::find(kFields, key, &FieldReader::name);
+    if (row == kFields.end()) return UnknownField(value, known());
+    if (!given_.insert(row->name).second)
+      return Refuse(fmt::format("give \"{}\" either beside \"policy\" or in it, not both", key));
+    return row->read(value, request_);
+  }
+
+  Done ReadPolicy(const JsonField& policy) {
+    return policy.ForEachMember([this](const std::string& key, const JsonField& value) -> Done {
+      if (key == "name") return Put(value.String(), request_.policy);
+      if (std::ranges::find(kPolicyFields, key) == kPolicyFields.end())
+        return UnknownField(value, fmt::format("name, {}", fmt::join(kPolicyFields, ", ")));
+      return ReadField(key, value, KnownFields);
+    });
+  }
+
+  const MoreFields& more_;
+  ExecutionRequest request_;
+  std::set<std::string_view> given_;
+};
+
 }  // namespace
 
 Expected<ExecutionRequest> DecodeRequest(std::string_view text) {
@@ -320,23 +368,13 @@ Expected<ExecutionRequest> DecodeRequest(std::string_view text, const MoreFields
   const auto json = ParseJson(text, {kRequestBytesMax, kJsonDepthCeiling});
   if (!json) return Refuse(fmt::format("the request is not JSON: {}", json.error().message));
   const JsonTape tape(*json);
-  ExecutionRequest request;
-  bool stdin_text = false;
-  bool stdin_base64 = false;
+  RequestReader reader(more);
   auto done = JsonField(tape, JsonTape::kRoot, "")
-                  .ForEachMember([&](const std::string& key, const JsonField& value) -> Done {
-                    const auto taken = more(key, value);
-                    if (!taken) return std::unexpected(taken.error());
-                    if (*taken) return {};
-                    const auto row = std::ranges::find(kFields, key, &FieldReader::name);
-                    if (row == kFields.end()) return UnknownField(value, KnownFields());
-                    stdin_text = stdin_text || key == "stdin";
-                    stdin_base64 = stdin_base64 || key == "stdin_base64";
-                    return row->read(value, request);
+                  .ForEachMember([&reader](const std::string& key, const JsonField& value) {
+                    return reader.Read(key, value);
                   });
   if (!done) return std::unexpected(std::move(done.error()));
-  if (stdin_text && stdin_base64) return Refuse("give either \"stdin\" or \"stdin_base64\", not both");
-  return request;
+  return std::move(reader).Take();
 }
 
 }  // namespace casemate

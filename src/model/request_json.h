@@ -25,7 +25,9 @@ namespace casemate {
 //   workspace       {"path": absolute, "mode": "ro" | "copy" | "rw"}              mode: ro if absent
 //   mounts          [{"path": absolute, "inside": absolute, "mode": "ro" | "rw"}]  mode: ro if absent
 //   collect         [glob]                    env            {name: text}
-//   policy          text                      limits         {name: number}
+//   policy          text: a profile; or {"name": profile, with limits, require_limits, network, checks,
+//                   allowed_packages and complexity as below}, each here or there
+//   limits          {name: number}
 //   require_limits  true | false              isolation      tier | "auto"
 //   redact          "secrets" | "pii" | "internal" | "all" | "off"; redact_files   true | false
 //   redact_off      [rule]                    redact_rules   text: TOML in the form of profiles/redaction/

@@ -64,6 +64,27 @@ TEST(RequestJson, EveryField) {
             text.substr(0, text.find(",\"code_name")) + encoded->substr(encoded->find(",\"code_name")));
 }
 
+TEST(RequestJson, APolicyIsAProfileOrAnObject) {
+  const auto request = DecodeRequest(
+      R"({"code":"1","policy":{"name":"strict","limits":{"cpus":2},"network":"none","require_limits":true},)"
+      R"("checks":"checked"})");
+  ASSERT_TRUE(request) << request.error().message;
+  EXPECT_EQ(request->policy, "strict");
+  EXPECT_EQ(request->limits.at("cpus"), 2);
+  EXPECT_TRUE(request->require_limits);
+  EXPECT_EQ(request->checks, ChecksMode::kChecked);
+  for (const auto& [text, words] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"code":"1","policy":{"limits":{}},"limits":{"cpus":1}})", "not both"},
+           {R"({"code":"1","limits":{"cpus":1},"policy":{"limits":{}}})", "not both"},
+           {R"({"code":"1","policy":{"code":"2"}})", "policy.code"},
+           {R"({"code":"1","policy":{"limits":{"cpus":"1"}}})", "policy.limits.cpus"},
+           {R"({"code":"1","policy":7})", "\"policy\""}}) {
+    const auto refused = DecodeRequest(text);
+    ASSERT_FALSE(refused) << text;
+    EXPECT_THAT(refused.error().message, testing::HasSubstr(words));
+  }
+}
+
 TEST(RequestJson, BinaryStdin) {
   EXPECT_EQ(Decoded(R"({"code":"","stdin_base64":"/wA="})").stdin_bytes, std::string("\xff\0", 2));
   ExecutionRequest request;

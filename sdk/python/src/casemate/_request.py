@@ -41,7 +41,7 @@ class RunOptions(TypedDict, total=False):
     tmp_size: Size
     limits: Mapping[str, float]  # by the engine's own names, such as stdout_bytes_max
     require_limits: bool
-    policy: str
+    policy: Union[str, Mapping[str, Any]]  # a profile, or {"name": profile, "limits", "network", "checks", ...}
     checks: str  # open, checked, restricted
     allowed_packages: Sequence[str]
     complexity: Mapping[str, int]
