@@ -107,6 +107,14 @@ class Cells(Warm):
             values = [one[name] for one in seen]
             self.assertEqual(len(set(values)), len(values), name)
 
+    def test_a_programs_own_children_are_reseeded(self):
+        forks = ("import os, random\nrandom.seed(7)\nread, write = os.pipe()\n"
+                 "for _ in range(2):\n    if os.fork() == 0:\n"
+                 "        os.write(write, b'%.17f ' % random.random())\n        os._exit(0)\n    os.wait()\n"
+                 "result = os.read(read, 99).decode().split() + ['%.17f' % random.random()]")
+        seen = self.run_ok(code=forks)
+        self.assertEqual(len(set(seen)), 3, seen)
+
     def test_each_looks_like_a_first_start(self):
         cold = self.ok("--no-engine", "-c", SEEN)["result"]
         for _ in range(6):
