@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "base/clock.h"
+#include "base/parse_again.h"
 
 namespace casemate::egress {
 namespace {
@@ -65,17 +66,19 @@ ssize_t MessageReader<kRequest>::ReadBody(std::span<char> into, std::int64_t wai
   for (;;) {
     if (parser_.is_done()) return 0;
     boost::beast::error_code error;
-    if (!buffer_.empty()) {
+    if (!buffer_.empty() && buffer_.size() >= wanted_) {
       auto& body = parser_.get().body();
       body.data = into.data();
       body.size = into.size();
       const std::size_t used = parser_.put(boost::asio::const_buffer(buffer_.data(), buffer_.size()), error);
       buffer_.erase(0, used);
       if (error && error != http::error::need_more && error != http::error::need_buffer) return -EBADMSG;
+      const bool more = error == http::error::need_more && parser_.chunked() && !buffer_.empty();
+      wanted_ = more ? kParseAgainBytesMin : 0;
       const std::size_t got = into.size() - body.size;
       if (got > 0) return static_cast<ssize_t>(got);
       if (parser_.is_done()) return 0;
-      if (used > 0 && !buffer_.empty()) continue;
+      if (used > 0 && !buffer_.empty() && !more) continue;
       if (buffer_.size() > kHeadBytesMax) return -EBADMSG;  // a chunk's head or a trailer without an end
     }
     std::array<char, kPiece> piece;  // NOLINT(cppcoreguidelines-pro-type-member-init): read into

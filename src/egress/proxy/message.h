@@ -53,6 +53,7 @@ class MessageReader {
 
   Stream& stream_;
   std::string& buffer_;
+  std::size_t wanted_ = 0;  // bytes of the buffer without which it is not parsed
   boost::beast::http::parser<kRequest, boost::beast::http::buffer_body> parser_;
 };
 

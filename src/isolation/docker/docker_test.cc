@@ -2,11 +2,15 @@
 #include <elf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <filesystem>
+#include <thread>
 
 #include "isolation/docker/admission.h"
 #include "isolation/docker/api.h"
@@ -74,6 +78,46 @@ TEST(ApiTest, FindsValuesInJson) {
   EXPECT_EQ(JsonAt(json, {"State", "Nothing"}), "");
   EXPECT_EQ(JsonAt(json, {"Id", "Pid"}), "");
   EXPECT_EQ(JsonAt("{", {"Id"}), "");
+}
+
+// Answers one call with `pieces`, one after the other.
+Expected<Reply> AskInPieces(const std::vector<std::string>& pieces) {
+  std::string folder = testing::TempDir() + "casemate-docker-XXXXXX";
+  EXPECT_NE(mkdtemp(folder.data()), nullptr);
+  const Place place{.socket_path = folder + "/s"};
+  const UniqueFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, place.socket_path.data(), place.socket_path.size());
+  EXPECT_EQ(bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  EXPECT_EQ(listen(listener.get(), 1), 0);
+  std::thread engine([&] {
+    const UniqueFd peer(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    std::array<char, 1000> asked{};
+    EXPECT_GT(recv(peer.get(), asked.data(), asked.size(), 0), 0);
+    for (const std::string& piece : pieces) {
+      EXPECT_GT(send(peer.get(), piece.data(), piece.size(), MSG_NOSIGNAL), 0);
+      usleep(20'000);  // so that they are read one by one
+    }
+  });
+  auto reply = Api(place).Call("GET", "/info");
+  engine.join();
+  std::filesystem::remove_all(folder);
+  return reply;
+}
+
+TEST(ApiTest, TakesAnAnswerHoweverItIsCut) {
+  const std::string head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const auto empty = AskInPieces({head, "0\r\n", "\r", "\n"});
+  ASSERT_TRUE(empty);
+  EXPECT_EQ(empty->body, "");
+  EXPECT_EQ(AskInPieces({head, "2\r", "\nab", "\r\n", "0\r\n\r", "\n"})->body, "ab");
+}
+
+TEST(ApiTest, AnEngineThatSaysNothingIsToldOf) {
+  const auto reply = AskInPieces({});
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().code, ErrorCode::kUnavailable);
 }
 
 TEST(ContainerConfigTest, ClosesAllThatDockerCanClose) {

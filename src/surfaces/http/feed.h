@@ -7,6 +7,8 @@
 #include <memory>
 #include <span>
 
+#include "base/parse_again.h"
+
 namespace casemate::http {
 
 // Bytes that were read from a peer and not parsed yet. What is left after one message starts the next.
@@ -32,10 +34,15 @@ class ReadBuffer {
   }
   void Filled(std::size_t count) { end_ += count; }
 
+  // What is left is of no use without this many bytes.
+  void Want(std::size_t bytes) { wanted_ = bytes; }
+  bool WaitsForMore() const { return end_ - begin_ < wanted_; }
+
  private:
   std::unique_ptr<char[]> bytes_ = std::make_unique_for_overwrite<char[]>(kBytes);
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
+  std::size_t wanted_ = 0;
 };
 
 // Gives `parser` (of Boost.Beast, eager) what `buffer` holds, until its message is complete, more must be
@@ -43,11 +50,13 @@ class ReadBuffer {
 template <typename Parser>
 boost::beast::error_code Feed(Parser& parser, ReadBuffer& buffer) {
   boost::beast::error_code error;
-  while (!buffer.empty() && !parser.is_done()) {
+  while (!buffer.empty() && !buffer.WaitsForMore() && !parser.is_done()) {
     const auto unread = buffer.unread();
     const std::size_t used = parser.put(boost::asio::const_buffer(unread.data(), unread.size()), error);
     buffer.Consume(used);
+    buffer.Want(0);
     if (error == boost::beast::http::error::need_more) {
+      if (parser.is_header_done() && parser.chunked() && !buffer.empty()) buffer.Want(kParseAgainBytesMin);
       // One line of a message never fills the buffer, unless it is meant to.
       if (buffer.full()) return boost::beast::http::error::header_limit;
       return {};
