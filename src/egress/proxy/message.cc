@@ -66,19 +66,18 @@ ssize_t MessageReader<kRequest>::ReadBody(std::span<char> into, std::int64_t wai
   for (;;) {
     if (parser_.is_done()) return 0;
     boost::beast::error_code error;
-    if (!buffer_.empty() && buffer_.size() >= wanted_) {
+    if (!buffer_.empty() && (!left_over_ || MayParseAgain(buffer_))) {
       auto& body = parser_.get().body();
       body.data = into.data();
       body.size = into.size();
       const std::size_t used = parser_.put(boost::asio::const_buffer(buffer_.data(), buffer_.size()), error);
       buffer_.erase(0, used);
       if (error && error != http::error::need_more && error != http::error::need_buffer) return -EBADMSG;
-      const bool more = error == http::error::need_more && parser_.chunked() && !buffer_.empty();
-      wanted_ = more ? kParseAgainBytesMin : 0;
+      left_over_ = error == http::error::need_more && parser_.chunked();
       const std::size_t got = into.size() - body.size;
       if (got > 0) return static_cast<ssize_t>(got);
       if (parser_.is_done()) return 0;
-      if (used > 0 && !buffer_.empty() && !more) continue;
+      if (used > 0 && !buffer_.empty() && !left_over_) continue;
       if (buffer_.size() > kHeadBytesMax) return -EBADMSG;  // a chunk's head or a trailer without an end
     }
     std::array<char, kPiece> piece;  // NOLINT(cppcoreguidelines-pro-type-member-init): read into

@@ -53,7 +53,7 @@ class MessageReader {
 
   Stream& stream_;
   std::string& buffer_;
-  std::size_t wanted_ = 0;  // bytes of the buffer without which it is not parsed
+  bool left_over_ = false;  // what the buffer begins with has been parsed once
   boost::beast::http::parser<kRequest, boost::beast::http::buffer_body> parser_;
 };
 

@@ -69,18 +69,15 @@ ssize_t ReceiveSome(int fd, std::string& buffer, const Deadline& deadline) {
   }
 }
 
-// Gives `parser` what it can take of `buffer`, once that has `wanted` bytes; false for what is no HTTP.
+// Gives `parser` what it can take of `buffer`; false for what is no HTTP. `left_over` is kept between calls.
 template <typename Parser>
-bool Parse(Parser& parser, std::string& buffer, std::size_t& wanted) {
+bool Parse(Parser& parser, std::string& buffer, bool& left_over) {
   boost::beast::error_code error;
-  while (!buffer.empty() && buffer.size() >= wanted && !parser.is_done()) {
+  while (!buffer.empty() && (!left_over || MayParseAgain(buffer)) && !parser.is_done()) {
     const std::size_t used = parser.put(boost::asio::const_buffer(buffer.data(), buffer.size()), error);
     buffer.erase(0, used);
-    wanted = 0;
-    if (error == beast::error::need_more) {
-      if (parser.is_header_done() && parser.chunked()) wanted = kParseAgainBytesMin;
-      return true;
-    }
+    left_over = error == beast::error::need_more && parser.is_header_done() && parser.chunked();
+    if (error == beast::error::need_more) return true;
     if (error) return false;
     if (used == 0) return true;
   }
@@ -146,7 +143,7 @@ Expected<Reply> Api::Read(int fd, std::string_view what, const Deadline& deadlin
   parser.eager(true);
   parser.body_limit(kBodyBytesMax);
   std::string buffer;
-  std::size_t wanted = 0;
+  bool left_over = false;
   while (!parser.is_done()) {
     const ssize_t count = ReceiveSome(fd, buffer, deadline);
     if (count < 0) return Silent(what, "recv: " + ErrnoName(static_cast<int>(-count)));
@@ -157,7 +154,7 @@ Expected<Reply> Api::Read(int fd, std::string_view what, const Deadline& deadlin
       if (error || !parser.is_done()) return Silent(what, "it closed the connection");
       break;
     }
-    if (!Parse(parser, buffer, wanted)) return Silent(what, "its answer is no HTTP");
+    if (!Parse(parser, buffer, left_over)) return Silent(what, "its answer is no HTTP");
   }
   return Reply{static_cast<int>(parser.get().result_int()), std::move(parser.get().body())};
 }
@@ -208,13 +205,13 @@ Expected<Api::Stream> Api::Hijack(std::string_view target) const {
   beast::response_parser<beast::empty_body> parser;
   parser.skip(true);
   std::string buffer;
-  std::size_t wanted = 0;
+  bool left_over = false;
   while (!parser.is_header_done()) {
     const ssize_t count = ReceiveSome(fd->get(), buffer, deadline);
     if (count <= 0)
       return Silent("to attach",
                     count == 0 ? "it closed the connection" : ErrnoName(static_cast<int>(-count)));
-    if (!Parse(parser, buffer, wanted)) return Silent("to attach", "its answer is no HTTP");
+    if (!Parse(parser, buffer, left_over)) return Silent("to attach", "its answer is no HTTP");
   }
   const auto status = parser.get().result_int();
   if (status != 101 && status != 200) return Silent("to attach", fmt::format("status {}", status));

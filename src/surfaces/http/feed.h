@@ -34,15 +34,15 @@ class ReadBuffer {
   }
   void Filled(std::size_t count) { end_ += count; }
 
-  // What is left is of no use without this many bytes.
-  void Want(std::size_t bytes) { wanted_ = bytes; }
-  bool WaitsForMore() const { return end_ - begin_ < wanted_; }
+  // Of a chunked body: what is left has been parsed once.
+  void SetLeftOver(bool left_over) { left_over_ = left_over; }
+  bool WaitsForMore() const { return left_over_ && !MayParseAgain({bytes_.get() + begin_, end_ - begin_}); }
 
  private:
   std::unique_ptr<char[]> bytes_ = std::make_unique_for_overwrite<char[]>(kBytes);
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
-  std::size_t wanted_ = 0;
+  bool left_over_ = false;
 };
 
 // Gives `parser` (of Boost.Beast, eager) what `buffer` holds, until its message is complete, more must be
@@ -54,9 +54,9 @@ boost::beast::error_code Feed(Parser& parser, ReadBuffer& buffer) {
     const auto unread = buffer.unread();
     const std::size_t used = parser.put(boost::asio::const_buffer(unread.data(), unread.size()), error);
     buffer.Consume(used);
-    buffer.Want(0);
-    if (error == boost::beast::http::error::need_more) {
-      if (parser.is_header_done() && parser.chunked() && !buffer.empty()) buffer.Want(kParseAgainBytesMin);
+    const bool more = error == boost::beast::http::error::need_more;
+    buffer.SetLeftOver(more && parser.is_header_done() && parser.chunked());
+    if (more) {
       // One line of a message never fills the buffer, unless it is meant to.
       if (buffer.full()) return boost::beast::http::error::header_limit;
       return {};

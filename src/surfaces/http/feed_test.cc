@@ -50,6 +50,11 @@ TEST(FeedTest, HoldsNothingBackOfAChunk) {
   Put(buffer, "b");
   EXPECT_FALSE(Feed(parser, buffer));
   EXPECT_EQ(parser.get().body(), "ab");
+  for (const std::string_view piece : {"cd\r\n1", "\r\n", "e"}) {
+    Put(buffer, piece);
+    EXPECT_FALSE(Feed(parser, buffer));
+  }
+  EXPECT_EQ(parser.get().body(), "abcde");
 }
 
 }  // namespace
