@@ -20,11 +20,21 @@ ErrorCode CodeOfOpen(int err) {
   return ErrorCode::kInternal;
 }
 
+std::string WhyNotOpen(const std::string& path, int err) {
+  if (err == ENOENT || err == ENOTDIR)
+    return path + " is not there: check its spelling and the folder you are in";
+  if (err == EACCES) return "cannot open " + path + ": this user may not; check its permissions";
+  return "cannot open " + path;
+}
+
 }  // namespace
 
 Expected<UniqueFd> OpenFile(const std::string& path, int flags, mode_t mode) {
   UniqueFd fd(open(path.c_str(), flags | O_CLOEXEC, mode));
-  if (!fd.valid()) return FailErrno(CodeOfOpen(errno), "cannot open " + path, "open " + path);
+  if (!fd.valid()) {
+    const int err = errno;
+    return FailErrno(CodeOfOpen(err), WhyNotOpen(path, err), "open " + path, err);
+  }
   return fd;
 }
 
@@ -70,8 +80,11 @@ Expected<void> WriteAll(int fd, std::string_view bytes, std::string_view name) {
     const ssize_t count = write(fd, bytes.data(), bytes.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) {
-      const std::string message = errno == ENOSPC ? "the disk is full while writing " : "cannot write ";
-      return FailErrno(ErrorCode::kInternal, message + std::string(name), "write " + std::string(name));
+      const std::string file(name);
+      const bool full = errno == ENOSPC || errno == EDQUOT;
+      const std::string message = full ? "the disk is full while writing " + file + ": free some space there"
+                                       : "cannot write " + file;
+      return FailErrno(ErrorCode::kInternal, message, "write " + file);
     }
     bytes.remove_prefix(static_cast<std::size_t>(count));
   }

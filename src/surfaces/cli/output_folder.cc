@@ -110,6 +110,7 @@ void WriteOne(OutputFolder& folder, const std::string& name, std::string_view by
     output.names.push_back(name);
   } else {
     output.problems.push_back(written.error().ToString());
+    output.failed = output.failed || written.error().code == ErrorCode::kInternal;
   }
 }
 

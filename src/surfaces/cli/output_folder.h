@@ -32,6 +32,7 @@ class OutputFolder {
 struct WrittenOutput {
   std::vector<std::string> names;
   std::vector<std::string> problems;  // one sentence each
+  bool failed = false;                // one of them is the host's: the disk is full, for instance
 };
 
 // Writes the collected files under their names and the displays as display-1.png, display-2.html, ...

@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 
@@ -68,6 +70,26 @@ TEST_F(OutputFolderTest, HostileNamesAreRefusedAndWriteNothing) {
     EXPECT_EQ(written.error().message.find('\x1b'), std::string::npos);
   }
   EXPECT_EQ(CountAll(), before);
+}
+
+TEST_F(OutputFolderTest, ADiskThatTakesNoMoreIsAFailureAndAHostileNameIsNone) {
+  ExecutionResult result;
+  result.files.push_back({"../out", 1, "x", false});
+  OutputFolder folder = Open();
+  EXPECT_FALSE(WriteOutput(result, folder).failed);
+
+  result.files = {{"large", 100, std::string(100, 'x'), false}};
+  rlimit old{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit tight{10, old.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &tight), 0);
+  const WrittenOutput written = WriteOutput(result, folder);
+  ::setrlimit(RLIMIT_FSIZE, &old);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_TRUE(written.failed);
+  EXPECT_THAT(written.problems, ElementsAre(HasSubstr("large")));
+  EXPECT_EQ(Read("large"), "<none>");
 }
 
 TEST_F(OutputFolderTest, LinksAreNotFollowed) {

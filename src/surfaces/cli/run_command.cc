@@ -82,7 +82,8 @@ int Run(const RunOptions& options, ExecutionRequest request, const CliServices& 
   // The object tells all else; why nothing ran is said to people as well.
   const std::string summary = Summary(result, written, options.quiet || options.json, style);
   WritePatiently(streams.err, summary, signals.fd());
-  return ExitAfterWrite(ExitCodeOf(result, CancelSignals::received()), failed, streams, style);
+  const int exit_code = written.failed ? kExitFailed : ExitCodeOf(result, CancelSignals::received());
+  return ExitAfterWrite(exit_code, failed, streams, style);
 }
 
 }  // namespace
