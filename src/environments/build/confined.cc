@@ -51,9 +51,9 @@ bool LoadFilter(const Confinement& confinement) {
     for (const int call : kSockets) fine = fine && seccomp_rule_add(filter, kRefuse, call, 0) == 0;
   }
   if (!confinement.programs) {
+    const scmp_arg_cmp another{0, SCMP_CMP_NE, static_cast<scmp_datum_t>(kBinaryFd), 0};
     fine = fine && seccomp_rule_add(filter, kRefuse, SCMP_SYS(execve), 0) == 0 &&
-           seccomp_rule_add(filter, kRefuse, SCMP_SYS(execveat), 1,
-                            SCMP_A0(SCMP_CMP_NE, static_cast<scmp_datum_t>(kBinaryFd))) == 0;
+           seccomp_rule_add_array(filter, kRefuse, SCMP_SYS(execveat), 1, &another) == 0;
   }
   fine = fine && seccomp_load(filter) == 0;
   seccomp_release(filter);

@@ -57,7 +57,9 @@ Expected<void> CopyEntry(ArchiveReader& reader, const std::string& path, mode_t 
   if (!file) return std::unexpected(file.error());
   std::int64_t end = 0;
   return reader.Read([&](std::string_view block, std::int64_t offset) -> Expected<void> {
-    const std::int64_t now = offset + static_cast<std::int64_t>(block.size());
+    std::int64_t now = 0;
+    if (offset < 0 || __builtin_add_overflow(offset, static_cast<std::int64_t>(block.size()), &now))
+      return Hostile(fmt::format("the image has {} with bytes where no file has any", path));
     // Holes count too: what reads the file sees their zeros.
     if (now > end) {
       if (auto counted = tree.Count(now - end, 0); !counted) return counted;
@@ -97,6 +99,12 @@ Expected<void> ForEachEntry(int archive, const Take& take) {
   }
 }
 
+// libarchive has no target for a link whose target is in no encoding that it knows.
+Expected<void> TakeSymlink(archive_entry* entry, const std::string& path, TreeWriter& tree) {
+  const char* const target = archive_entry_symlink(entry);
+  return tree.Symlink(path, target != nullptr ? target : "");
+}
+
 Expected<void> TakeEntry(ArchiveReader& reader, archive_entry* entry, const std::string& path,
                          TreeWriter& tree) {
   if (Parts(path).second.starts_with(kWhiteout)) return {};
@@ -111,10 +119,8 @@ Expected<void> TakeEntry(ArchiveReader& reader, archive_entry* entry, const std:
       return CopyEntry(reader, path, mode, tree);
     case AE_IFDIR:
       return tree.Folder(path, mode);
-    case AE_IFLNK: {
-      const char* const target = archive_entry_symlink(entry);
-      return tree.Symlink(path, target != nullptr ? target : "");
-    }
+    case AE_IFLNK:
+      return TakeSymlink(entry, path, tree);
     default:
       // Each sandbox has a /dev of its own.
       if (path.starts_with("dev/")) return {};
@@ -227,7 +233,7 @@ Expected<ImageConfig> UnpackImage(int archive, int outer, int root, const TreeLi
           return CopyEntry(reader, path, 0600, files);
         if (archive_entry_hardlink(entry) == nullptr && type == AE_IFDIR) return files.Folder(path, 0700);
         // Older formats have a layer that is there twice as a link.
-        if (type == AE_IFLNK) return files.Symlink(path, archive_entry_symlink(entry));
+        if (type == AE_IFLNK) return TakeSymlink(entry, path, files);
         return Hostile(
             fmt::format("the file has {} as a hard link or device, which no saved image has", path));
       });
