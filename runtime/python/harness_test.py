@@ -58,7 +58,7 @@ class Run:
         request_read, request_write = os.pipe()
         result_read, result_write = os.pipe()
         environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": temporary, "MPLBACKEND": "agg",
-                       "MPLCONFIGDIR": os.path.join(tempfile.gettempdir(), "casemate-harness-test-mpl")}
+                       "MPLCONFIGDIR": os.path.join(tempfile.gettempdir(), f"casemate-harness-test-mpl-{os.getuid()}")}
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = subprocess.Popen(
                 [PYTHON, "-I", "-S", harness, str(request_read), str(result_write)], stdin=subprocess.DEVNULL,

@@ -48,7 +48,8 @@ TEST(Utf8Test, AcceptsAndRefusesByTheRfc) {
 }
 
 TEST(FileTest, WritesAtomicallyAndReadsBack) {
-  const std::string path = testing::TempDir() + "/casemate_file_test/a/b/file";
+  const std::string folder = testing::TempDir() + "/casemate_file_test-" + std::to_string(getpid());
+  const std::string path = folder + "/a/b/file";
   ASSERT_TRUE(MakeFolders(path.substr(0, path.rfind('/')), 0700));
   ASSERT_TRUE(WriteFileAtomically(path, "first", 0600));
   ASSERT_TRUE(WriteFileAtomically(path, "second", 0600));
@@ -56,6 +57,7 @@ TEST(FileTest, WritesAtomicallyAndReadsBack) {
   const auto too_long = ReadFile(path, 3);
   ASSERT_FALSE(too_long);
   EXPECT_THAT(too_long.error().message, HasSubstr("larger than 3 bytes"));
+  std::filesystem::remove_all(folder);
 }
 
 TEST(FileTest, TellsWhatIsMissing) {

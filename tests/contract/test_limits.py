@@ -20,9 +20,6 @@ class Limits(Case):
         self.assertGreaterEqual(seen, asked_ms - 2, what)
         self.assertLessEqual(seen, asked_ms + late, what)
 
-    def enforced(self, done, guarantee):
-        return guarantee not in {entry["guarantee"] for entry in done["isolation"]["not_enforced"]}
-
     def test_wall_time(self):
         for asked, code in (
             (300, "import time; time.sleep(60)"),
@@ -54,7 +51,7 @@ class Limits(Case):
             "while time.monotonic() < end: pass"
         )
         done = self.ok("--cpus", "0.5", "--cpu-time", "60s", "--timeout", "20s", "-c", code)
-        if self.enforced(done, "cpu_share"):
+        if casemate.enforced(done, "cpu_share"):
             share = done["usage"]["cpu_ms"] / done["usage"]["wall_ms"]
             self.assertLessEqual(share, 0.55)
             self.assertGreaterEqual(share, 0.35 / casemate.SLOW)
@@ -70,7 +67,7 @@ class Limits(Case):
                 "-c",
                 "held = []\nwhile True: held.append(b'x' * 500000)",
             )
-            if self.enforced(done, "memory"):
+            if casemate.enforced(done, "memory"):
                 self.assertGreaterEqual(done["usage"]["memory_peak_bytes"], asked * MIB * 0.9)
                 self.assertLessEqual(done["usage"]["memory_peak_bytes"], asked * MIB * 1.1)
 

@@ -273,6 +273,11 @@ def orphans():
     return left
 
 
+def enforced(result, guarantee):
+    """Whether the run held it by the mechanism that is meant for it."""
+    return guarantee not in {entry["guarantee"] for entry in result["isolation"]["not_enforced"]}
+
+
 def marked(marker):
     """Processes whose environment holds `marker`; those of other users are seen by root only."""
     left = []

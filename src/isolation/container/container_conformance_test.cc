@@ -1,4 +1,7 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
 
 #include "isolation/conformance/conformance.h"
 #include "isolation/container/container_backend.h"
@@ -17,7 +20,10 @@ EnvironmentView HostCommands() {
 // NOLINTNEXTLINE(bugprone-throwing-static-initialization): what throws there fails the test program
 const bool kRegistered = [] {
   conformance::Register({"Container",
-                         [] { return MakeContainerBackend(testing::TempDir() + "/casemate-locks"); },
+                         [] {
+                           return MakeContainerBackend(testing::TempDir() + "/casemate-locks-" +
+                                                       std::to_string(geteuid()));
+                         },
                          HostCommands()});
   return true;
 }();

@@ -1,4 +1,7 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
 
 #include "isolation/conformance/conformance.h"
 #include "isolation/oci/oci_backend.h"
@@ -15,7 +18,7 @@ EnvironmentView HostCommands() {
 }
 
 std::unique_ptr<Backend> Make(RuntimeKind kind) {
-  return MakeOciBackend(kind, testing::TempDir() + "/casemate-locks");
+  return MakeOciBackend(kind, testing::TempDir() + "/casemate-locks-" + std::to_string(geteuid()));
 }
 
 void Register(RuntimeKind kind, const std::string& name) {

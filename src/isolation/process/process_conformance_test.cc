@@ -1,4 +1,7 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
 
 #include "isolation/conformance/conformance.h"
 #include "isolation/process/process_backend.h"
@@ -16,7 +19,11 @@ EnvironmentView HostCommands() {
 // NOLINTNEXTLINE(bugprone-throwing-static-initialization): what throws there fails the test program
 const bool kRegistered = [] {
   conformance::Register({.name = "Process",
-                         .make = [] { return MakeProcessBackend(testing::TempDir() + "/casemate-locks"); },
+                         .make =
+                             [] {
+                               return MakeProcessBackend(testing::TempDir() + "/casemate-locks-" +
+                                                         std::to_string(geteuid()));
+                             },
                          .environment = HostCommands(),
                          .unavailable =
                              [] {
