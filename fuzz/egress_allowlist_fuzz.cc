@@ -13,7 +13,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t line = text.find('\n');
   const std::string_view list = text.substr(0, line);
   const std::string_view asked = line == std::string_view::npos ? std::string_view() : text.substr(line + 1);
-  (void)DecodeAttempt(text);
+  if (const auto told = DecodeAttempt(text)) {
+    const auto again = DecodeAttempt(EncodeAttempt(*told));
+    if (!again || EncodeAttempt(*again) != EncodeAttempt(*told)) __builtin_trap();
+  }
+  if (const auto policy = DecodeNetwork(text)) {
+    const std::string encoded = EncodeNetwork(*policy);
+    const auto again = DecodeNetwork(encoded);
+    if (!again || EncodeNetwork(*again) != encoded) __builtin_trap();
+  }
   const auto network = casemate::ParseNetworkText(list);
   if (!network) return 0;
   const auto allow = Allowlist::Make(*network);

@@ -10,6 +10,7 @@
 #include "environments/build/resolve.h"
 #include "environments/build/rules.h"
 #include "environments/build/wheel.h"
+#include "environments/builder.h"
 #include "environments/manifest.h"
 #include "environments/reference.h"
 #include "environments/requirements.h"
@@ -17,8 +18,8 @@
 using namespace casemate;  // NOLINT(google-build-using-namespace): one function
 
 // Everything of an environment that is parsed here: names, requirements and lists, wheel names and entry
-// points, the JSON of images, manifests, the resolver's messages. What is taken must be what its contract
-// says.
+// points, the JSON of images, manifests, the messages of the resolver and of who builds. What is taken must
+// be what its contract says.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const auto safe = [](const std::string& path) {
@@ -56,5 +57,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)PackageRules::Parse(text, "rules");
   (void)CleanResolverMessage(text, text);
   (void)ReadContents(text);
+  const auto answer = DecodeBuilderAnswer(std::string(text));
+  const auto again = DecodeBuilderAnswer(EncodeBuilderAnswer(answer));
+  if (answer.has_value() != again.has_value() || (answer ? *answer != *again : false)) std::abort();
+  if (!answer && answer.error().message != again.error().message) std::abort();
   return 0;
 }

@@ -1,12 +1,15 @@
 // link: surfaces_http keys audit batch redact policy_checks model base
-// What a peer sends on a connection: the server reads all of it, answers, and ends.
+// What a peer sends on a connection, at once and in small pieces: the server reads all of it, answers, and
+// ends.
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <span>
 
 #include "surfaces/http/connection.h"
 
@@ -23,11 +26,19 @@ class InstantEngine : public casemate::Engine {
   }
 };
 
-}  // namespace
+// A socket from which at most `piece` bytes come at once.
+class PieceWire : public casemate::http::PlainWire {
+ public:
+  PieceWire(int fd, std::size_t piece) : PlainWire(fd), piece_(piece) {}
+  Io Read(std::span<char> room) override {
+    return PlainWire::Read(room.first(std::min(piece_, room.size())));
+  }
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  constexpr std::size_t kBytesMax = 100'000;  // what the socket holds while nobody reads
-  if (size > kBytesMax) return -1;
+ private:
+  std::size_t piece_;
+};
+
+void Serve(const std::uint8_t* data, std::size_t size, std::size_t piece) {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) std::abort();
   if (::write(ends[1], data, size) != static_cast<ssize_t>(size)) std::abort();
@@ -36,11 +47,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   casemate::http::Handler handler(engine, "0");
   std::atomic<bool> busy = false;
   // Nobody reads the answers either.
-  casemate::http::PlainWire wire(ends[0]);
+  PieceWire wire(ends[0], piece);
   const casemate::http::PeerInfo peer{"fuzz", (size & 1U) == 0, true};
   casemate::http::ServeConnection(wire, peer, handler, {.body_bytes_max = 10'000, .write_ms = 0}, busy);
   if (busy) std::abort();
   ::close(ends[0]);
   ::close(ends[1]);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  constexpr std::size_t kBytesMax = 100'000;  // what the socket holds while nobody reads
+  if (size > kBytesMax) return -1;
+  Serve(data, size, kBytesMax);
+  Serve(data, size, size % 4 + 1);
   return 0;
 }

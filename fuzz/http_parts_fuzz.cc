@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "keys/key_store.h"
+#include "keys/scope.h"
 #include "surfaces/http/audit_routes.h"
 #include "surfaces/http/idempotency.h"
 #include "surfaces/http/target.h"
@@ -80,6 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       (void)http::ListHasToken(text, "upgrade");
       (void)http::WsAccept(text);
       (void)http::IsIdempotencyKey(text);
+      (void)casemate::ParseScopes(text);
       if (const auto address = http::ParseTcpAddress(text)) Require(!address->host.empty());
   }
   return 0;

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "policy/age.h"
 #include "policy/profile.h"
 #include "policy/resolver.h"
 #include "policy/units.h"
@@ -49,6 +50,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (ms && *ms < 0) std::abort();
   if (ms && *ms < 1'000'000'000'000 && casemate::ParseDurationMs(casemate::FormatDuration(*ms)) != *ms)
     std::abort();
+  const auto age = casemate::ParseAgeUs(text);
+  if (age && *age < 0) std::abort();
   const auto cpus = casemate::ParseCpus(text);
   if (cpus && *cpus <= 0) std::abort();
 

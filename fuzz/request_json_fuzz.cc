@@ -1,6 +1,6 @@
 // link: model base
-// A request object, and the result and events that a client reads: what is taken can be told again, and comes
-// back the same.
+// A request object, what is asked of a session, and the result and events that a client reads: what is taken
+// can be told again, and comes back the same.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -64,6 +64,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CheckResult(text);
   const auto session = casemate::DecodeSessionOptions(text);
   Require(session || session.error().code == casemate::ErrorCode::kInvalidRequest);
+  const auto fork = casemate::DecodeForkOptions(text);
+  Require(!fork || fork->count > 0);
+  (void)casemate::DecodeCheckpointName(text);
+  const auto checkpoint = casemate::DecodeRewind(text);
+  Require(!checkpoint || !checkpoint->empty());
   Echo echo;
   casemate::ExecutionResult finished;
   (void)casemate::ReadEventLine(text, &echo, finished);

@@ -1,5 +1,6 @@
-// link: surfaces_cli policy base
-// A command line, one word a line: what is taken runs exactly one thing, under limits that the engine takes.
+// link: surfaces_cli surfaces_audit policy base
+// A command line, one word a line: what `run` takes runs exactly one thing, under limits that the engine
+// takes; the other commands take it or say why not.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -8,7 +9,12 @@
 #include <vector>
 
 #include "policy/validate.h"
+#include "surfaces/audit/audit_options.h"
+#include "surfaces/cli/bench_options.h"
+#include "surfaces/cli/check_options.h"
+#include "surfaces/cli/keys_options.h"
 #include "surfaces/cli/run_options.h"
+#include "surfaces/cli/serve_options.h"
 
 namespace {
 
@@ -42,12 +48,29 @@ void CheckRequest(const casemate::ExecutionRequest& request) {
   Require(request.code_name.find('/') == std::string::npos);
 }
 
+template <typename Options>
+void CheckAnswer(const casemate::Expected<Options>& options) {
+  Require(options.has_value() || !options.error().message.empty());
+}
+
+void CheckOtherCommands(const std::vector<std::string>& words, std::string_view text) {
+  constexpr std::int64_t kNowUs = 1'700'000'000'000'000;
+  CheckAnswer(casemate::ParseBenchOptions(words));
+  CheckAnswer(casemate::ParseCheckOptions(words));
+  CheckAnswer(casemate::ParseCheckLimit(text));
+  CheckAnswer(casemate::ParseKeysOptions(words));
+  CheckAnswer(casemate::ParseServeOptions(words));
+  CheckAnswer(casemate::ParseAuditOptions(words, kNowUs));
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   if (text.find('\0') != std::string_view::npos) return -1;  // execve(2) cannot pass it on
-  const auto options = casemate::ParseRunOptions(Lines(text));
+  const std::vector<std::string> words = Lines(text);
+  CheckOtherCommands(words, text);
+  const auto options = casemate::ParseRunOptions(words);
   if (!options) {
     Require(!options.error().message.empty());
     Require(options.error().code == casemate::ErrorCode::kInvalidRequest ||

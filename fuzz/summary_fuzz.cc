@@ -1,7 +1,7 @@
 // link: surfaces_cli model base
-// What people and machines read of a run whose every text is hostile: no word of the program reaches the
-// terminal as a control or begins a line of ours, and the JSON reads back. The first byte chooses the status
-// and the terminal; the texts follow, each ended by NUL.
+// What people and machines read of a run whose every text is hostile, and of an engine's metrics: no word of
+// the program reaches the terminal as a control or begins a line of ours, and the JSON reads back. The first
+// byte chooses the status and the terminal; the texts follow, each ended by NUL.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -14,6 +14,7 @@
 #include "model/json.h"
 #include "model/result_json.h"
 #include "surfaces/cli/summary.h"
+#include "surfaces/cli/top_text.h"
 
 namespace {
 
@@ -93,6 +94,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const casemate::Style style{false, std::size_t{data[0]}};
   CheckText(casemate::Summary(result, written, data[0] >= 0x80, style), result.status);
   CheckText(casemate::ErrorLine({casemate::ErrorCode::kInternal, Take(input), {}}, style), result.status);
+
+  constexpr std::int64_t kSecondUs = 1'000'000;
+  const casemate::TopSample sample = casemate::ReadMetrics(input, kSecondUs);
+  CheckCharacters(casemate::TopText(casemate::ReadMetrics({}, 0), sample, style));
 
   const std::string shortened = casemate::Shorten(casemate::EscapeForTerminal(result.stdout_text), data[0]);
   Require(casemate::IsValidUtf8(shortened));
