@@ -1,4 +1,4 @@
-// link: surfaces_cli surfaces_audit policy base
+// link: surfaces_cli surfaces_audit keys log policy model base
 // A command line, one word a line: what `run` takes runs exactly one thing, under limits that the engine
 // takes; the other commands take it or say why not.
 #include <cstddef>

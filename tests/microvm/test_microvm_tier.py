@@ -99,7 +99,9 @@ result = {'n': INPUT_DATA + 1, 'uid': os.getuid(), 'in': open('in.txt').read(), 
         self.assertEqual([(file["name"], file["size_bytes"]) for file in done["files"]], [("d/f", 70_000)])
         self.assertEqual(len(done["displays"]), 1)
         self.assertEqual(done["isolation"]["tier"], "microvm")
-        self.assertEqual(done["isolation"]["not_enforced"], [])
+        weaker = {entry["guarantee"] for entry in done["isolation"]["not_enforced"]}
+        # QEMU's time is the host's to count and to share out, which takes cgroups; all else is the guest's own.
+        self.assertLessEqual(weaker, set() if os.getuid() == 0 else {"cpu_time", "cpu_share"})
         self.assertIn("QEMU", " ".join(entry["mechanism"] for entry in done["isolation"]["enforced"]))
         self.assertGreater(done["usage"]["memory_peak_bytes"], 1 << 20)
         for image in self.images().iterdir():
