@@ -1,4 +1,4 @@
-// link: surfaces_cli surfaces_audit keys log policy model base
+// link: surfaces_cli surfaces_audit surfaces_http keys log batch audit redact policy_checks policy model base
 // A command line, one word a line: what `run` takes runs exactly one thing, under limits that the engine
 // takes; the other commands take it or say why not.
 #include <cstddef>
