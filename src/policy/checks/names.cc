@@ -329,7 +329,8 @@ NodeId Names::SureUntil(NodeId statement) const {
       case Kind::kListPattern:
       case Kind::kAsPattern:
       case Kind::kAsPatternTarget:
-      case Kind::kOther:  // a decorated definition, an item of `with`
+      case Kind::kDecoratedDefinition:
+      case Kind::kOther:  // an item of `with`
         break;
       default:
         return kNoNode;
