@@ -221,15 +221,46 @@ QuickParser::Ref QuickParser::ReadParameter(bool typed) {
 
 QuickParser::Ref QuickParser::ReadType() { return MakeType(ReadExpression()); }
 
+// Whether `type` is a name with types in brackets, or a union that begins with one.
+bool QuickParser::IsGeneric(Ref type) const {
+  const Ref first = made_[type].first;
+  if (made_[type].kind == Kind::kSubscript) return made_[first].kind == Kind::kIdentifier;
+  return IsUnion(type) && IsGeneric(first);
+}
+
+bool QuickParser::IsUnion(Ref expression) const {
+  if (made_[expression].kind != Kind::kBinaryOperator) return false;
+  const Ref left = made_[expression].first;
+  const std::uint32_t begin = made_[left].end;
+  return lexer_.text().substr(begin, made_[made_[left].next].begin - begin).contains('|');
+}
+
 // An annotation: for the grammar, what is in brackets behind a name alone are types as well.
 QuickParser::Ref QuickParser::MakeType(Ref expression) {
   const Deeper deeper(*this);
   const Kind kind = made_[expression].kind;
   if (kind == Kind::kSlice || kind == Kind::kNamedExpression || kind == Kind::kListSplat) return Fault();
-  if (kind != Kind::kSubscript || made_[made_[expression].first].kind != Kind::kIdentifier) {
+  if (!IsGeneric(expression)) {
+    // A name with types may be the beginning of more.
+    for (Ref part = made_[expression].first; part != 0; part = made_[part].first) {
+      if (made_[part].begin == made_[expression].begin && IsGeneric(part)) return Fault();
+    }
     return Around(Kind::kType, expression, Field::kNone);
   }
+  if (kind == Kind::kBinaryOperator) {
+    const Ref first = made_[expression].first;
+    if (IsUnion(first)) return Fault();
+    const Ref second = made_[first].next;
+    made_[first].next = 0;
+    const Ref left = MakeType(first);
+    const Ref right = MakeType(second);
+    const Ref both = Pair(Kind::kOther, left, right);
+    return Around(Kind::kType, both, Field::kNone);
+  }
   const Ref name = made_[expression].first;
+  const std::string_view word =
+      lexer_.text().substr(made_[name].begin, made_[name].end - made_[name].begin);
+  if (word == "print" || word == "exec") return Fault();
   const auto open = static_cast<std::uint32_t>(lexer_.text().find_first_not_of(' ', made_[name].end));
   if (lexer_.text()[open] != '[') return Fault();
   const Ref list = Make(Kind::kOther, open, made_[expression].end);

@@ -13,8 +13,9 @@ QuickParser::Ref QuickParser::ReadExpressions() {
   while (Is(Token::kComma)) {
     end = lexer_.end();
     lexer_.Next();
-    if (Is(Token::kNewline) || Is(Token::kSemicolon) || Is(Token::kColon) || Is(Token::kCloseRound) ||
-        Is(Token::kEqual)) {
+    // At the end of a line the grammar may go on in the next one.
+    if (Is(Token::kNewline)) return Fault();
+    if (Is(Token::kSemicolon) || Is(Token::kColon) || Is(Token::kCloseRound) || Is(Token::kEqual)) {
       return parts.DoneAt(end);
     }
     parts.Add(ReadExpression());
@@ -350,6 +351,8 @@ QuickParser::Ref QuickParser::ReadElements(Ref made, Ref first, Token close) {
 
 QuickParser::Ref QuickParser::ReadClauses(Ref made, Ref body, Token close) {
   Children parts(*this, made);
+  const Kind kind = made_[body].kind;
+  if (kind == Kind::kListSplat || kind == Kind::kDictionarySplat || kind == Kind::kKeywordArgument) return Fault();
   parts.Add(body, Field::kBody);
   while (Is(Token::kFor) || Is(Token::kAsync)) {
     const Ref clause = Make(Kind::kForInClause, lexer_.begin(), 0);

@@ -102,6 +102,9 @@ bool QuickLexer::SkipBlank() {
       at_ = static_cast<std::uint32_t>(std::min(text_.find('\n', at_), text_.size()));
     } else if (c == '\n' && brackets_ > 0) {
       ++at_;
+      // The grammar takes some lines that are indented less than their block for the block's end, also in brackets.
+      const std::uint32_t indent = ReadIndent();
+      if (indent < indents_.back() && At(at_) != '\n') return false;
     } else if (c == '\\') {
       if (At(at_ + 1) != '\n' || at_ + 2 >= text_.size()) return false;
       at_ += 2;
@@ -111,23 +114,26 @@ bool QuickLexer::SkipBlank() {
   }
 }
 
+std::uint32_t QuickLexer::ReadIndent() {
+  for (std::uint32_t indent = 0;; ++at_) {
+    const char c = At(at_);
+    if (c == ' ') {
+      ++indent;
+    } else if (c == '\t') {
+      indent += 8;
+    } else if (c == '\f') {
+      indent = 0;
+    } else {
+      return indent;
+    }
+  }
+}
+
 // At the beginning of a line: past empty ones, to the first that has a token. False for a fault.
 bool QuickLexer::StartLine() {
   std::uint32_t indent = 0;
   while (true) {
-    indent = 0;
-    for (;; ++at_) {
-      const char c = At(at_);
-      if (c == ' ') {
-        ++indent;
-      } else if (c == '\t') {
-        indent += 8;
-      } else if (c == '\f') {
-        indent = 0;
-      } else {
-        break;
-      }
-    }
+    indent = ReadIndent();
     if (At(at_) == '\\') return false;
     if (At(at_) == '#' && !SkipBlank()) return false;
     if (At(at_) != '\n') break;

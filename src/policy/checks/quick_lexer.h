@@ -105,6 +105,7 @@ class QuickLexer {
   char At(std::uint32_t at) const { return at < text_.size() ? text_[at] : '\0'; }
   bool SkipBlank();
   bool StartLine();
+  std::uint32_t ReadIndent();
   void ReadWord();
   void ReadNumber();
   void ReadSign();

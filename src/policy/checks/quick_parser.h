@@ -40,6 +40,7 @@ class QuickParser {
   void ReadStatement(Children& into);
   void ReadSimpleStatements(Children& into);
   Ref ReadSimpleStatement();
+  bool PrintsSplat(Ref statement) const;
   Ref ReadExpressionStatement();
   Ref ReadAssignment(Ref left, bool several);
   Ref ReadRightSide();
@@ -66,6 +67,8 @@ class QuickParser {
   Ref ReadParameter(bool typed);
   Ref ReadType();
   Ref MakeType(Ref expression);
+  bool IsGeneric(Ref type) const;
+  bool IsUnion(Ref expression) const;
 
   // Expressions.
   Ref ReadExpressions();

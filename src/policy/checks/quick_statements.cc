@@ -13,7 +13,7 @@ bool IsSoftWord(std::string_view text, std::uint32_t begin, std::uint32_t end) {
   const std::string_view rest = text.substr(end);
   const std::size_t next = rest.find_first_not_of(' ');
   if (next == std::string_view::npos) return false;
-  if (rest[next] == '(') return word == "match" || next > 0;
+  if (rest[next] == '(') return word == "match";
   return rest[next] != '=' && rest[next] != ',' && rest[0] != '.';
 }
 
@@ -82,17 +82,33 @@ QuickParser::Ref QuickParser::ReadSimpleStatement() {
   }
 }
 
+// For the grammar, print(*a.b) may still be an old statement, in which it reads (*a).b.
+bool QuickParser::PrintsSplat(Ref statement) const {
+  Ref call = statement;
+  while (made_[call].first != 0 && made_[made_[call].first].kind != Kind::kIdentifier) call = made_[call].first;
+  const Ref name = made_[call].first;
+  if (made_[call].kind != Kind::kCall || name == 0) return false;
+  const std::string_view word =
+      lexer_.text().substr(made_[name].begin, made_[name].end - made_[name].begin);
+  if (word != "print" && word != "exec") return false;
+  for (Ref part = made_[made_[name].next].first; part != 0; part = made_[part].next) {
+    if (made_[part].kind == Kind::kListSplat && made_[made_[part].first].kind != Kind::kIdentifier) return true;
+  }
+  return false;
+}
+
 QuickParser::Ref QuickParser::ReadExpressionStatement() {
   const std::uint32_t begin = lexer_.begin();
   if (Is(Token::kYield)) return Around(Kind::kExpressionStatement, ReadYield(), Field::kNone);
   if (Is(Token::kStar)) {
     bool several = false;
     const Ref targets = ReadTargets(several);
-    if (!Is(Token::kEqual)) return Fault();
+    if (!several || !Is(Token::kEqual)) return Fault();
     return Around(Kind::kExpressionStatement, ReadAssignment(targets, true), Field::kNone);
   }
   if (Is(Token::kName) && IsSoftWord(lexer_.text(), begin, lexer_.end())) return Fault();
   const Ref first = ReadExpression();
+  if (PrintsSplat(first)) return Fault();
   if (EndsStatement(lexer_.token())) return Around(Kind::kExpressionStatement, first, Field::kNone);
   if (!Is(Token::kComma)) {
     return Around(Kind::kExpressionStatement, ReadAssignment(first, false), Field::kNone);
@@ -105,7 +121,8 @@ QuickParser::Ref QuickParser::ReadExpressionStatement() {
   while (Is(Token::kComma)) {
     end = lexer_.end();
     lexer_.Next();
-    if (EndsStatement(lexer_.token()) || Is(Token::kEqual)) break;
+    if (Is(Token::kNewline)) return Fault();
+    if (Is(Token::kSemicolon) || Is(Token::kEqual)) break;
     const Ref next = Is(Token::kStar) ? ReadSplat(Kind::kListSplat) : ReadExpression();
     parts.Add(next);
     end = made_[next].end;

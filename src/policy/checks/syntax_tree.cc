@@ -181,6 +181,7 @@ bool EndsWithBlock(Kind kind) {
     case Kind::kCaseClause:
     case Kind::kClassDefinition:
     case Kind::kDecoratedDefinition:
+    case Kind::kDecorator:
     case Kind::kElifClause:
     case Kind::kElseClause:
     case Kind::kExceptClause:
