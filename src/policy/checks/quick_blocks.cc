@@ -258,8 +258,7 @@ QuickParser::Ref QuickParser::MakeType(Ref expression) {
     return Around(Kind::kType, both, Field::kNone);
   }
   const Ref name = made_[expression].first;
-  const std::string_view word =
-      lexer_.text().substr(made_[name].begin, made_[name].end - made_[name].begin);
+  const std::string_view word = lexer_.text().substr(made_[name].begin, made_[name].end - made_[name].begin);
   if (word == "print" || word == "exec") return Fault();
   const auto open = static_cast<std::uint32_t>(lexer_.text().find_first_not_of(' ', made_[name].end));
   if (lexer_.text()[open] != '[') return Fault();

@@ -2,6 +2,24 @@
 
 namespace casemate {
 
+namespace {
+
+// Behind a comma at the end of a line, the grammar looks in the next one for more of what is assigned to.
+bool MayBePattern(Kind kind) {
+  switch (kind) {
+    case Kind::kBinaryOperator:
+    case Kind::kCall:
+    case Kind::kConcatenatedString:
+    case Kind::kInteger:
+    case Kind::kString:
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
 // `a`, or `a, b` as a list.
 QuickParser::Ref QuickParser::ReadExpressions() {
   const Ref first = ReadExpression();
@@ -13,9 +31,9 @@ QuickParser::Ref QuickParser::ReadExpressions() {
   while (Is(Token::kComma)) {
     end = lexer_.end();
     lexer_.Next();
-    // At the end of a line the grammar may go on in the next one.
-    if (Is(Token::kNewline)) return Fault();
-    if (Is(Token::kSemicolon) || Is(Token::kColon) || Is(Token::kCloseRound) || Is(Token::kEqual)) {
+    if (Is(Token::kNewline) && MayBePattern(made_[parts.last()].kind)) return Fault();
+    if (Is(Token::kNewline) || Is(Token::kSemicolon) || Is(Token::kColon) || Is(Token::kCloseRound) ||
+        Is(Token::kEqual)) {
       return parts.DoneAt(end);
     }
     parts.Add(ReadExpression());
@@ -170,8 +188,7 @@ QuickParser::Ref QuickParser::ReadUnary() {
   const std::uint32_t begin = lexer_.begin();
   lexer_.Next();
   const Ref inner = ReadBinary(kPower);
-  const Ref made =
-      Around(token == Token::kAwait ? Kind::kOther : Kind::kUnaryOperator, inner, Field::kNone);
+  const Ref made = Around(token == Token::kAwait ? Kind::kOther : Kind::kUnaryOperator, inner, Field::kNone);
   made_[made].begin = begin;
   return made;
 }
@@ -352,7 +369,8 @@ QuickParser::Ref QuickParser::ReadElements(Ref made, Ref first, Token close) {
 QuickParser::Ref QuickParser::ReadClauses(Ref made, Ref body, Token close) {
   Children parts(*this, made);
   const Kind kind = made_[body].kind;
-  if (kind == Kind::kListSplat || kind == Kind::kDictionarySplat || kind == Kind::kKeywordArgument) return Fault();
+  if (kind == Kind::kListSplat || kind == Kind::kDictionarySplat || kind == Kind::kKeywordArgument)
+    return Fault();
   parts.Add(body, Field::kBody);
   while (Is(Token::kFor) || Is(Token::kAsync)) {
     const Ref clause = Make(Kind::kForInClause, lexer_.begin(), 0);

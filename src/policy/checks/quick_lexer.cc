@@ -26,18 +26,41 @@ struct Word {
   Token token;
 };
 constexpr std::array kWords = {
-    Word{"and", Token::kAnd},         Word{"as", Token::kAs},         Word{"assert", Token::kAssert},
-    Word{"async", Token::kAsync},     Word{"await", Token::kAwait},   Word{"break", Token::kBreak},
-    Word{"class", Token::kClass},     Word{"continue", Token::kContinue}, Word{"def", Token::kDef},
-    Word{"del", Token::kDel},         Word{"elif", Token::kElif},     Word{"else", Token::kElse},
-    Word{"except", Token::kExcept},   Word{"False", Token::kFalse},   Word{"finally", Token::kFinally},
-    Word{"for", Token::kFor},         Word{"from", Token::kFrom},     Word{"global", Token::kGlobal},
-    Word{"if", Token::kIf},           Word{"import", Token::kImport}, Word{"in", Token::kIn},
-    Word{"is", Token::kIs},           Word{"lambda", Token::kLambda}, Word{"None", Token::kNone},
-    Word{"nonlocal", Token::kNonlocal}, Word{"not", Token::kNot},     Word{"or", Token::kOr},
-    Word{"pass", Token::kPass},       Word{"raise", Token::kRaise},   Word{"return", Token::kReturn},
-    Word{"True", Token::kTrue},       Word{"try", Token::kTry},       Word{"while", Token::kWhile},
-    Word{"with", Token::kWith},       Word{"yield", Token::kYield},
+    Word{"and", Token::kAnd},
+    Word{"as", Token::kAs},
+    Word{"assert", Token::kAssert},
+    Word{"async", Token::kAsync},
+    Word{"await", Token::kAwait},
+    Word{"break", Token::kBreak},
+    Word{"class", Token::kClass},
+    Word{"continue", Token::kContinue},
+    Word{"def", Token::kDef},
+    Word{"del", Token::kDel},
+    Word{"elif", Token::kElif},
+    Word{"else", Token::kElse},
+    Word{"except", Token::kExcept},
+    Word{"False", Token::kFalse},
+    Word{"finally", Token::kFinally},
+    Word{"for", Token::kFor},
+    Word{"from", Token::kFrom},
+    Word{"global", Token::kGlobal},
+    Word{"if", Token::kIf},
+    Word{"import", Token::kImport},
+    Word{"in", Token::kIn},
+    Word{"is", Token::kIs},
+    Word{"lambda", Token::kLambda},
+    Word{"None", Token::kNone},
+    Word{"nonlocal", Token::kNonlocal},
+    Word{"not", Token::kNot},
+    Word{"or", Token::kOr},
+    Word{"pass", Token::kPass},
+    Word{"raise", Token::kRaise},
+    Word{"return", Token::kReturn},
+    Word{"True", Token::kTrue},
+    Word{"try", Token::kTry},
+    Word{"while", Token::kWhile},
+    Word{"with", Token::kWith},
+    Word{"yield", Token::kYield},
 };
 constexpr std::uint32_t kWordLengthMax = 8;
 
@@ -102,9 +125,12 @@ bool QuickLexer::SkipBlank() {
       at_ = static_cast<std::uint32_t>(std::min(text_.find('\n', at_), text_.size()));
     } else if (c == '\n' && brackets_ > 0) {
       ++at_;
-      // The grammar takes some lines that are indented less than their block for the block's end, also in brackets.
+      // The grammar takes some lines that are indented less than their block for the block's end, also in
+      // brackets.
       const std::uint32_t indent = ReadIndent();
-      if (indent < indents_.back() && At(at_) != '\n') return false;
+      const char first = At(at_);
+      const bool closes = first == ')' || first == ']' || first == '}';
+      if (indent < indents_.back() && first != '\n' && !closes) return false;
     } else if (c == '\\') {
       if (At(at_ + 1) != '\n' || at_ + 2 >= text_.size()) return false;
       at_ += 2;
@@ -229,7 +255,8 @@ void QuickLexer::ReadNumber() {
     }
     if (At(at) == 'j' || At(at) == 'J') ++at;
   }
-  if ((ClassOf(At(at)) & (kLetter | kDigit)) != 0 || static_cast<unsigned char>(At(at)) >= 0x80) return Fault();
+  if ((ClassOf(At(at)) & (kLetter | kDigit)) != 0 || static_cast<unsigned char>(At(at)) >= 0x80)
+    return Fault();
   Take(whole ? Token::kInteger : Token::kFloat, at - begin_);
 }
 

@@ -15,7 +15,7 @@ class QuickParser::Children {
     (last_ == 0 ? parser_.made_[parent_].first : parser_.made_[last_].next) = child;
     last_ = child;
   }
-  bool empty() const { return last_ == 0; }
+  Ref last() const { return last_; }
   // The parent, which ends where its last child does.
   Ref Done() {
     if (last_ != 0) parser_.made_[parent_].end = parser_.made_[last_].end;

@@ -10,16 +10,16 @@
 
 namespace casemate {
 
-// Makes of an ordinary Python program the very nodes that tree-sitter's grammar makes of it, some fifteen times
-// faster; knows when a text is beyond it. By recursive descent, with Python's own precedences where tree-sitter
-// has none of its own.
+// Makes of an ordinary Python program the very nodes that tree-sitter's grammar makes of it, some fifteen
+// times faster; knows when a text is beyond it. By recursive descent, with Python's own precedences where
+// tree-sitter has none of its own.
 class QuickParser {
  public:
   explicit QuickParser(std::string_view text);
 
-  // nullopt for a text that it does not know for certain, faulty ones among them: the whole parser's business.
+  // nullopt for a text that it does not know for certain, faulty ones among them: the whole parser's
+  // business.
   std::optional<std::vector<SyntaxNode>> Parse();
-  std::uint32_t stopped() const { return lexer_.begin(); }
 
  private:
   // An index of made_; 0 is the module, and what stands for nothing.

@@ -85,7 +85,8 @@ TEST(QuickParserTest, TakesWhatOrdinaryProgramsHave) {
            "try:\n  a\nexcept (B, C) as d:\n  e\nexcept: f\nelse: g\nfinally:\n  h\n",
            "if (n := len(a)) > 10: pass\nelif not a: b; c;\nelse:\n\n  d\n",
            "while x: break\nelse: continue\n",
-           "print([x for x in y if z if w], {a: b for a, b in c}, {d for d in e}, (f for g in h), *i, **j, k=l)\n",
+           "print([x for x in y if z if w], {a: b for a, b in c}, {d for d in e}, (f for g in h), *i, **j, "
+           "k=l)\n",
            "lambda x, *y, z=3, **w: (yield)\nlambda: 0\n",
            "a if b else c if d else e\nnot a == b < c is not d not in e\n-a ** -b ** c\na & b ^ c | d << e\n",
            "x[1:2, ::3, ...]\nx[:]\nx[a:]\nx[1,]\n",
@@ -104,11 +105,36 @@ TEST(QuickParserTest, TakesWhatOrdinaryProgramsHave) {
 }
 
 TEST(QuickParserTest, LeavesTheRest) {
-  for (const char* code : {"match x:\n  case 1: pass\n", "print 'a'\n", "exec 'a'\n", "type X = int\n", "(\n",
-                           "if a:\nb\n", "  a\n", "a\n  b\n", "if a:\n    b\n  c\n", "x = \xC3\xA9\n", "a b\n",
-                           "f(\n", "'a\n", "'''a", "f'{a'\n", "f'}'\n", "f'{a\n}'\n", "1a\n", "a = \\\n", "$\n",
-                           "a <> b\n", "def f(1): pass\n", "for 1 in x: pass\n", "f() = 1\n", "class A(x for x in y): pass\n",
-                           "try:\n  a\nb\n", "else: a\n", "(a, b) += 1\n=", "with (a): pass\n", "except*: a\n"}) {
+  for (const char* code : {"match x:\n  case 1: pass\n",
+                           "print 'a'\n",
+                           "exec 'a'\n",
+                           "type X = int\n",
+                           "(\n",
+                           "if a:\nb\n",
+                           "  a\n",
+                           "a\n  b\n",
+                           "if a:\n    b\n  c\n",
+                           "x = \xC3\xA9\n",
+                           "a b\n",
+                           "f(\n",
+                           "'a\n",
+                           "'''a",
+                           "f'{a'\n",
+                           "f'}'\n",
+                           "f'{a\n}'\n",
+                           "1a\n",
+                           "a = \\\n",
+                           "$\n",
+                           "a <> b\n",
+                           "def f(1): pass\n",
+                           "for 1 in x: pass\n",
+                           "f() = 1\n",
+                           "class A(x for x in y): pass\n",
+                           "try:\n  a\nb\n",
+                           "else: a\n",
+                           "(a, b) += 1\n=",
+                           "with (a): pass\n",
+                           "except*: a\n"}) {
     EXPECT_EQ(Compare(code), Outcome::kLeft) << code;
   }
 }
@@ -130,11 +156,13 @@ std::vector<std::string> Pieces(const std::string& code) {
 }
 
 constexpr const char* kTelling[] = {
-    "print", "exec", "match",  "type",  "async", "await", "lambda", "yield", "*",    "**",   ":=",   "=",   ":",
-    "@",     "->",   " not ",  " in ",  " is ",  " if ",  " else ", " for ", " or ", " and ", "f'",  "rb'", "\\",
-    "{",     "}",    "...",    ".",     "\n",    "\n    ", "#",    "'",   ",",    ";",    "(",    ")",   "[",
-    "]",     "\f",   "\t",     " as ",  "from ", "import ", "global ", "del ", "+=", "<", "~", "rf\"", "{{", "!r",
-    "def ",  "class ", "with ", "try:", "except ", "return ", "raise ", "1", "0x", "1.", "e5", "_", "\\\n"};
+    "print", "exec",   "match", "type",  "async",   "await",   "lambda", "yield",   "*",       "**",
+    ":=",    "=",      ":",     "@",     "->",      " not ",   " in ",   " is ",    " if ",    " else ",
+    " for ", " or ",   " and ", "f'",    "rb'",     "\\",      "{",      "}",       "...",     ".",
+    "\n",    "\n    ", "#",     "'",     ",",       ";",       "(",      ")",       "[",       "]",
+    "\f",    "\t",     " as ",  "from ", "import ", "global ", "del ",   "+=",      "<",       "~",
+    "rf\"",  "{{",     "!r",    "def ",  "class ",  "with ",   "try:",   "except ", "return ", "raise ",
+    "1",     "0x",     "1.",    "e5",    "_",       "\\\n"};
 
 // Small changes of ordinary programs: what is still taken must be right.
 TEST(QuickParserTest, IsRightAboutChangedPrograms) {
@@ -143,7 +171,9 @@ TEST(QuickParserTest, IsRightAboutChangedPrograms) {
   const std::vector<std::string> pieces = Pieces(all);
   std::vector<std::size_t> lines;
   for (std::size_t i = 0; i < pieces.size(); ++i) {
-    if (pieces[i] == "\n" && i + 1 < pieces.size() && std::isalpha(static_cast<unsigned char>(pieces[i + 1][0])) != 0) lines.push_back(i + 1);
+    if (pieces[i] == "\n" && i + 1 < pieces.size() &&
+        std::isalpha(static_cast<unsigned char>(pieces[i + 1][0])) != 0)
+      lines.push_back(i + 1);
   }
   const char* rounds_text = std::getenv("CASEMATE_QUICK_ROUNDS");
   const int rounds = rounds_text == nullptr ? 20'000 : std::stoi(rounds_text);
@@ -155,8 +185,9 @@ TEST(QuickParserTest, IsRightAboutChangedPrograms) {
   int taken = 0;
   for (int round = 0; round < rounds; ++round) {
     const std::size_t begin = lines[below(lines.size())];
-    std::vector<std::string> some(pieces.begin() + static_cast<std::ptrdiff_t>(begin),
-                                  pieces.begin() + static_cast<std::ptrdiff_t>(std::min(begin + 5 + below(120), pieces.size())));
+    std::vector<std::string> some(
+        pieces.begin() + static_cast<std::ptrdiff_t>(begin),
+        pieces.begin() + static_cast<std::ptrdiff_t>(std::min(begin + 5 + below(120), pieces.size())));
     for (std::size_t changes = 1 + below(3); changes > 0 && !some.empty(); --changes) {
       const auto at = some.begin() + static_cast<std::ptrdiff_t>(below(some.size()));
       switch (below(4)) {

@@ -85,14 +85,15 @@ QuickParser::Ref QuickParser::ReadSimpleStatement() {
 // For the grammar, print(*a.b) may still be an old statement, in which it reads (*a).b.
 bool QuickParser::PrintsSplat(Ref statement) const {
   Ref call = statement;
-  while (made_[call].first != 0 && made_[made_[call].first].kind != Kind::kIdentifier) call = made_[call].first;
+  while (made_[call].first != 0 && made_[made_[call].first].kind != Kind::kIdentifier)
+    call = made_[call].first;
   const Ref name = made_[call].first;
   if (made_[call].kind != Kind::kCall || name == 0) return false;
-  const std::string_view word =
-      lexer_.text().substr(made_[name].begin, made_[name].end - made_[name].begin);
+  const std::string_view word = lexer_.text().substr(made_[name].begin, made_[name].end - made_[name].begin);
   if (word != "print" && word != "exec") return false;
   for (Ref part = made_[made_[name].next].first; part != 0; part = made_[part].next) {
-    if (made_[part].kind == Kind::kListSplat && made_[made_[part].first].kind != Kind::kIdentifier) return true;
+    if (made_[part].kind == Kind::kListSplat && made_[made_[part].first].kind != Kind::kIdentifier)
+      return true;
   }
   return false;
 }
@@ -121,6 +122,7 @@ QuickParser::Ref QuickParser::ReadExpressionStatement() {
   while (Is(Token::kComma)) {
     end = lexer_.end();
     lexer_.Next();
+    // The grammar looks in the next line for more of what is assigned to.
     if (Is(Token::kNewline)) return Fault();
     if (Is(Token::kSemicolon) || Is(Token::kEqual)) break;
     const Ref next = Is(Token::kStar) ? ReadSplat(Kind::kListSplat) : ReadExpression();

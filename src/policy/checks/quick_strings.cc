@@ -120,8 +120,8 @@ std::uint32_t QuickParser::EscapeLength(std::uint32_t at, bool bytes) {
   }
 }
 
-// Up to the closing quotes; where these begin for the grammar is in `end`, where they do is the lexer left. False
-// for what has no end, or is not ours.
+// Up to the closing quotes; where these begin for the grammar is in `end`, where they do is the lexer left.
+// False for what has no end, or is not ours.
 bool QuickParser::ReadContent(Children& parts, const StringStyle& style, std::uint32_t& end) {
   const std::string_view text = lexer_.text();
   std::uint32_t at = lexer_.at();

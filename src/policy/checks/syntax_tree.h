@@ -121,8 +121,8 @@ enum class Field : std::uint8_t {
 using NodeId = std::uint32_t;
 inline constexpr NodeId kNoNode = UINT32_MAX;
 
-// A named node that is no comment. Children come after their parent, in the order of the text. What ends with a
-// block ends where the block's last statement does, and a block begins with its first.
+// A named node that is no comment. Children come after their parent, in the order of the text. What ends with
+// a block ends where the block's last statement does, and a block begins with its first.
 struct SyntaxNode {
   Kind kind = Kind::kOther;
   Field field = Field::kNone;  // in its parent
