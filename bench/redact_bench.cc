@@ -49,7 +49,7 @@ std::unique_ptr<Redactor> Make(const std::string& sets) {
 double Stream(const std::string& sets, std::string_view text, std::size_t& out_bytes) {
   const auto redactor = Make(sets);
   const auto stream = redactor->Stream("stdout");
-  std::string out;
+  RedactedBytes out;
   out_bytes = 0;
   const double begin = CpuSeconds();
   for (std::size_t at = 0; at < text.size(); at += kChunk) {

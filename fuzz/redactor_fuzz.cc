@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "casemate/redactor.h"
 
@@ -13,7 +14,7 @@ namespace {
 constexpr std::string_view kKnown = "Zx9-fT2q/Lm84+RtYw:7";
 
 std::string InPieces(casemate::Redactor& redactor, std::string_view text, std::size_t step) {
-  std::string out;
+  casemate::RedactedBytes out;
   const auto stream = redactor.Stream("stdout");
   std::size_t length = step;
   while (!text.empty()) {
@@ -23,7 +24,7 @@ std::string InPieces(casemate::Redactor& redactor, std::string_view text, std::s
     length = length % 61 + step;  // pieces of many lengths
   }
   stream->Finish(out);
-  return out;
+  return std::move(out).Take();
 }
 
 std::int64_t Found(const casemate::Redactor& redactor) {

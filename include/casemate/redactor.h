@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "casemate/error.h"
@@ -32,16 +34,52 @@ struct KnownSecret {
 class KnownValues;
 std::shared_ptr<const KnownValues> MakeKnownValues(std::span<const KnownSecret> known);
 
+// A value that a Redactor has been over. Nothing else makes one.
+class RedactedJson {
+ public:
+  const JsonText& json() const { return json_; }
+
+ private:
+  friend class RedactedTextMaker;
+  explicit RedactedJson(JsonText json) : json_(std::move(json)) {}
+  JsonText json_;
+};
+
+// Bytes that a StreamRedactor has let out. Nothing else puts any in.
+class RedactedBytes {
+ public:
+  const std::string& text() const { return text_; }
+  bool empty() const { return text_.empty(); }
+  std::size_t size() const { return text_.size(); }
+  void clear() { text_.clear(); }
+  RedactedBytes& operator+=(const RedactedBytes& more) {
+    text_ += more.text_;
+    return *this;
+  }
+  RedactedBytes& operator+=(const RedactedText& more) {
+    text_ += more.text();
+    return *this;
+  }
+  // For what keeps them from here on.
+  std::string Take() && { return std::move(text_); }
+  friend bool operator==(const RedactedBytes&, const RedactedBytes&) = default;
+
+ private:
+  friend class RedactedTextMaker;
+  std::string text_;
+};
+
 // Cleans what is fed to it in pieces. The output does not depend on where the pieces end: what may still
 // become part of a match is held until more comes, 2,560 bytes at most (with known values, up to their
-// longest spelling and the gaps in it); all else is given at once. Belongs to its Redactor, which must
-// outlive it.
+// longest spelling and the gaps in it); all else is given at once, in the call that brings it. No clock lets
+// out what is held: half a secret would leave, and what leaves would depend on when it came. Belongs to its
+// Redactor, which must outlive it.
 class StreamRedactor {
  public:
   virtual ~StreamRedactor() = default;
   // Appends what can be let out to `out`.
-  virtual void Feed(std::string_view bytes, std::string& out) = 0;
-  virtual void Finish(std::string& out) = 0;
+  virtual void Feed(std::string_view bytes, RedactedBytes& out) = 0;
+  virtual void Finish(RedactedBytes& out) = 0;
 };
 
 // Takes out what must not leave, and counts it. One run or one command; one thread. Rules are shared by all
@@ -55,7 +93,7 @@ class Redactor {
   virtual RedactedText Text(std::string_view text, std::string_view where) = 0;
   // The same for strings, keys and numbers of a value, which stays JSON: a number that goes becomes a string,
   // and keys that become equal get numbers.
-  virtual JsonText Json(const JsonText& value, std::string_view where) = 0;
+  virtual RedactedJson Json(const JsonText& value, std::string_view where) = 0;
   virtual std::unique_ptr<StreamRedactor> Stream(std::string_view where) = 0;
 
   // What was found so far, in the order of first sight.

@@ -42,10 +42,25 @@ class Policy:
         import ast
         self._ast, self._table = ast, table
         self._parts = _load(folder)
+        self._parts["transformer"].copy_locations = self._copy_locations
         self._transformer = self._make_transformer()
+
+    def _copy_locations(self, made, node):
+        """As RestrictedPython's own, which goes through all that was in its place before, again for each new node."""
+        self._ast.copy_location(made, node)
+        place = {name: getattr(made, name) for name in ("lineno", "col_offset", "end_lineno", "end_col_offset")}
+        waiting = [made]
+        while waiting:
+            for child in self._ast.iter_child_nodes(waiting.pop()):
+                if "lineno" not in child._attributes:
+                    waiting.append(child)
+                elif not hasattr(child, "lineno"):
+                    child.__dict__.update(place)
+                    waiting.append(child)
 
     def _make_transformer(self):
         ast, base = self._ast, self._parts["transformer"].RestrictingNodeTransformer
+        node_type, visits = ast.AST, {}
 
         class Transformer(base):
             """Keeps the place of each error, and knows which modules there are."""
@@ -53,6 +68,36 @@ class Policy:
             def __init__(self, is_allowed):
                 super().__init__()
                 self.found, self._is_allowed = [], is_allowed
+
+            def visit(self, node):
+                kind = type(node)
+                if kind not in visits:
+                    visits[kind] = getattr(Transformer, "visit_" + kind.__name__, Transformer.generic_visit)
+                return visits[kind](self, node)
+
+            def node_contents_visit(self, node):
+                """As ast.NodeTransformer.generic_visit, without its generator."""
+                for field in node._fields:
+                    old = getattr(node, field, None)
+                    if isinstance(old, node_type):
+                        new = self.visit(old)
+                        if new is None:
+                            delattr(node, field)
+                        elif new is not old:
+                            setattr(node, field, new)
+                    elif type(old) is list and old:
+                        made = []
+                        for value in old:
+                            if isinstance(value, node_type):
+                                value = self.visit(value)
+                                if value is None:
+                                    continue
+                                if not isinstance(value, node_type):
+                                    made.extend(value)
+                                    continue
+                            made.append(value)
+                        old[:] = made
+                return node
 
             def error(self, node, info):
                 super().error(node, info)
@@ -97,11 +142,10 @@ class Policy:
             tree = transformer.visit(tree)
             if transformer.found:
                 raise Refused([_finding(source, *found) for found in transformer.found[:_FINDINGS_MAX]])
-            ast.fix_missing_locations(tree)
             last = tree.body.pop().value if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-            code = compile(tree, filename, "exec", 0, True)
+            code = _compile(ast, tree, filename, "exec", 0)
             if last is not None:
-                last = compile(ast.Expression(last), filename, "eval", code.co_flags & 0x1FE0000, True)
+                last = _compile(ast, ast.Expression(last), filename, "eval", code.co_flags & 0x1FE0000)
         except (RecursionError, MemoryError, SyntaxError, ValueError) as error:
             raise Refused([_finding(source, getattr(error, "lineno", None) or 1, 1, "restricted",
                                     f"the program cannot be compiled: {type(error).__name__}: {error}",
@@ -263,6 +307,13 @@ def _in_place(operator, value, other):
     return getattr(operators, names[operator])(value, other)
 
 
+def _compile(ast, tree, filename, mode, flags):
+    try:
+        return compile(tree, filename, mode, flags, True)
+    except TypeError:  # a node without a place
+        return compile(ast.fix_missing_locations(tree), filename, mode, flags, True)
+
+
 def _finding(source, line, column, rule, reason, remedy):
     lines = source.split(b"\n")
     snippet = lines[line - 1].strip()[:120].decode(errors="ignore") if 0 < line <= len(lines) else ""
@@ -292,9 +343,36 @@ def guarded(part, options, names):
     return made
 
 
+_REHEARSED = b"""
+import json, math
+from collections import deque as queue
+class Box:
+    def __init__(self, value, *more, **named):
+        self.value = value
+    def twice(self, by=2):
+        try:
+            return [v * by for v in self.value if not v < 1 and v is not None]
+        except (TypeError, ValueError) as error:
+            raise error
+        finally:
+            pass
+total, rows = 0, {'a': (1, 2), "b": [3.5]}
+for key, value in rows.items():
+    total += len(value) if key in rows else -1
+    while False:
+        continue
+first, *rest = sorted(rows, key=lambda k: k[0:1])
+rows[first] = {x: y for x, y in zip(rest, rest)}
+print(f"{total:>5} {first!r}", Box(rest).twice(), *rest, end='')
+with Box(1) as opened:
+    assert total > 0 or opened, 'none'
+result = total
+"""
+
+
 def rehearse(part):
-    """In a zygote: what a small program needs then has its caches and adapted code."""
+    """In a zygote: what an ordinary program needs then has its caches and adapted code."""
     policy = _policy(part)
     for _ in range(20):
-        policy.compile(b"x = {'a': 1}\nfor k, v in x.items():\n    print(k, end='')\nresult = x", "main.py", [])
+        policy.compile(_REHEARSED, "main.py", [])
         policy.namespace("__main__", "main.py", [], None)

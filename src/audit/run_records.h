@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "casemate/policy.h"
+#include "casemate/redactor.h"
 #include "casemate/request.h"
 #include "casemate/result.h"
 
@@ -26,10 +27,10 @@ struct Digest {
 };
 Digest DigestOf(std::string_view bytes);
 
-// A request object without its variables, as it may be kept: it must have passed the redactor.
+// A request object without its variables, as it may be kept.
 class KeptProgram {
  public:
-  explicit KeptProgram(JsonText request) : request_(std::move(request)) {}
+  explicit KeptProgram(const RedactedJson& request) : request_(request.json()) {}
   const JsonText& request() const { return request_; }
 
  private:

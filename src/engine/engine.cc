@@ -55,14 +55,15 @@ class FlowEngine : public Engine {
     auto scrubber = Scrubber::Make(request, nullptr);
     if (!scrubber) {
       AssembleRefusal(scrubber.error(), result);
+      scrubber = Scrubber::MakePlain();
     } else if (auto done = Run(request, *scrubber, recorder, {cancel_fd, cancel_when}, result); !done) {
       AssembleRefusal(done.error(), result);
-      (*scrubber)->FinishRefusal(result);
     }
     // What ran and cannot be recorded is our own failure, whatever became of the program.
-    if (auto noted = recorder.End(result); !noted)
+    if (auto noted = recorder.End((*scrubber)->Release(result)); !noted)
       AssembleRefusal({ErrorCode::kInternal, noted.error().message, noted.error().cause}, result);
-    if (sink != nullptr) EmitEnd(*sink, result);
+    const CleanResult clean = (*scrubber)->Release(result);
+    if (sink != nullptr) EmitEnd(*sink, clean);
     return result;
   }
 

@@ -50,20 +50,25 @@ class EventRelay : public RunObserver {
     decoder_.Finish();
     HarnessReport report = decoder_.TakeReport();
     report.displays = std::move(displays_);
+    for (Timing& timing : report.timings) {
+      timing.step = scrubber_.CleanText(timing.step, "timings").text();
+    }
     return report;
   }
   // To be called when nothing more comes: what was held back goes out, and `outcome` gets the clean texts.
   void FinishStreams(const Limits& limits, Outcome& outcome) {
     scrubber_.out().Finish(piece_);
     if (outcome.truncated.stdout_cut)
-      piece_ += TruncationNote(outcome.usage.stdout_bytes, limits.stdout_bytes_max);
+      piece_ +=
+          scrubber_.CleanText(TruncationNote(outcome.usage.stdout_bytes, limits.stdout_bytes_max), "stdout");
     Tell<StdoutEvent>(stdout_);
     scrubber_.err().Finish(piece_);
     if (outcome.truncated.stderr_cut)
-      piece_ += TruncationNote(outcome.usage.stderr_bytes, limits.stderr_bytes_max);
+      piece_ +=
+          scrubber_.CleanText(TruncationNote(outcome.usage.stderr_bytes, limits.stderr_bytes_max), "stderr");
     Tell<StderrEvent>(stderr_);
-    outcome.stdout_text = std::move(stdout_);
-    outcome.stderr_text = std::move(stderr_);
+    outcome.stdout_text = std::move(stdout_).Take();
+    outcome.stderr_text = std::move(stderr_).Take();
     for (std::size_t i = 0; i < denials_.size(); ++i) outcome.denials[i].what = denials_[i].what;
   }
   void Emit(const Event& event) { sink_.OnEvent(event); }
@@ -74,9 +79,9 @@ class EventRelay : public RunObserver {
 
  private:
   template <typename StreamEvent>
-  void Tell(std::string& kept) {
+  void Tell(RedactedBytes& kept) {
     if (piece_.empty()) return;
-    Emit(StreamEvent{piece_});
+    Emit(StreamEvent{piece_.text()});
     if (keep_streams_) kept += piece_;
     piece_.clear();
   }
@@ -85,9 +90,9 @@ class EventRelay : public RunObserver {
   Scrubber& scrubber_;
   bool keep_streams_;
   EventSink& sink_;
-  std::string piece_;  // on its way out
-  std::string stdout_;
-  std::string stderr_;
+  RedactedBytes piece_;  // on its way out
+  RedactedBytes stdout_;
+  RedactedBytes stderr_;
   std::vector<Display> displays_;
   std::vector<Denial> denials_;  // in the order of their first sight
 };

@@ -120,7 +120,8 @@ Expected<void> RunRecorder::Begin(const ExecutionResult& result, const CheckedRe
   return written;
 }
 
-Expected<void> RunRecorder::End(const ExecutionResult& result) {
+Expected<void> RunRecorder::End(const CleanResult& clean) {
+  const ExecutionResult& result = clean.get();
   if (writer_ == nullptr || refused_) return {};
   std::vector<std::string> bodies;
   if (!begun_) bodies.push_back(IntentBody(result));

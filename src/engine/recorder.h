@@ -32,7 +32,7 @@ class RunRecorder : public EventSink {
   Expected<void> Begin(const ExecutionResult& result, const CheckedRequest& checked,
                        const EnvironmentView& environment, Scrubber& scrubber);
   // Records what came of it; of a run that did not get as far as Begin(), its intent too.
-  Expected<void> End(const ExecutionResult& result);
+  Expected<void> End(const CleanResult& clean);
 
  private:
   void Keep(Scrubber& scrubber);

@@ -24,7 +24,8 @@ std::string HashProgram(const ExecutionRequest& request) {
   return Sha256Hex(words);
 }
 
-void EmitEnd(EventSink& sink, const ExecutionResult& result) {
+void EmitEnd(EventSink& sink, const CleanResult& clean) {
+  const ExecutionResult& result = clean.get();
   if (result.result) sink.OnEvent(ResultEvent{&*result.result});
   if (result.error) sink.OnEvent(ErrorEvent{&*result.error});
   sink.OnEvent(FinishedEvent{&result});

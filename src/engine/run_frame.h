@@ -8,6 +8,7 @@
 #include "casemate/event.h"
 #include "casemate/request.h"
 #include "casemate/result.h"
+#include "engine/scrub.h"
 
 namespace casemate {
 
@@ -18,7 +19,7 @@ std::string MakeRunId();  // 64 random bits
 std::string HashProgram(const ExecutionRequest& request);
 
 // The last events of a run.
-void EmitEnd(EventSink& sink, const ExecutionResult& result);
+void EmitEnd(EventSink& sink, const CleanResult& clean);
 
 // Names each step of a run with its cost.
 class Stopwatch {

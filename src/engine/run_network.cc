@@ -268,8 +268,8 @@ void RunNetwork::Finish(Scrubber& scrubber, ExecutionResult& result) {
   }
   result.network = std::move(attempts_);
   for (NetworkAttempt& attempt : result.network) {
-    attempt.destination = scrubber.CleanText(attempt.destination, "network");
-    attempt.reason = scrubber.CleanText(attempt.reason, "network");
+    attempt.destination = scrubber.CleanText(attempt.destination, "network").text();
+    attempt.reason = scrubber.CleanText(attempt.reason, "network").text();
   }
 }
 

@@ -35,6 +35,10 @@ Expected<std::unique_ptr<Scrubber>> Scrubber::Make(const ExecutionRequest& reque
   return std::unique_ptr<Scrubber>(new Scrubber(*std::move(redactor)));
 }
 
+std::unique_ptr<Scrubber> Scrubber::MakePlain() {
+  return std::unique_ptr<Scrubber>(new Scrubber(*MakeRedactor({}, {})));
+}
+
 std::string Scrubber::Text(std::string_view text, std::string_view where) {
   return text.empty() ? std::string() : redactor_->Text(text, where).text();
 }
@@ -49,7 +53,7 @@ Display Scrubber::Clean(const Display& display) {
     }
     if (mime.ends_with("json")) {
       if (const auto json = ParseJson(data, {data.size(), kJsonDepthCeiling})) {
-        clean.data[mime] = redactor_->Json(*json, where).text();
+        clean.data[mime] = redactor_->Json(*json, where).json().text();
         continue;
       }
     }
@@ -65,11 +69,12 @@ Denial Scrubber::Clean(const Denial& denial) {
 void Scrubber::CleanError(ExecutionResult& result) {
   if (!result.error) return;
   ProgramError& error = *result.error;
-  for (std::string* text : {&error.type, &error.message, &error.traceback}) *text = Text(*text, "error");
+  for (std::string* text : {&error.type, &error.message, &error.traceback, &error.hint})
+    *text = Text(*text, "error");
 }
 
 void Scrubber::Finish(const ExecutionRequest& request, std::size_t denials_done, ExecutionResult& result) {
-  if (result.result) result.result = redactor_->Json(*result.result, "result");
+  if (result.result) result.result = redactor_->Json(*result.result, "result").json();
   CleanError(result);
   for (std::size_t i = denials_done; i < result.denials.size(); ++i)
     result.denials[i] = Clean(result.denials[i]);
@@ -82,9 +87,13 @@ void Scrubber::Finish(const ExecutionRequest& request, std::size_t denials_done,
   result.redactions = redactor_->Redactions();
 }
 
-void Scrubber::FinishRefusal(ExecutionResult& result) {
+CleanResult Scrubber::Release(ExecutionResult& result) {
   CleanError(result);
+  for (Finding& finding : result.findings) {
+    for (std::string* text : {&finding.snippet, &finding.reason}) *text = Text(*text, "findings");
+  }
   result.redactions = redactor_->Redactions();
+  return CleanResult(result);
 }
 
 std::string TruncationNote(std::int64_t bytes, std::int64_t bytes_max) {

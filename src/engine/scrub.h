@@ -11,6 +11,17 @@
 
 namespace casemate {
 
+// A result that a Scrubber has been over. Events, audit records and callers are given nothing else.
+class CleanResult {
+ public:
+  const ExecutionResult& get() const { return *result_; }
+
+ private:
+  friend class Scrubber;
+  explicit CleanResult(const ExecutionResult& result) : result_(&result) {}
+  const ExecutionResult* result_;
+};
+
 // All that a run lets out goes through this: made before its launch, so that it is armed with what the run is
 // given. One run, one thread.
 class Scrubber {
@@ -20,18 +31,24 @@ class Scrubber {
   static Expected<std::unique_ptr<Scrubber>> Make(const ExecutionRequest& request,
                                                   std::shared_ptr<const KnownValues> known);
 
+  // By the rules that hold when a request names none that can be used.
+  static std::unique_ptr<Scrubber> MakePlain();
+
   StreamRedactor& out() { return *out_; }
   StreamRedactor& err() { return *err_; }
   // As they come.
   Display Clean(const Display& display);
   Denial Clean(const Denial& denial);
-  JsonText Clean(const JsonText& value, std::string_view where) { return redactor_->Json(value, where); }
-  std::string CleanText(std::string_view text, std::string_view where) { return Text(text, where); }
+  RedactedJson Clean(const JsonText& value, std::string_view where) { return redactor_->Json(value, where); }
+  RedactedText CleanText(std::string_view text, std::string_view where) {
+    return redactor_->Text(text, where);
+  }
   // What is in `result` but did not come through the above: value, error, files where the request asks for
   // it, denials from `denials_done` on. Fills in `redactions`.
   void Finish(const ExecutionRequest& request, std::size_t denials_done, ExecutionResult& result);
-  // The error of a run that never came to be.
-  void FinishRefusal(ExecutionResult& result);
+  // What is told of a run, at its end: goes over what is in it besides, such as the error of a run that never
+  // came to be. May be asked for again when `result` has changed, which must outlive it.
+  CleanResult Release(ExecutionResult& result);
 
  private:
   explicit Scrubber(std::unique_ptr<Redactor> redactor);

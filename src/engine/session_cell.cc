@@ -79,7 +79,9 @@ class SessionCell : public LiveSession {
     // What it was not told of is its caller's wish.
     if (ended_because_.empty()) whole_.status = Status::kOk;
     sandbox_.reset();
-    (void)opening_.End(whole_);
+    auto scrubber = Scrubber::Make(base_, known_);
+    if (!scrubber) scrubber = Scrubber::MakePlain();
+    (void)opening_.End((*scrubber)->Release(whole_));
   }
 
   Expected<void> Open(EnvironmentSource& environments);
@@ -231,14 +233,13 @@ ExecutionResult SessionCell::Step(const ExecutionRequest& request, EventSink* si
   } else {
     done = Run(*step, **scrubber, recorder, {"", cancel_fd, cancel_on_hang_up}, result);
   }
-  if (!done) {
-    AssembleRefusal(done.error(), result);
-    if (scrubber) (*scrubber)->FinishRefusal(result);
-  }
-  if (auto noted = recorder.End(result); !noted)
+  if (!done) AssembleRefusal(done.error(), result);
+  if (!scrubber) scrubber = Scrubber::MakePlain();
+  if (auto noted = recorder.End((*scrubber)->Release(result)); !noted)
     AssembleRefusal({ErrorCode::kInternal, noted.error().message, noted.error().cause}, result);
   result.session = SessionNote{id_, steps_, ended_because_};
-  if (sink != nullptr) EmitEnd(*sink, result);
+  const CleanResult clean = (*scrubber)->Release(result);
+  if (sink != nullptr) EmitEnd(*sink, clean);
   return result;
 }
 

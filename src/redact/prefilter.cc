@@ -10,7 +10,7 @@
 namespace casemate {
 namespace {
 
-constexpr std::size_t kGroupsOfHalf = 8;
+constexpr std::size_t kGroupsOfQuarter = 8;
 constexpr unsigned kSetBits = 16;
 
 // One bit makes letters equal whatever their case; other bytes may fall together, which only costs a check.
@@ -44,19 +44,18 @@ void Prefilter::AddGram(const Entry& entry, std::uint32_t index) {
   grams_.push_back({gram, index, entry.keyword.offset});
   has_length_[text.size()] = true;
   set_[HashOf(gram) / 64] |= std::uint64_t{1} << HashOf(gram) % 64;
-  const std::size_t half = entry.keyword.group / kGroupsOfHalf;
-  const auto bit = static_cast<std::uint8_t>(1U << entry.keyword.group % kGroupsOfHalf);
-  auto& whole = whole_[entry.keyword.fine_group / kGroupsOfHalf];
-  const auto fine_bit = static_cast<std::uint8_t>(1U << entry.keyword.fine_group % kGroupsOfHalf);
+  const std::size_t quarter = entry.keyword.group / kGroupsOfQuarter;
+  const auto bit = static_cast<std::uint8_t>(1U << entry.keyword.group % kGroupsOfQuarter);
+  auto& whole = whole_[quarter];
   const auto let_through = [&](std::size_t place, unsigned byte) {
-    low_[half][place][byte & 15U] |= bit;
-    high_[half][place][byte >> 4U] |= bit;
-    whole[place][byte & 127U] |= fine_bit;
+    low_[quarter][place][byte & 15U] |= bit;
+    high_[quarter][place][byte >> 4U] |= bit;
+    whole[place][byte & 127U] |= bit;
   };
   for (std::size_t i = 0; i < kKeywordGram; ++i) {
     if (i >= text.size()) {
       for (unsigned nibble = 0; nibble < 16; ++nibble) let_through(i, nibble * 17);
-      for (std::uint8_t& groups : whole[i]) groups |= fine_bit;
+      for (std::uint8_t& groups : whole[i]) groups |= bit;
       continue;
     }
     const unsigned byte = static_cast<unsigned char>(text[i]);
@@ -111,31 +110,33 @@ void Prefilter::FindScalar(std::string_view text, std::size_t from, std::size_t 
 __attribute__((target("avx2"))) void Prefilter::FindAvx2(std::string_view text, std::size_t from,
                                                          std::vector<Hit>& hits) const {
   constexpr std::size_t kLanes = 32;
-  __m256i low[2][kKeywordGram];
-  __m256i high[2][kKeywordGram];
-  for (std::size_t half = 0; half < 2; ++half) {
+  __m256i low[kQuarters][kKeywordGram];
+  __m256i high[kQuarters][kKeywordGram];
+  for (std::size_t quarter = 0; quarter < kQuarters; ++quarter) {
     for (std::size_t j = 0; j < kKeywordGram; ++j) {
-      low[half][j] = _mm256_broadcastsi128_si256(
-          _mm_loadu_si128(reinterpret_cast<const __m128i*>(low_[half][j].data())));
-      high[half][j] = _mm256_broadcastsi128_si256(
-          _mm_loadu_si128(reinterpret_cast<const __m128i*>(high_[half][j].data())));
+      low[quarter][j] = _mm256_broadcastsi128_si256(
+          _mm_loadu_si128(reinterpret_cast<const __m128i*>(low_[quarter][j].data())));
+      high[quarter][j] = _mm256_broadcastsi128_si256(
+          _mm_loadu_si128(reinterpret_cast<const __m128i*>(high_[quarter][j].data())));
     }
   }
   const __m256i nibble = _mm256_set1_epi8(15);
   std::size_t at = from;
   for (; at + kLanes + kKeywordGram - 1 <= text.size(); at += kLanes) {
-    __m256i first = _mm256_set1_epi8(-1);
-    __m256i second = first;
+    __m256i groups[kQuarters];
     for (std::size_t j = 0; j < kKeywordGram; ++j) {
       const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text.data() + at + j));
       const __m256i lows = _mm256_and_si256(bytes, nibble);
       const __m256i highs = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble);
-      first = _mm256_and_si256(first, _mm256_and_si256(_mm256_shuffle_epi8(low[0][j], lows),
-                                                       _mm256_shuffle_epi8(high[0][j], highs)));
-      second = _mm256_and_si256(second, _mm256_and_si256(_mm256_shuffle_epi8(low[1][j], lows),
-                                                         _mm256_shuffle_epi8(high[1][j], highs)));
+      for (std::size_t quarter = 0; quarter < kQuarters; ++quarter) {
+        const __m256i these = _mm256_and_si256(_mm256_shuffle_epi8(low[quarter][j], lows),
+                                               _mm256_shuffle_epi8(high[quarter][j], highs));
+        groups[quarter] = j == 0 ? these : _mm256_and_si256(groups[quarter], these);
+      }
     }
-    const __m256i none = _mm256_cmpeq_epi8(_mm256_or_si256(first, second), _mm256_setzero_si256());
+    const __m256i any =
+        _mm256_or_si256(_mm256_or_si256(groups[0], groups[1]), _mm256_or_si256(groups[2], groups[3]));
+    const __m256i none = _mm256_cmpeq_epi8(any, _mm256_setzero_si256());
     auto found = ~static_cast<std::uint32_t>(_mm256_movemask_epi8(none));
     while (found != 0) {
       const std::size_t place = at + static_cast<std::size_t>(__builtin_ctz(found));

@@ -13,10 +13,10 @@ namespace casemate {
 
 // Finds where any of many keywords may begin, at memory speed.
 //
-// Each keyword gives its four rarest bytes in a row (fewer of a short one), in one of sixteen groups. All
+// Each keyword gives its four rarest bytes in a row (fewer of a short one), in one of 32 groups. All
 // groups are looked for at once, 32 places at a time, by table look-ups on half bytes in vector registers
 // (the filter "Teddy" of Hyperscan and the ripgrep crates); what passes is checked against an exact set, then
-// against the keywords. With AVX-512 VBMI a look-up takes a whole byte: 64 places at a time and 32 groups.
+// against the keywords. With AVX-512 VBMI a look-up takes a whole byte, 64 places at a time.
 // Without AVX2 the exact set is asked for each place. Immutable after construction; any number of threads.
 class Prefilter {
  public:
@@ -39,7 +39,7 @@ class Prefilter {
   void FindOpen(std::string_view text, std::size_t from, std::vector<Hit>& open) const;
 
  private:
-  static constexpr std::size_t kQuarters = kFineGroups / 8;
+  static constexpr std::size_t kQuarters = kKeywordGroups / 8;
   struct Gram {
     std::uint64_t bytes;  // folded, with their number above them
     std::uint32_t keyword;
@@ -59,10 +59,10 @@ class Prefilter {
   std::vector<Gram> grams_;  // by bytes
   std::array<bool, kKeywordGram + 1> has_length_{};
   std::vector<std::uint64_t> set_;  // a bit for each hash of a gram
-  // [half][place][16]: the groups that have a byte with this half there; eight groups in each half.
-  std::array<std::array<std::array<std::uint8_t, 16>, kKeywordGram>, 2> low_{};
-  std::array<std::array<std::array<std::uint8_t, 16>, kKeywordGram>, 2> high_{};
-  // [quarter][place][byte]: the same for whole bytes below 128, of the finer groups.
+  // [quarter][place][16]: the groups that have a byte with this half there; eight groups in each quarter.
+  std::array<std::array<std::array<std::uint8_t, 16>, kKeywordGram>, kQuarters> low_{};
+  std::array<std::array<std::array<std::uint8_t, 16>, kKeywordGram>, kQuarters> high_{};
+  // [quarter][place][byte]: the same for whole bytes below 128.
   std::array<std::array<std::array<std::uint8_t, 128>, kKeywordGram>, kQuarters> whole_{};
 };
 

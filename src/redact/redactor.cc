@@ -18,6 +18,9 @@ namespace casemate {
 class RedactedTextMaker {
  public:
   static RedactedText Make(std::string text) { return RedactedText(std::move(text)); }
+  static RedactedJson MakeJson(JsonText json) { return RedactedJson(std::move(json)); }
+  // What more is appended to.
+  static std::string& Open(RedactedBytes& text) { return text.text_; }
 };
 
 namespace {
@@ -126,12 +129,12 @@ class OneStream : public StreamRedactor {
  public:
   OneStream(const CompiledRules& rules, const KnownValues* known, Tally& tally, std::string_view where)
       : scanner_(rules, known), tally_(tally), where_(where) {}
-  void Feed(std::string_view bytes, std::string& out) override {
-    TextSink sink(tally_, where_, out);
+  void Feed(std::string_view bytes, RedactedBytes& out) override {
+    TextSink sink(tally_, where_, RedactedTextMaker::Open(out));
     scanner_.Feed(bytes, sink);
   }
-  void Finish(std::string& out) override {
-    TextSink sink(tally_, where_, out);
+  void Finish(RedactedBytes& out) override {
+    TextSink sink(tally_, where_, RedactedTextMaker::Open(out));
     scanner_.Finish(sink);
   }
 
@@ -156,7 +159,18 @@ class RuleRedactor : public Redactor {
     return RedactedTextMaker::Make(std::move(out));
   }
 
-  JsonText Json(const JsonText& value, std::string_view where) override {
+  RedactedJson Json(const JsonText& value, std::string_view where) override {
+    return RedactedTextMaker::MakeJson(CleanJson(value, where));
+  }
+
+  std::unique_ptr<StreamRedactor> Stream(std::string_view where) override {
+    return std::make_unique<OneStream>(*rules_, KnownOrNull(), tally_, where);
+  }
+
+  std::vector<Redaction> Redactions() const override { return tally_.found(); }
+
+ private:
+  JsonText CleanJson(const JsonText& value, std::string_view where) {
     std::vector<JsonCut> cuts;
     CutSink sink(tally_, where, cuts);
     Scanner scanner(*rules_, KnownOrNull());
@@ -171,13 +185,6 @@ class RuleRedactor : public Redactor {
     return *ParseJson("\"[REDACTED]\"");
   }
 
-  std::unique_ptr<StreamRedactor> Stream(std::string_view where) override {
-    return std::make_unique<OneStream>(*rules_, KnownOrNull(), tally_, where);
-  }
-
-  std::vector<Redaction> Redactions() const override { return tally_.found(); }
-
- private:
   const KnownValues* KnownOrNull() const {
     return known_ != nullptr && !known_->empty() ? known_.get() : nullptr;
   }

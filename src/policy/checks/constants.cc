@@ -1,6 +1,7 @@
 #include "policy/checks/constants.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "model/base64.h"
@@ -13,6 +14,17 @@ constexpr std::size_t kTextMax = 4096;
 constexpr int kDepthMax = 200;
 
 using Text = std::optional<ConstantText>;
+
+// What FoldFunction and FoldMethod know.
+constexpr std::array<std::string_view, 5> kFunctions = {"bytearray", "bytes", "chr", "reversed", "str"};
+constexpr std::array<std::string_view, 12> kMethods = {"b64decode", "casefold", "decode",   "encode",
+                                                       "format",    "fromhex",  "join",     "lower",
+                                                       "replace",   "strip",    "swapcase", "upper"};
+
+template <std::size_t Count>
+bool IsOneOf(const std::array<std::string_view, Count>& names, std::string_view name) {
+  return std::ranges::find(names, name) != names.end();
+}
 
 std::string_view Trimmed(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t\n\f\\");
@@ -208,13 +220,17 @@ class Folder {
 
   Text FoldCall(NodeId node) {
     const NodeId function = tree_.Child(node, Field::kFunction);
-    const auto arguments = PlainArguments(tree_, node);
-    if (function == kNoNode || !arguments) return std::nullopt;
-    if (tree_[function].kind == Kind::kIdentifier) return FoldFunction(tree_.TextOf(function), *arguments);
-    if (tree_[function].kind != Kind::kAttribute) return std::nullopt;
-    const NodeId attribute = tree_.Child(function, Field::kAttribute);
+    if (function == kNoNode) return std::nullopt;
+    const bool method = tree_[function].kind == Kind::kAttribute;
+    if (!method && tree_[function].kind != Kind::kIdentifier) return std::nullopt;
+    const NodeId attribute = method ? tree_.Child(function, Field::kAttribute) : function;
     if (attribute == kNoNode) return std::nullopt;
-    return FoldMethod(tree_.Child(function, Field::kObject), tree_.TextOf(attribute), *arguments);
+    const std::string_view name = tree_.TextOf(attribute);
+    if (method ? !IsOneOf(kMethods, name) : !IsOneOf(kFunctions, name)) return std::nullopt;
+    const auto arguments = PlainArguments(tree_, node);
+    if (!arguments) return std::nullopt;
+    if (!method) return FoldFunction(name, *arguments);
+    return FoldMethod(tree_.Child(function, Field::kObject), name, *arguments);
   }
 
   Text FoldFunction(std::string_view name, const std::vector<NodeId>& arguments) {

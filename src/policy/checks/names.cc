@@ -4,6 +4,7 @@
 #include "policy/checks/names.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "policy/checks/constants.h"
 #include "policy/checks/rules.h"
@@ -35,6 +36,17 @@ bool IsSequence(Kind kind) {
 
 }  // namespace
 
+std::size_t Names::ShortHash::operator()(std::string_view name) const {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  const std::size_t part = std::min<std::size_t>(name.size(), sizeof first);
+  std::memcpy(&first, name.data(), part);
+  std::memcpy(&last, name.data() + name.size() - part, part);
+  std::uint64_t hash = (first ^ (last * 0x9E3779B97F4A7C15U) ^ name.size()) * 0xD6E8FEB86659FD93U;
+  hash ^= hash >> 32;
+  return hash * 0xD6E8FEB86659FD93U;
+}
+
 Names::Names(const SyntaxTree& tree) : tree_(tree) {
   reads_.resize(tree.nodes().size());
   name_of_.resize(tree.nodes().size());
@@ -58,6 +70,8 @@ Names::Names(const SyntaxTree& tree) : tree_(tree) {
   builtins_[id] = Intern("builtins");
 
   FindScopes();
+  telling_.resize(names_.size());
+  for (const auto& [name, symbol] : builtins_) telling_[name] = true;
   Redirect();
   BindAll();
   Settle();
@@ -194,7 +208,7 @@ void Names::BindImport(NodeId node) {
     const NodeId alias = aliased ? tree_.Child(part, Field::kAlias) : kNoNode;
     const NodeId bound = alias != kNoNode ? alias : names[0];
     if (alias == kNoNode) text = names_[name_of_[names[0]]];
-    Merge(bindings_[Bind(bound, scope_of_[node], node)].symbols, {Intern(std::move(text))});
+    Give(Bind(bound, scope_of_[node], node), {Intern(std::move(text))});
   }
 }
 
@@ -216,9 +230,9 @@ void Names::BindFrom(NodeId node) {
     if (names.size() != 1) continue;
     reads_[names[0]] = false;
     const NodeId alias = aliased ? tree_.Child(part, Field::kAlias) : kNoNode;
-    Binding& binding = bindings_[Bind(alias != kNoNode ? alias : names[0], scope_of_[node], node)];
+    const BindingId binding = Bind(alias != kNoNode ? alias : names[0], scope_of_[node], node);
     if (!module.empty()) {
-      Merge(binding.symbols, {Intern(module + "." + std::string(names_[name_of_[names[0]]]))});
+      Give(binding, {Intern(module + "." + std::string(names_[name_of_[names[0]]]))});
     }
   }
 }
@@ -302,7 +316,7 @@ Names::BindingId Names::Bind(NodeId identifier, ScopeId scope, NodeId statement)
 Names::BindingId Names::BindingOf(NameId name, ScopeId scope) {
   const std::uint64_t key = std::uint64_t{scope} << 32 | name;
   const auto [place, is_new] = bindings_by_name_.try_emplace(key, static_cast<BindingId>(bindings_.size()));
-  if (is_new) bindings_.emplace_back();
+  if (is_new) bindings_.emplace_back().name = name;
   return place->second;
 }
 
@@ -329,7 +343,8 @@ NodeId Names::SureUntil(NodeId statement) const {
       case Kind::kListPattern:
       case Kind::kAsPattern:
       case Kind::kAsPatternTarget:
-      case Kind::kOther:  // a decorated definition, an item of `with`
+      case Kind::kDecoratedDefinition:
+      case Kind::kOther:  // an item of `with`
         break;
       default:
         return kNoNode;
@@ -367,6 +382,11 @@ void Names::Merge(Symbols& into, const Symbols& more) {
   }
 }
 
+void Names::Give(BindingId binding, const Symbols& symbols) {
+  Merge(bindings_[binding].symbols, symbols);
+  telling_[bindings_[binding].name] = true;
+}
+
 void Names::Settle() {
   bool changed = true;
   for (int round = 0; changed && round < kRoundsMax; ++round) {
@@ -379,10 +399,10 @@ void Names::Settle() {
       } else {
         symbols = EvaluateAt(flow.value, 0);
       }
-      Binding& binding = bindings_[flow.binding];
-      const std::size_t before = binding.symbols.size();
-      Merge(binding.symbols, symbols);
-      changed = changed || binding.symbols.size() != before;
+      if (symbols.empty()) continue;
+      const std::size_t before = bindings_[flow.binding].symbols.size();
+      Give(flow.binding, symbols);
+      changed = changed || bindings_[flow.binding].symbols.size() != before;
     }
   }
 }
@@ -392,6 +412,7 @@ Names::Symbols Names::Evaluate(NodeId node) const { return EvaluateAt(node, 0); 
 Names::Symbols Names::Resolve(NodeId identifier) const {
   Symbols symbols;
   const NameId name = name_of_[identifier];
+  if (!telling_[name]) return symbols;
   const ScopeId own = scope_of_[identifier];
   for (ScopeId scope = own;; scope = scopes_[scope].parent) {
     const auto found = bindings_by_name_.find(std::uint64_t{scope} << 32 | name);

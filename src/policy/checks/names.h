@@ -30,6 +30,9 @@ class Names {
   Symbols Evaluate(NodeId node) const;
   const std::string& Text(Symbol symbol) const { return symbols_[symbol]; }
 
+  // The identifier at `node` as Python reads it.
+  std::string_view NameAt(NodeId node) const { return names_[name_of_[node]]; }
+
   // Whether the identifier at `node` reads a variable, rather than binding it or naming an attribute.
   bool IsRead(NodeId node) const { return reads_[node]; }
 
@@ -37,6 +40,11 @@ class Names {
   using NameId = std::uint32_t;
   using ScopeId = std::uint32_t;
   using BindingId = std::uint32_t;
+
+  // Names are short; std::hash is made for longer texts.
+  struct ShortHash {
+    std::size_t operator()(std::string_view name) const;
+  };
 
   enum class ScopeKind : std::uint8_t { kModule, kClass, kFunction, kComprehension };
   struct Scope {
@@ -49,6 +57,7 @@ class Names {
         sure;                  // bytes of the text where it is bound for certain
     bool sure_inside = false;  // and in the functions of its scope
     bool deleted = false;
+    NameId name = 0;
     Symbols symbols;
   };
   // `binding` takes what `value` evaluates to; with `elements`, what its elements do.
@@ -80,15 +89,17 @@ class Names {
   Symbols EvaluateCall(NodeId node, int depth) const;
   Symbols Members(const Symbols& of, std::string_view name) const;
   static void Merge(Symbols& into, const Symbols& more);
+  void Give(BindingId binding, const Symbols& symbols);
 
   const SyntaxTree& tree_;
   std::vector<Scope> scopes_;
   std::vector<ScopeId> scope_of_;  // by node
   std::vector<bool> reads_;        // by node
   std::vector<NameId> name_of_;    // by node, for identifiers
-  std::unordered_map<std::string_view, NameId> name_ids_;
+  std::unordered_map<std::string_view, NameId, ShortHash> name_ids_;
   std::deque<std::string> plain_names_;  // those that Python reads otherwise than they are written
   std::vector<std::string_view> names_;
+  std::vector<bool> telling_;  // by name: whether it stands for anything in any scope
   std::unordered_map<std::uint64_t, BindingId> bindings_by_name_;
   std::vector<Binding> bindings_;
   std::vector<Flow> flows_;

@@ -179,7 +179,7 @@ bool RuleWalk::CheckSymbols(NodeId at, const Names::Symbols& symbols) {
 }
 
 void RuleWalk::CheckRead(NodeId identifier) {
-  const std::string name = PlainName(tree_.TextOf(identifier));
+  const std::string_view name = names_.NameAt(identifier);
   const Names::Symbols symbols = names_.Evaluate(identifier);
   if (CheckSymbols(identifier, symbols)) return;
   if (IsForbiddenDunder(name)) {
@@ -207,7 +207,7 @@ void RuleWalk::CheckAttributeName(NodeId at, std::string_view name) {
 void RuleWalk::CheckAttribute(NodeId node) {
   const NodeId attribute = tree_.Child(node, Field::kAttribute);
   if (attribute == kNoNode) return;
-  const std::string name = PlainName(tree_.TextOf(attribute));
+  const std::string_view name = names_.NameAt(attribute);
   CheckAttributeName(attribute, name);
   const NodeId object = tree_.Child(node, Field::kObject);
   const Names::Symbols symbols = names_.Evaluate(object);
@@ -215,7 +215,7 @@ void RuleWalk::CheckAttribute(NodeId node) {
   if (CheckSymbols(attribute, names_.Evaluate(node))) return;
   for (const Names::Symbol symbol : symbols) {
     const std::string& module = names_.Text(symbol);
-    const std::string whole = module + "." + name;
+    const std::string whole = module + "." + std::string(name);
     const RuleName* row = FindModule(whole);
     // `import os.path` gives the whole of os.
     const bool partly = std::ranges::any_of(policy_.allowed_packages, [&](const std::string& package) {
@@ -271,6 +271,8 @@ void RuleWalk::CheckKey(NodeId node) {
   const SyntaxNode& parent = tree_[tree_[node].parent];
   const bool key = parent.kind == Kind::kSubscript && tree_[node].field == Field::kSubscript;
   if (!key && parent.kind != Kind::kArgumentList) return;
+  const std::string_view written = tree_.TextOf(node);
+  if (!written.contains("__") && !written.contains('\\') && !written.contains('{')) return;
   const auto text = FoldText(tree_, node);
   if (text && !text->assembled && IsForbiddenDunder(text->text)) AddKind(node, "dunder", text->text);
 }
@@ -298,6 +300,11 @@ bool RuleWalk::IsTextPart(NodeId node) const {
 }
 
 void RuleWalk::CheckText(NodeId node) {
+  // A literal as it is written has nothing to hide, unless it is a format text.
+  if (tree_[node].kind == Kind::kString) {
+    const std::string_view written = tree_.TextOf(node);
+    if (!written.contains('{') && !written.contains('\\')) return;
+  }
   const auto text = FoldText(tree_, node);
   if (!text) return;
   if (const std::string_view name = FindFormatAttribute(text->text); !name.empty() && !IsTextPart(node)) {

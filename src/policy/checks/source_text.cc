@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "base/utf8.h"
 #include "policy/checks/rules.h"
@@ -20,6 +21,15 @@ std::string WithPlainLineEnds(std::string_view bytes) {
     text[at] = at + 1 < text.size() && text[at + 1] == '\n' ? ' ' : '\n';
   }
   return text;
+}
+
+std::vector<std::uint32_t> LineBegins(std::string_view text) {
+  std::vector<std::uint32_t> begins = {0};
+  begins.reserve(text.size() / 32 + 1);
+  for (std::size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1)) {
+    begins.push_back(static_cast<std::uint32_t>(at + 1));
+  }
+  return begins;
 }
 
 // The name in a comment such as "# -*- coding: NAME -*-" (PEP 263); "" when the line has none.
@@ -115,6 +125,7 @@ std::optional<Finding> SourceText::Read(std::string_view bytes, SourceText& text
   if (!IsValidUtf8(bytes)) return MakeFinding("syntax-error", "the text is not UTF-8");
   if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
   text.text_ = WithPlainLineEnds(bytes);
+  text.lines_ = LineBegins(text.text_);
   if (const std::size_t nul = text.text_.find('\0'); nul != std::string::npos) {
     Finding finding = MakeFinding("syntax-error", "the text has a NUL byte");
     text.Place(nul, finding);
@@ -132,9 +143,9 @@ std::optional<Finding> SourceText::Read(std::string_view bytes, SourceText& text
 void SourceText::Place(std::size_t offset, Finding& finding) const {
   const std::string_view all = text_;
   offset = std::min(offset, all.size());
-  const std::string_view before = all.substr(0, offset);
-  const std::size_t begin = before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
-  finding.line = 1 + std::ranges::count(before, '\n');
+  const auto next = std::ranges::upper_bound(lines_, offset);
+  const std::size_t begin = *std::prev(next);
+  finding.line = next - lines_.begin();
   finding.column = static_cast<std::int64_t>(offset - begin) + 1;
   std::string_view line = all.substr(begin, all.find('\n', begin) - begin);
   // A long line is shown around the place.

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "casemate/checks.h"
 
@@ -28,6 +30,7 @@ class SourceText {
 
  private:
   std::string text_;
+  std::vector<std::uint32_t> lines_;  // where each begins
 };
 
 }  // namespace casemate

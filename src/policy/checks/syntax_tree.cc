@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <utility>
+
+#include "policy/checks/quick_parser.h"
 
 extern "C" const TSLanguage* tree_sitter_python();
 
@@ -34,6 +37,7 @@ constexpr std::array kKindNames = {
     KindName{Kind::kComment, "comment"},
     KindName{Kind::kConcatenatedString, "concatenated_string"},
     KindName{Kind::kConditionalExpression, "conditional_expression"},
+    KindName{Kind::kDecoratedDefinition, "decorated_definition"},
     KindName{Kind::kDecorator, "decorator"},
     KindName{Kind::kDefaultParameter, "default_parameter"},
     KindName{Kind::kDeleteStatement, "delete_statement"},
@@ -43,12 +47,14 @@ constexpr std::array kKindNames = {
     KindName{Kind::kDictionarySplatPattern, "dictionary_splat_pattern"},
     KindName{Kind::kDottedName, "dotted_name"},
     KindName{Kind::kElifClause, "elif_clause"},
+    KindName{Kind::kElseClause, "else_clause"},
     KindName{Kind::kEscapeSequence, "escape_sequence"},
     KindName{Kind::kExceptClause, "except_clause"},
     KindName{Kind::kExceptGroupClause, "except_group_clause"},
     KindName{Kind::kExecStatement, "exec_statement"},
     KindName{Kind::kExpressionList, "expression_list"},
     KindName{Kind::kExpressionStatement, "expression_statement"},
+    KindName{Kind::kFinallyClause, "finally_clause"},
     KindName{Kind::kForInClause, "for_in_clause"},
     KindName{Kind::kForStatement, "for_statement"},
     KindName{Kind::kFunctionDefinition, "function_definition"},
@@ -67,6 +73,7 @@ constexpr std::array kKindNames = {
     KindName{Kind::kLambda, "lambda"},
     KindName{Kind::kLambdaParameters, "lambda_parameters"},
     KindName{Kind::kList, "list"},
+    KindName{Kind::kLineContinuation, "line_continuation"},
     KindName{Kind::kListComprehension, "list_comprehension"},
     KindName{Kind::kListPattern, "list_pattern"},
     KindName{Kind::kListSplat, "list_splat"},
@@ -168,6 +175,31 @@ class Cursor {
   TSTreeCursor cursor_;
 };
 
+bool EndsWithBlock(Kind kind) {
+  switch (kind) {
+    case Kind::kBlock:
+    case Kind::kCaseClause:
+    case Kind::kClassDefinition:
+    case Kind::kDecoratedDefinition:
+    case Kind::kDecorator:
+    case Kind::kElifClause:
+    case Kind::kElseClause:
+    case Kind::kExceptClause:
+    case Kind::kExceptGroupClause:
+    case Kind::kFinallyClause:
+    case Kind::kForStatement:
+    case Kind::kFunctionDefinition:
+    case Kind::kIfStatement:
+    case Kind::kMatchStatement:
+    case Kind::kTryStatement:
+    case Kind::kWhileStatement:
+    case Kind::kWithStatement:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // The last node on the way down from `parent` to `depth`, and the last child that each level has so far.
 struct Level {
   NodeId node;
@@ -177,6 +209,15 @@ struct Level {
 }  // namespace
 
 std::optional<SyntaxTree> SyntaxTree::Parse(std::string_view text) {
+  if (auto nodes = QuickParser(text).Parse()) {
+    SyntaxTree tree(text);
+    tree.nodes_ = *std::move(nodes);
+    return tree;
+  }
+  return ParseWhole(text);
+}
+
+std::optional<SyntaxTree> SyntaxTree::ParseWhole(std::string_view text) {
   const std::unique_ptr<TSParser, decltype(&ts_parser_delete)> parser(ts_parser_new(), ts_parser_delete);
   ts_parser_set_language(parser.get(), tree_sitter_python());
   ts_parser_set_timeout_micros(parser.get(), kPatienceUs + text.size());
@@ -198,11 +239,12 @@ std::optional<SyntaxTree> SyntaxTree::Parse(std::string_view text) {
     if (faulty && !tree.error_at_ && (ts_node_is_error(node) || ts_node_is_missing(node))) {
       tree.error_at_ = ts_node_start_byte(node);
     }
-    if (named) {
+    const TSSymbol symbol = ts_node_symbol(node);
+    const Kind kind = symbol < numbers.kinds.size() ? numbers.kinds[symbol] : Kind::kOther;
+    if (named && kind != Kind::kComment && kind != Kind::kLineContinuation) {
       const auto id = static_cast<NodeId>(tree.nodes_.size());
       SyntaxNode& made = tree.nodes_.emplace_back();
-      const TSSymbol symbol = ts_node_symbol(node);
-      made.kind = symbol < numbers.kinds.size() ? numbers.kinds[symbol] : Kind::kOther;
+      made.kind = kind;
       made.field = numbers.fields[cursor.FieldId()];
       made.begin = ts_node_start_byte(node);
       made.end = ts_node_end_byte(node);
@@ -222,11 +264,25 @@ std::optional<SyntaxTree> SyntaxTree::Parse(std::string_view text) {
     while (!cursor.Next()) {
       if (!cursor.Up()) {
         if (faulty && !tree.error_at_) tree.error_at_ = 0;
+        tree.TrimBlocks();
         return tree;
       }
       levels.pop_back();
     }
   }
+}
+
+// Comments are inside or outside of a block by its grammar's own lights.
+void SyntaxTree::TrimBlocks() {
+  std::vector<std::uint32_t> last_end(nodes_.size(), 0);
+  for (std::size_t i = nodes_.size(); i-- > 0;) {
+    SyntaxNode& node = nodes_[i];
+    if (EndsWithBlock(node.kind) && last_end[i] > 0) node.end = last_end[i];
+    if (node.kind == Kind::kBlock && node.first_child != kNoNode) node.begin = nodes_[node.first_child].begin;
+    if (node.parent != kNoNode && last_end[node.parent] == 0) last_end[node.parent] = node.end;
+  }
+  nodes_.front().begin = 0;
+  nodes_.front().end = static_cast<std::uint32_t>(text_.size());
 }
 
 NodeId SyntaxTree::Child(NodeId id, Field field) const {

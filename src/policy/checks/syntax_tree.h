@@ -29,6 +29,7 @@ enum class Kind : std::uint8_t {
   kComment,
   kConcatenatedString,
   kConditionalExpression,
+  kDecoratedDefinition,
   kDecorator,
   kDefaultParameter,
   kDeleteStatement,
@@ -38,12 +39,14 @@ enum class Kind : std::uint8_t {
   kDictionarySplatPattern,
   kDottedName,
   kElifClause,
+  kElseClause,
   kEscapeSequence,
   kExceptClause,
   kExceptGroupClause,
   kExecStatement,
   kExpressionList,
   kExpressionStatement,
+  kFinallyClause,
   kForInClause,
   kForStatement,
   kFunctionDefinition,
@@ -62,6 +65,7 @@ enum class Kind : std::uint8_t {
   kLambda,
   kLambdaParameters,
   kList,
+  kLineContinuation,
   kListComprehension,
   kListPattern,
   kListSplat,
@@ -117,7 +121,8 @@ enum class Field : std::uint8_t {
 using NodeId = std::uint32_t;
 inline constexpr NodeId kNoNode = UINT32_MAX;
 
-// A named node. Children come after their parent, in the order of the text.
+// A named node that is no comment. Children come after their parent, in the order of the text. What ends with
+// a block ends where the block's last statement does, and a block begins with its first.
 struct SyntaxNode {
   Kind kind = Kind::kOther;
   Field field = Field::kNone;  // in its parent
@@ -133,8 +138,10 @@ struct SyntaxNode {
 class SyntaxTree {
  public:
   // Takes as long as the text deserves at most, and nullopt when that is over. Never fails on a faulty text:
-  // see error_at.
+  // see error_at. Ordinary programs are read by QuickParser, all else as a whole.
   static std::optional<SyntaxTree> Parse(std::string_view text);
+  // By tree-sitter's grammar alone, which says what a right tree is.
+  static std::optional<SyntaxTree> ParseWhole(std::string_view text);
 
   const std::vector<SyntaxNode>& nodes() const { return nodes_; }
   const SyntaxNode& operator[](NodeId id) const { return nodes_[id]; }
@@ -149,6 +156,7 @@ class SyntaxTree {
 
  private:
   explicit SyntaxTree(std::string_view text) : text_(text) {}
+  void TrimBlocks();
 
   std::string_view text_;
   std::vector<SyntaxNode> nodes_;

@@ -153,10 +153,6 @@ void PlanKeywords(std::vector<Rule>& rules) {
   }
   std::vector<Cluster> clusters;
   for (auto& [text, cluster] : same) clusters.push_back(std::move(cluster));
-  clusters = MergeClusters(std::move(clusters), kFineGroups);
-  for (std::size_t i = 0; i < clusters.size(); ++i) {
-    for (const Gram* gram : clusters[i].grams) gram->keyword->fine_group = static_cast<std::uint8_t>(i);
-  }
   clusters = MergeClusters(std::move(clusters), kKeywordGroups);
   for (std::size_t i = 0; i < clusters.size(); ++i) {
     for (const Gram* gram : clusters[i].grams) gram->keyword->group = static_cast<std::uint8_t>(i);

@@ -58,12 +58,9 @@ struct Lead {
 struct Keyword {
   std::string_view text;
   std::uint8_t offset = 0;  // of the four bytes, or fewer, that are looked for
-  // Which of its tables has them: of the many where a look-up is cheap, and of the few where it is not.
-  std::uint8_t fine_group = 0;
-  std::uint8_t group = 0;
+  std::uint8_t group = 0;   // which of its tables has them
 };
-inline constexpr std::size_t kFineGroups = 32;
-inline constexpr std::size_t kKeywordGroups = 16;
+inline constexpr std::size_t kKeywordGroups = 32;
 inline constexpr std::size_t kKeywordGram = 4;
 
 // One rule; views into the block that it was read from.

@@ -29,7 +29,6 @@ void AppendRule(std::string& block, const Rule& rule) {
   block += kFieldEnd;
   for (const Keyword& keyword : rule.keywords) {
     block += static_cast<char>(kZero + keyword.offset);
-    block += static_cast<char>(kZero + keyword.fine_group);
     block += static_cast<char>(kZero + keyword.group);
     block += keyword.text;
     block += kElementEnd;
@@ -68,7 +67,7 @@ std::vector<Rule> ReadRuleBlock(std::string_view block) {
       const auto number = [&keywords](std::size_t i) {
         return static_cast<std::uint8_t>(keywords[i] - kZero);
       };
-      rule.keywords.push_back({keywords.substr(3, end - 3), number(0), number(1), number(2)});
+      rule.keywords.push_back({keywords.substr(2, end - 2), number(0), number(1)});
       keywords.remove_prefix(end + 1);
     }
     rule.pattern = TakeField(block);

@@ -32,7 +32,10 @@ Expected<std::vector<std::string>> FilesOf(const std::vector<std::string>& paths
       std::error_code ignored;
       if (entry->is_regular_file(ignored) && !entry->is_symlink(ignored)) below.push_back(entry->path());
     }
-    if (error) return Fail(ErrorCode::kNotFound, fmt::format("{} cannot be read: {}", path, error.message()));
+    if (error) {
+      return Fail(ErrorCode::kNotFound,
+                  fmt::format("{} cannot be read: {}; name what you may read", path, error.message()));
+    }
     std::ranges::sort(below);
     files.insert(files.end(), below.begin(), below.end());
   }

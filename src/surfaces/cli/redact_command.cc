@@ -51,6 +51,11 @@ struct Options {
   bool help = false;
 };
 
+std::unexpected<Error> CannotOpen(const std::string& file, const Error& error) {
+  return Fail(error.code, fmt::format("{} cannot be opened; check its name, and that you may read it", file),
+              error.cause);
+}
+
 Expected<void> AddKnown(const std::string& text, Options& options) {
   const std::size_t equals = text.find('=');
   const std::string ref = equals == text.npos ? "" : text.substr(equals + 1);
@@ -68,7 +73,7 @@ Expected<void> AddKnown(const std::string& text, Options& options) {
     value = found;
   } else {
     auto bytes = ReadFile(ref.substr(5), kValueBytesMax);
-    if (!bytes) return std::unexpected(std::move(bytes.error()));
+    if (!bytes) return CannotOpen(ref.substr(5), bytes.error());
     value = *std::move(bytes);
     while (value.ends_with('\n')) value.pop_back();
   }
@@ -83,7 +88,7 @@ Expected<void> SetFlag(const std::string& name, std::string value, Options& opti
     options.rules.off.push_back(std::move(value));
   } else if (name == "--rules") {
     auto text = ReadFile(value, kValueBytesMax);
-    if (!text) return std::unexpected(std::move(text.error()));
+    if (!text) return CannotOpen(value, text.error());
     options.rules.own_toml = *std::move(text);
     options.rules.own_name = std::move(value);
   } else {
@@ -116,7 +121,8 @@ Expected<Options> Parse(const std::vector<std::string>& words) {
           fmt::format("casemate redact has no \"{}\": \"casemate redact --help\" lists its flags", word));
     }
     if (equals == word.npos && i + 1 == words.size()) {
-      return Fail(ErrorCode::kInvalidRequest, fmt::format("{} needs a value", name));
+      return Fail(ErrorCode::kInvalidRequest,
+                  fmt::format("{} needs a value: see \"casemate redact --help\"", name));
     }
     auto set = SetFlag(name, equals == word.npos ? words[++i] : word.substr(equals + 1), options);
     if (!set) return std::unexpected(std::move(set.error()));
@@ -124,11 +130,19 @@ Expected<Options> Parse(const std::vector<std::string>& words) {
   return options;
 }
 
+Expected<void> Write(int to, const RedactedBytes& text) {
+  auto written = WriteAll(to, text.text(), "stdout");
+  if (written || !written.error().cause.contains("EPIPE")) return written;
+  return Fail(ErrorCode::kInternal,
+              "nobody reads the clean text any more: what is behind the pipe has to read to the end",
+              written.error().cause);
+}
+
 // Reads `fd` to its end through `redactor`; the clean text goes to `to`, or nowhere when that is -1.
 Expected<void> Filter(Redactor& redactor, int fd, const std::string& name, int to) {
   const auto stream = redactor.Stream(name);
   std::string buffer(256 * 1024, '\0');
-  std::string out;
+  RedactedBytes out;
   for (;;) {
     const ssize_t count = ::read(fd, buffer.data(), buffer.size());
     if (count < 0 && errno == EINTR) continue;
@@ -139,12 +153,12 @@ Expected<void> Filter(Redactor& redactor, int fd, const std::string& name, int t
     if (count == 0) break;
     stream->Feed({buffer.data(), static_cast<std::size_t>(count)}, out);
     if (to >= 0) {
-      if (auto written = WriteAll(to, out, "stdout"); !written) return written;
+      if (auto written = Write(to, out); !written) return written;
     }
     out.clear();
   }
   stream->Finish(out);
-  return to >= 0 ? WriteAll(to, out, "stdout") : Expected<void>();
+  return to >= 0 ? Write(to, out) : Expected<void>();
 }
 
 std::string Report(const std::vector<Redaction>& found, bool json) {
@@ -199,7 +213,7 @@ Expected<int> Run(const Options& options, const CliStreams& streams) {
       continue;
     }
     auto fd = OpenFile(file, O_RDONLY);
-    if (!fd) return std::unexpected(std::move(fd.error()));
+    if (!fd) return CannotOpen(file, fd.error());
     if (auto done = Filter(**redactor, fd->get(), file, to); !done) return std::unexpected(done.error());
   }
   const std::vector<Redaction> found = (*redactor)->Redactions();

@@ -103,12 +103,12 @@ Expected<Answer> Redact(const Request& asked) {
   auto redactor = MakeRedactor(rules, {});
   if (!redactor) return std::unexpected(redactor.error());
   const auto stream = (*redactor)->Stream("text");
-  std::string clean;
+  RedactedBytes clean;
   stream->Feed(text, clean);
   stream->Finish(clean);
   JsonWriter writer;
   writer.BeginObject();
-  writer.Field("text", clean);
+  writer.Field("text", clean.text());
   writer.Key("redactions");
   writer.BeginArray();
   for (const Redaction& each : (*redactor)->Redactions()) {
