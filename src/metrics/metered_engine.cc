@@ -208,7 +208,7 @@ void MeteredEngine::WriteRuns(Exposition& out) const {
          "What was taken out of what left, by rule; \"known\" are values of runs.", "rule", redactions_);
   out.Family("casemate_secrets_resolved_total", "counter", "Secrets whose values runs were given.");
   out.Sample({}, static_cast<double>(secrets_resolved_));
-  counts("casemate_limits_hit_total", "Runs that a limit ended.", "limit", limits_);
+  counts("casemate_limits_hit_total", "Runs, and steps of sessions, that a limit ended.", "limit", limits_);
   out.Family("casemate_sandbox_memory_peak_bytes", "histogram", "Peak memory of each run.");
   memory_.Write(out, {});
   out.Family("casemate_sandbox_cpu_seconds_total", "counter", "CPU time of all programs.");

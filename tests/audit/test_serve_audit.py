@@ -77,7 +77,7 @@ class ServeAudit(Case):
         names = set(checkers.metric_names(metrics))
         self.assertIn("casemate_secrets_resolved_total 1\n", metrics)
         self.assertIn('casemate_redactions_total{rule="known"} 1\n', metrics)
-        self.assertIn('casemate_limits_hit_total{limit="wall_time"} 1\n', metrics)
+        self.assertIn('casemate_limits_hit_total{limit="wall_time"} 2\n', metrics)
         self.assertIn("casemate_queue_waiting 0\n", metrics)
         self.assertNotIn("a value of a secret", metrics)
         asked = set(re.findall(r"\b((?:casemate|process)_\w+)", DASHBOARD.read_text()))

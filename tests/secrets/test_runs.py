@@ -195,7 +195,7 @@ class Cold(Secrets):
             f"dotenv:{self.place}/fifo#KEY": "no regular file",
             f"dotenv:{self.place}/link#KEY": "symbolic link",
             f"dotenv:{self.place}#KEY": "is a folder",
-            f"dotenv:{binary}#KEY": "line 1",
+            f"dotenv:{binary}#KEY": "zero byte",
             f"dotenv:{self.write('env-open', 'KEY=planted-value', 0o644)}#KEY": "chmod 600",
             "cmd:exit 3": "exit code 3",
             "cmd:printf 'planted-value\\0x'": "zero byte",
