@@ -122,7 +122,7 @@ TEST(OtlpTest, SaysTheSameInProtobuf) {
       {"timeUnixNano":"1","severityNumber":300,"traceId":"0a0b","attributes":[{"key":"k","value":{"intValue":"-1"}}],
        "unknown":1}]}]}]})"),
             // resource_logs { scope_logs { log_records { ... } } }
-            "\x0a\x28\x12\x26\x12\x24"s + "\x09\x01\0\0\0\0\0\0\0"s + "\x10\xac\x02"s +
+            "\x0a\x26\x12\x24\x12\x22"s + "\x09\x01\0\0\0\0\0\0\0"s + "\x10\xac\x02"s +
                 // attributes { key: "k" value { int_value: -1 } }
                 "\x32\x10\x0a\x01k\x12\x0b\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s +
                 "\x4a\x02\x0a\x0b"s);
