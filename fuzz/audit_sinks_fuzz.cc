@@ -13,6 +13,7 @@
 #include "model/json.h"
 #include "ship/datagram_sink.h"
 #include "ship/otlp_json.h"
+#include "ship/otlp_protobuf.h"
 #include "ship/target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -24,6 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto target = ship::ParseTarget(bytes); target && target->name.find('/') != std::string::npos)
     std::abort();
   if (ship::ReadPartialSuccess(bytes).rejected < 0) std::abort();
+  if (ship::ReadPartialSuccessProtobuf(bytes).rejected < 0) std::abort();
   // Sealed, or it would be no record.
   casemate::audit::Link last;
   std::string line = casemate::audit::Seal(std::string(bytes.substr(0, bytes.find('\n'))), last);
@@ -31,7 +33,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto record = ship::ReadRecord(line);
   if (!record) return 0;
   const std::array records = {*record};
-  if (!casemate::ParseJson(ship::EncodeLogs(records, "host"))) std::abort();
+  const std::string logs = ship::EncodeLogs(records, "host");
+  if (!casemate::ParseJson(logs) || ship::ProtobufOf(logs).empty()) std::abort();
   const std::string spans = ship::EncodeSpans(records, "host");
   if (!spans.empty() && !casemate::ParseJson(spans)) std::abort();
   bool shortened = false;

@@ -62,8 +62,9 @@ struct LaunchSpec {
   std::vector<InputFile> files;
   std::optional<Workspace> workspace;
   std::vector<HostMount> mounts;
-  bool stdin_pipe = false;       // otherwise stdin is at its end at once
-  bool control_channel = false;  // request and result descriptors for the harness
+  std::optional<Terminal> terminal;  // stdout is then all that the program writes
+  bool stdin_pipe = false;           // otherwise stdin is at its end at once
+  bool control_channel = false;      // request and result descriptors for the harness
   // Of a session: with this token its steps tell their ends (runtime/python/session.py). Empty: one program.
   std::string session;
 };
@@ -185,6 +186,8 @@ class Backend {
   virtual bool PlacesRoots() const { return false; }
   // Whether its sandboxes can have an egress_fd(); a policy with a network is refused where not.
   virtual bool CarriesNetwork() const { return false; }
+  // Whether it can give a program a terminal.
+  virtual bool CarriesTerminal() const { return false; }
   // Keeps cells of this environment warm from now on, where the tier can; `root_files` are the harness's.
   virtual void KeepWarm(const EnvironmentView& /*environment*/, const std::vector<RootFile>& /*root_files*/) {
   }

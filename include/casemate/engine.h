@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -48,6 +49,9 @@ struct EngineOptions {
   WarmOptions warm;
   SyncPolicy audit_sync = SyncPolicy::kWritten;  // of the audit log, in state_dir/audit
   SecretOptions secrets;
+  // What no run can tell, as a sentence: the audit log cannot be kept within its bounds. Any thread; may be
+  // empty.
+  std::function<void(const std::string&)> tell;
 };
 
 Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options);

@@ -37,12 +37,20 @@ struct InputFile {
   std::string bytes;  // any bytes
 };
 
+// A terminal for the program, whose three streams it then is, made in its sandbox. Descriptors of the
+// caller's process, not owned.
+struct Terminal {
+  int size_fd = -1;     // a terminal whose rows and columns it takes; -1 for none
+  int resized_fd = -1;  // an eventfd(2), readable when they have changed
+};
+
 // Who asks, as the surface that took the request knows it; never read from the request itself.
 struct Origin {
   std::string surface = "library";  // "cli", "http"
   std::string caller;               // "uid:1000"; empty for the user of this process
   std::string session;
   std::string trace_parent;  // the caller's trace context (W3C Trace Context, "traceparent")
+  std::string trace_state;   // what its tracing systems say besides ("tracestate"); means nothing without one
 };
 
 // One program to run. Plain data: copyable, no hidden state. Exactly one of `code` and `command` is set.
@@ -59,6 +67,8 @@ struct ExecutionRequest {
 
   std::string stdin_bytes;  // given to the program's stdin, then end of file
   int stdin_fd = -1;        // or: a descriptor to read stdin from while it runs (not owned)
+
+  std::optional<Terminal> terminal;  // of a request of this process alone; stdin may be given or not
 
   // False: stdout and stderr go to the event sink alone, so that memory does not grow with them.
   bool keep_streams = true;

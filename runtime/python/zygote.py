@@ -185,7 +185,10 @@ def _set_environment(variables):
     import os
     for name in [name for name in os.environ if name not in variables]:
         del os.environ[name]
-    os.environ.update(variables)
+    # Each that is set costs a fresh cell pages of its own.
+    for name, value in variables.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
     if "TZ" in variables:
         time.tzset()
 
@@ -194,7 +197,8 @@ def _add_secrets(data):
     """Variables that come apart from the settings: NAME, zero, value, zero, and so on."""
     import os
     words = data.split(b"\0")
-    os.environb.update(zip(words[:-1:2], words[1::2]))
+    for name, value in zip(words[:-1:2], words[1::2]):
+        os.environb[name] = value
 
 
 def _forget(name):

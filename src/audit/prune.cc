@@ -40,6 +40,24 @@ Expected<Segment> Look(const std::string& folder, std::int64_t number) {
   return segment;
 }
 
+// Whether a record of the segment says that it is to stay beyond `now`.
+Expected<bool> IsPromised(const std::string& folder, std::int64_t number, std::int64_t now_us) {
+  const auto file = MappedFile::Open(SegmentPath(folder, number));
+  if (!file) return std::unexpected(file.error());
+  const std::string_view bytes = file->bytes();
+  constexpr std::string_view kKey = "\"keep_until\":\"";
+  for (std::size_t at = bytes.find(kKey); at != bytes.npos;) {
+    const std::size_t begin = bytes.rfind('\n', at) == bytes.npos ? 0 : bytes.rfind('\n', at) + 1;
+    const std::size_t end = std::min(bytes.find('\n', at), bytes.size());
+    // The words may be a program's own, further in.
+    const auto value = ParseBoundedValue(bytes.substr(begin, end - begin), {.bytes_max = kRecordBytesMax});
+    const auto* until = value && value->is_object() ? FindString(value->get_object(), "keep_until") : nullptr;
+    if (until != nullptr && ParseTime(*until).value_or(0) > now_us) return true;
+    at = bytes.find(kKey, end);
+  }
+  return false;
+}
+
 std::string PruneBody(const Segment& last, std::size_t count) {
   JsonWriter writer;
   writer.BeginObject();
@@ -66,16 +84,21 @@ Expected<Pruned> Prune(const std::string& folder, const Retention& retention, Wr
     segments.push_back(*std::move(segment));
   }
   std::int64_t unsent_from = std::numeric_limits<std::int64_t>::max();
-  if (retention.spares_unsent) {
+  if (retention.spares) {
     for (const auto& [name, sink] : ListSinks(folder)) unsent_from = std::min(unsent_from, sink.seq + 1);
   }
   Pruned pruned;
   std::size_t count = 0;
   for (; count + 1 < segments.size(); ++count) {
     // A segment ends before the next one begins.
-    const bool old = retention.since_us && segments[count + 1].begins_us <= *retention.since_us &&
-                     segments[count].last.seq < unsent_from;
+    bool old = retention.since_us && segments[count + 1].begins_us <= *retention.since_us &&
+               segments[count].last.seq < unsent_from;
     const bool large = retention.bytes_max && total > *retention.bytes_max;
+    if (old && !large && retention.spares) {
+      const auto promised = IsPromised(folder, segments[count].number, WallUs());
+      if (!promised) return std::unexpected(promised.error());
+      old = !*promised;
+    }
     // What has no record to end with cannot be told of, and stays.
     if ((!old && !large) || segments[count].last.seq == 0) break;
     total -= segments[count].bytes;

@@ -13,7 +13,9 @@ namespace casemate::audit {
 struct Retention {
   std::optional<std::int64_t> since_us;   // records of this time and later, in microseconds since 1970
   std::optional<std::int64_t> bytes_max;  // of all segments together
-  bool spares_unsent = false;             // what a sink has not had yet goes only when bytes_max demands it
+  // What a sink has not had yet, and what a profile has promised to keep (keep_until), goes only when
+  // bytes_max demands it.
+  bool spares = false;
 };
 
 struct Pruned {

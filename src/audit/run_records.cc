@@ -54,6 +54,13 @@ void WriteList(JsonWriter& writer, const std::string& name, const List& list, co
   if (list.size() > kListMax) writer.Field(name + "_count", list.size());
 }
 
+// A state belongs to a parent, and is a list that only its own systems read.
+void WriteTrace(JsonWriter& writer, const Origin& origin) {
+  if (!IsTraceParent(origin.trace_parent)) return;
+  writer.Field("trace_parent", origin.trace_parent);
+  if (IsTraceState(origin.trace_state)) writer.Field("trace_state", origin.trace_state);
+}
+
 void WriteGiven(JsonWriter& writer, const ExecutionRequest& request) {
   WriteDigest(writer, "input", request.input_json);
   if (!request.stdin_bytes.empty()) WriteDigest(writer, "stdin", DigestOf(request.stdin_bytes));
@@ -208,9 +215,10 @@ std::string EncodeIntent(const RunIntent& intent) {
   writer.Field("caller", Cut(intent.caller));
   writer.Field("surface", Cut(request.origin.surface));
   if (!request.origin.session.empty()) writer.Field("session", Cut(request.origin.session));
-  if (IsTraceParent(request.origin.trace_parent)) writer.Field("trace_parent", request.origin.trace_parent);
+  WriteTrace(writer, request.origin);
   writer.Field("language", Cut(request.command.empty() ? std::string_view(request.language) : "command"));
   WriteDigest(writer, "code", intent.code);
+  if (intent.keep_until_us) writer.Field("keep_until", FormatTime(*intent.keep_until_us));
   if (intent.seed) writer.Field("seed", *intent.seed);
   if (intent.kept) {
     writer.Key("program");
@@ -236,7 +244,7 @@ std::string EncodeOutcome(const RunOutcome& outcome) {
     const Origin& origin = *outcome.origin;
     writer.Field("surface", Cut(origin.surface));
     if (!origin.session.empty()) writer.Field("session", Cut(origin.session));
-    if (IsTraceParent(origin.trace_parent)) writer.Field("trace_parent", origin.trace_parent);
+    WriteTrace(writer, origin);
   }
   writer.Field("status", StatusName(result.status));
   writer.Field("exit_code", result.exit_code);

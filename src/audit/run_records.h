@@ -47,8 +47,9 @@ struct RunIntent {
   const EnforcementReport* isolation = nullptr;  // null when no tier was asked
   std::optional<std::uint32_t> seed;
   std::optional<KeptProgram> kept;
-  bool kept_redacted = false;  // something was taken out of it
-  std::string not_kept;        // why, when its profile wants it kept
+  bool kept_redacted = false;                 // something was taken out of it
+  std::optional<std::int64_t> keep_until_us;  // as its profile promises, since 1970
+  std::string not_kept;                       // why, when its profile wants it kept
 };
 
 struct RunOutcome {

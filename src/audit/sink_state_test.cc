@@ -6,6 +6,7 @@
 #include "audit/log_fixture.h"
 #include "audit/prune.h"
 #include "audit/record.h"
+#include "audit/retention_state.h"
 
 namespace casemate::audit {
 namespace {
@@ -70,14 +71,62 @@ TEST_F(SinkStateTest, WhatASinkHasNotHadIsSparedUntilThereIsNoRoom) {
   state.seq = 1;
   Keep("a", EncodeSinkState(state));
   const std::size_t before = Segments().size();
-  const auto spared = Prune(folder_, {.since_us = WallUs() + 1'000'000, .spares_unsent = true}, writer);
+  const auto spared = Prune(folder_, {.since_us = WallUs() + 1'000'000, .spares = true}, writer);
   ASSERT_TRUE(spared);
   EXPECT_EQ(spared->segments, 0);
-  const auto pruned = Prune(folder_, {.bytes_max = 1, .spares_unsent = true}, writer);
+  const auto pruned = Prune(folder_, {.bytes_max = 1, .spares = true}, writer);
   ASSERT_TRUE(pruned);
   EXPECT_GT(pruned->segments, 0);
   EXPECT_LT(Segments().size(), before);
   EXPECT_TRUE(Verify().intact) << Tell(Verify());
+}
+
+TEST_F(SinkStateTest, WhatAProfileHasPromisedStaysWhateverItsAge) {
+  WriterOptions options = Options();
+  options.segment_bytes_max = 1000;
+  Writer writer(options);
+  const std::string until = R"(,"keep_until":"2100-01-01T00:00:00.000000Z")";
+  // Of a program's own data it is no promise.
+  ASSERT_TRUE(
+      writer.Append({Body(0) + R"(,"program":{"input":{"keep_until":"2100-01-01T00:00:00.000000Z"}})"}));
+  Fill(writer, 1, 20);
+  const std::size_t before = Segments().size();
+  ASSERT_TRUE(writer.Append({Body(20) + until}));
+  const auto promised = Segments().back();
+  Fill(writer, 21, 40);
+  const auto pruned = Prune(folder_, {.since_us = WallUs() + 1'000'000, .spares = true}, writer);
+  ASSERT_TRUE(pruned);
+  EXPECT_GE(pruned->segments, static_cast<std::int64_t>(before) - 1);
+  EXPECT_EQ(Segments().front(), promised);
+  // Who prunes by hand, and a full disk, are not held up.
+  ASSERT_TRUE(Prune(folder_, {.since_us = WallUs() + 1'000'000}, writer));
+  EXPECT_GT(Segments().front(), promised);
+  EXPECT_TRUE(Verify().intact) << Tell(Verify());
+}
+
+TEST_F(SinkStateTest, RetentionThatFailsIsNotedAndToldUntilItWorks) {
+  std::vector<std::string> told;
+  WriterOptions options = Options();
+  options.segment_bytes_max = 1000;
+  options.keep.bytes_max = 1000;
+  options.tell = [&told](const std::string& sentence) { told.push_back(sentence); };
+  Writer writer(options);
+  Fill(writer, 0, 1);
+  std::filesystem::create_directory(Segment(99'999'999));
+  Fill(writer, 1, 20);
+  EXPECT_THAT(told, testing::Contains(testing::HasSubstr("cannot be kept within its bounds")));
+  const auto failing = ReadRetentionState(folder_);
+  ASSERT_TRUE(failing);
+  EXPECT_GT(failing->failures, 0);
+  EXPECT_NE(failing->trouble, "");
+  std::filesystem::remove(Segment(99'999'999));
+  Fill(writer, 20, 40);
+  const auto well = ReadRetentionState(folder_);
+  ASSERT_TRUE(well);
+  EXPECT_EQ(well->trouble, "");
+  EXPECT_GT(well->pruned_segments, 0);
+  Write(folder_ + "/retention.json", "{");
+  EXPECT_FALSE(ReadRetentionState(folder_));
 }
 
 TEST_F(SinkStateTest, ALogPrunesItselfWhenASegmentIsFull) {

@@ -23,6 +23,7 @@
 
 #include "audit/checkpoint.h"
 #include "audit/prune.h"
+#include "audit/retention_state.h"
 #include "base/clock.h"
 #include "base/errno.h"
 #include "base/file.h"
@@ -127,13 +128,28 @@ Expected<void> Writer::Append(std::vector<std::string> bodies) {
   return synced;
 }
 
-// Prunes by itself. What cannot go now is looked at again; `casemate audit prune` says what is in its way.
+// Prunes by itself. What cannot go now is looked at again, and told: nobody has asked for it, so that nobody
+// would hear an error.
 void Writer::KeepWithin() {
   const KeepOptions& keep = options_.keep;
   if (!keep.age_us && !keep.bytes_max) return;
-  Retention retention{.bytes_max = keep.bytes_max, .spares_unsent = true};
+  Retention retention{.bytes_max = keep.bytes_max, .spares = true};
   if (keep.age_us) retention.since_us = WallUs() - *keep.age_us;
-  (void)Prune(folder_, retention, *this);
+  const auto pruned = Prune(folder_, retention, *this);
+  RetentionState state = ReadRetentionState(folder_).value_or(RetentionState());
+  if (pruned && pruned->segments == 0 && state.trouble.empty()) return;
+  state.trouble = pruned ? "" : pruned.error().ToString();
+  if (pruned) {
+    state.pruned_segments += pruned->segments;
+  } else {
+    ++state.failures;
+    state.last_failure_us = WallUs();
+  }
+  const auto written = WriteRetentionState(folder_, state);
+  if (!options_.tell) return;
+  if (!pruned) options_.tell("the audit log cannot be kept within its bounds: " + state.trouble);
+  if (!written)
+    options_.tell("how the audit log's retention went cannot be noted: " + written.error().ToString());
 }
 
 Expected<void> Writer::Checkpoint() {

@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -19,7 +20,7 @@
 namespace casemate::audit {
 
 // What of the log is kept without anyone's asking. Whole segments go, the oldest first, and a record says so;
-// what a sink has not had yet stays until `bytes_max` demands its room.
+// what a sink has not had yet, or a profile has promised to keep, stays until `bytes_max` demands its room.
 struct KeepOptions {
   std::optional<std::int64_t> age_us;     // records of this age and younger
   std::optional<std::int64_t> bytes_max;  // of all segments together
@@ -34,6 +35,8 @@ struct WriterOptions {
   KeepOptions keep;  // looked at when a segment is full, and every hour of a resident process
   // The process stays: a thread brings records to the disk within a second, and signs once a minute.
   bool resident = false;
+  // What no append can tell, as a sentence: retention failed. Any thread, none of the writer's locks held.
+  std::function<void(const std::string&)> tell;
   FileOps* files = nullptr;  // not owned; null for the host's
 };
 

@@ -10,7 +10,7 @@
 //    3  cgroup, cgroup namespace  before anything of the program's is there, so that all of it is charged
 //    4  private mounts, open bind sources     with the caller's user id, which may read its own folders
 //    5  take init's ids           the caller's id is gone from here on
-//    6  root, scratch, /proc, pivot, seal     needs CAP_SYS_ADMIN in the namespaces
+//    6  root, scratch, /proc, pivot, seal, terminal    needs CAP_SYS_ADMIN in the namespaces
 //    7  input files               last use of the engine's data
 //    8  fork the program, then exec the reaper (no memory of the engine stays in the sandbox)
 //
@@ -43,6 +43,7 @@
 #include "confine/privileges.h"
 #include "confine/program.h"
 #include "confine/root.h"
+#include "confine/sandbox_terminal.h"
 #include "confine/steps.h"
 #include "confine/syscalls.h"
 
@@ -98,7 +99,18 @@ void EnterNamespaces(ConfinementPlan& plan) {
   }
 }
 
-void EnterRoot(const ConfinementPlan& plan) {
+void OpenTerminalOf(ConfinementPlan& plan) {
+  TerminalEnds ends;
+  Require(plan.socket, OpenTerminal(plan.ids.program_uid, ends));
+  Require(plan.socket, LaunchStep::kTerminal,
+          Send(plan.socket, LaunchMessageKind::kTerminal, {}, &ends.engine, 1));
+  close(ends.engine);
+  for (DescriptorMove& move : plan.descriptors) {
+    if (move.from < 0) move.from = ends.program;
+  }
+}
+
+void EnterRoot(ConfinementPlan& plan) {
   const int socket = plan.socket;
   umask(0);
   RootHandles handles;
@@ -107,6 +119,7 @@ void EnterRoot(const ConfinementPlan& plan) {
   Require(socket, LaunchStep::kHostName,
           ErrnoUnlessZero(sethostname(plan.host_name.data(), plan.host_name.size())));
   Require(socket, LaunchStep::kHostName, ErrnoUnlessZero(setdomainname("", 0)));
+  if (plan.terminal) OpenTerminalOf(plan);
   const std::array<int, 2> fds{handles.scratch, handles.workspace};
   Require(socket, LaunchStep::kScratch,
           Send(socket, LaunchMessageKind::kMounted, {}, fds.data(), fds.size()));

@@ -52,10 +52,15 @@ Expected<void> AddChannel(Channel channel, int number, bool program_reads, Engin
 
 Expected<ChannelEnds> MakeChannels(const ChannelsWanted& wanted, EngineEnds& engine) {
   ChannelEnds ends;
-  Expected<void> done = AddChannel(Channel::kStdin, STDIN_FILENO, true, engine, ends);
-  if (!wanted.stdin_pipe) engine.channels[static_cast<std::size_t>(Channel::kStdin)].reset();
-  if (done) done = AddChannel(Channel::kStdout, STDOUT_FILENO, false, engine, ends);
-  if (done) done = AddChannel(Channel::kStderr, STDERR_FILENO, false, engine, ends);
+  Expected<void> done;
+  if (wanted.terminal) {
+    ends.moves = {{-1, STDIN_FILENO}, {-1, STDOUT_FILENO}, {-1, STDERR_FILENO}};
+  } else {
+    done = AddChannel(Channel::kStdin, STDIN_FILENO, true, engine, ends);
+    if (!wanted.stdin_pipe) engine.channels[static_cast<std::size_t>(Channel::kStdin)].reset();
+    if (done) done = AddChannel(Channel::kStdout, STDOUT_FILENO, false, engine, ends);
+    if (done) done = AddChannel(Channel::kStderr, STDERR_FILENO, false, engine, ends);
+  }
   if (done && wanted.control) done = AddChannel(Channel::kRequest, kRequestFd, true, engine, ends);
   if (done && wanted.control) done = AddChannel(Channel::kResult, kResultFd, false, engine, ends);
   if (!done) return std::unexpected(done.error());

@@ -31,6 +31,7 @@ struct ChannelsWanted {
   bool stdin_pipe = false;       // otherwise stdin is at its end at once
   bool control = false;          // request and result channel
   std::int64_t patience_ms = 0;  // of a write to the launch socket
+  bool terminal = false;         // no pipes for the three streams: the program opens them, and sends its end
 };
 Expected<ChannelEnds> MakeChannels(const ChannelsWanted& wanted, EngineEnds& engine);
 

@@ -51,6 +51,7 @@ constexpr std::array kNames = {
              "list its children (is /proc mounted, with /proc/thread-self/children?)"},
     StepName{LaunchStep::kCountProcesses, "count the processes of its user"},
     StepName{LaunchStep::kEgress, "open its way to the egress proxy"},
+    StepName{LaunchStep::kTerminal, "make its terminal (is devpts in this kernel?)"},
     StepName{LaunchStep::kSecrets, "put the secrets into /run/secrets"},
 };
 

@@ -48,6 +48,7 @@ enum class LaunchStep : std::int32_t {
   kCountProcesses,
   kSecrets,
   kEgress,
+  kTerminal,
 };
 
 // What the step does, as it reads after "cannot": "mount the new root", ...
@@ -59,6 +60,7 @@ enum class LaunchMessageKind : std::int32_t {
   kMounted,   // descriptors attached: the scratch file system, /workspace; files may be sent now
   kListener,  // descriptor attached: the seccomp listener; the next step is exec
   kFailed,    // `step` and `err` say why; nothing follows
+  kTerminal,  // descriptor attached: the engine's end of the program's terminal
   kCloned,    // of a cell alone; descriptor attached: a pidfd of its init
 };
 struct LaunchMessage {

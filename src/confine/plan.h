@@ -114,6 +114,10 @@ struct ConfinementPlan {
   std::string working_dir;     // absolute, inside
   bool expects_files = false;  // a file stream follows LaunchGo
 
+  // Its standard streams are a terminal of its own: `from` of the moves to 0, 1 and 2 is -1 until it is
+  // there.
+  bool terminal = false;
+
   int socket = -1;                          // the child's end of the launch socket
   int init_binary = -1;                     // memfd with the reaper
   int lifeline = -1;                        // read end: at its end when the engine is gone

@@ -9,6 +9,7 @@
 #include "confine/landlock.h"
 #include "confine/launch_step.h"
 #include "confine/privileges.h"
+#include "confine/sandbox_terminal.h"
 #include "confine/seccomp_filter.h"
 #include "confine/steps.h"
 
@@ -51,6 +52,7 @@ void RunProgram(const ConfinementPlan& plan, ExecWords& words) {
   int socket = plan.socket;
   Require(socket, LaunchStep::kSession, NewSession());
   Require(socket, LaunchStep::kDescriptors, PlaceDescriptors(plan.descriptors, socket));
+  if (plan.terminal) Require(socket, LaunchStep::kTerminal, TakeTerminal());
   Require(socket, LaunchStep::kResourceLimits, SetResourceLimits(plan.resource_limits));
   DropPower(plan, socket);
   // After the change of ids, which clears it (prctl(2)).

@@ -153,12 +153,15 @@ void PlanEtc(RootBuilder& root) {
   root.Symlink("etc/mtab", "/proc/self/mounts");
 }
 
-void PlanDev(const EnvironmentView& environment, RootBuilder& root) {
+void PlanDev(const EnvironmentView& environment, bool terminal, RootBuilder& root) {
   const auto bind = [&root](const std::string& device) {
     root.Bind(device, device, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
   };
   for (const char* device : kDevices) bind(device);
   for (const std::string& device : environment.devices) bind(device);
+  // Whatever terminal the one who opens it has.
+  if (terminal) bind("/dev/tty");
+  if (terminal) root.Folder("dev/pts");
   for (const Link& link : kDeviceLinks) root.Symlink(link.path, link.target);
 }
 
@@ -219,7 +222,7 @@ Expected<void> PlanRoot(const LaunchSpec& spec, ConfinementPlan& plan) {
   for (const std::string& path : spec.environment.hidden_paths)
     root.Cover(spec.environment.empty_folder, path);
   if (!HasOwn(spec.environment, "/etc")) PlanEtc(root);
-  PlanDev(spec.environment, root);
+  PlanDev(spec.environment, spec.terminal.has_value(), root);
   for (const RootFile& file : spec.root_files) root.File(file.path.substr(1), file.bytes);
   if (spec.workspace && spec.workspace->mode != WorkspaceMode::kCopy) {
     const bool writable = spec.workspace->mode == WorkspaceMode::kReadWrite;

@@ -126,7 +126,8 @@ Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options) {
                                                                      .sync = *sync,
                                                                      .segment_bytes_max = *segment_bytes,
                                                                      .keep = *keep,
-                                                                     .resident = parts.resident});
+                                                                     .resident = parts.resident,
+                                                                     .tell = options.tell});
   return MakeEngineOf(std::move(parts));
 }
 

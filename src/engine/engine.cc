@@ -124,10 +124,11 @@ class FlowEngine : public Engine {
 
     EventRelay relay(checked->policy.limits, *scrubber, request.keep_streams, recorder);
     relay.Emit(StartedEvent{result.id});
-    Outcome outcome = Supervise(**sandbox, checked->policy.limits,
-                                {launch->request_bytes, request.stdin_bytes, request.stdin_fd, cancel.fd,
-                                 false, !request.collect.empty(), cancel.when == CancelWhen::kHungUp},
-                                relay);
+    Outcome outcome = Supervise(
+        **sandbox, checked->policy.limits,
+        {launch->request_bytes, request.stdin_bytes, request.stdin_fd, cancel.fd, false,
+         !request.collect.empty(), cancel.when == CancelWhen::kHungUp, request.terminal.value_or(Terminal())},
+        relay);
     watch.Mark("run");
 
     relay.FinishStreams(checked->policy.limits, outcome);

@@ -243,7 +243,8 @@ Expected<CheckedRequest> CheckRequest(const ExecutionRequest& request) {
     (void)!getrandom(&drawn, sizeof drawn, 0);
     *seed = drawn;
   }
-  return CheckedRequest{*std::move(policy), *std::move(input), keep_program, *seed};
+  return CheckedRequest{*std::move(policy), *std::move(input), keep_program, AuditKeepUs(request.policy),
+                        *seed};
 }
 
 Expected<Launch> MakeLaunch(const std::string& id, const ExecutionRequest& request,
@@ -254,6 +255,7 @@ Expected<Launch> MakeLaunch(const std::string& id, const ExecutionRequest& reque
   launch.spec.policy = checked.policy;
   launch.spec.environment = environment;
   launch.spec.files = request.files;
+  launch.spec.terminal = request.terminal;
   launch.spec.stdin_pipe = !request.stdin_bytes.empty() || request.stdin_fd >= 0;
   if (auto added = AddHostFolders(request, launch.spec); !added) return std::unexpected(added.error());
   if (auto added = AddProgram(request, checked, harness, launch); !added)

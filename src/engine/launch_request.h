@@ -16,7 +16,8 @@ namespace casemate {
 struct CheckedRequest {
   Policy policy;
   std::optional<JsonText> input;
-  bool keep_program = false;  // in the audit log
+  bool keep_program = false;                  // in the audit log
+  std::optional<std::int64_t> audit_keep_us;  // how long its records stay there at least
   // What random, numpy.random and the order of sets follow from: the variable CASEMATE_SEED, or what is drawn
   // for a program that is kept. Such a program starts cold.
   std::optional<std::uint32_t> seed;

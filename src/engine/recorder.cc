@@ -76,6 +76,7 @@ std::string RunRecorder::IntentBody(const ExecutionResult& result) const {
   intent.policy_sha256 = policy_sha256_;
   intent.environment_sha256 = environment_sha256_;
   intent.seed = seed_;
+  if (keep_us_) intent.keep_until_us = audit::WallUs() + *keep_us_;
   intent.kept = kept_;
   intent.kept_redacted = kept_redacted_;
   intent.not_kept = not_kept_;
@@ -112,6 +113,7 @@ Expected<void> RunRecorder::Begin(const ExecutionResult& result, const CheckedRe
   if (writer_ == nullptr) return {};
   policy_sha256_ = HashPolicy(checked.policy);
   seed_ = checked.seed;
+  keep_us_ = checked.audit_keep_us;
   if (checked.keep_program) Keep(scrubber);
   environment_sha256_ = HashEnvironment(environment);
   auto written = writer_->Append({IntentBody(result)});

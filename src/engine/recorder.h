@@ -46,6 +46,7 @@ class RunRecorder : public EventSink {
   std::string policy_sha256_;
   std::string environment_sha256_;
   std::optional<std::uint32_t> seed_;
+  std::optional<std::int64_t> keep_us_;
   std::optional<audit::KeptProgram> kept_;
   bool kept_redacted_ = false;
   std::string not_kept_;

@@ -97,6 +97,12 @@ Expected<AdmittedTier> ChooseTier(const std::vector<std::unique_ptr<Backend>>& b
     Expected<EnforcementReport> report =
         Fail(ErrorCode::kUnavailable, known == failed.end() ? "" : known->reason);
     if (known == failed.end()) report = AdmitOn(*backend, policy);
+    if (report && request.terminal && !backend->CarriesTerminal()) {
+      report =
+          Fail(ErrorCode::kUnavailable,
+               fmt::format("{} gives a program no terminal: use --isolation container, or leave out --tty",
+                           own ? fmt::format("the tier {}", TierName(tier)) : backend->runtime()));
+    }
     if (report) {
       report->passed_over = std::move(passed_over);
       return AdmittedTier{backend.get(), *std::move(report)};

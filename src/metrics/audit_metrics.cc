@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "audit/retention_state.h"
 #include "audit/sink_state.h"
 #include "audit/store.h"
 
@@ -38,6 +39,16 @@ void WriteAuditMetrics(const std::string& state_dir, Exposition& out) {
   out.Family("casemate_audit_records_total", "counter",
              "Records in the audit log, by all engines that write to it.");
   out.Sample({}, static_cast<double>(last));
+  const auto retention = audit::ReadRetentionState(folder);
+  const audit::RetentionState kept = retention ? *retention : audit::RetentionState();
+  out.Family("casemate_audit_pruned_segments_total", "counter",
+             "Parts of the log that its retention removed.");
+  out.Sample({}, static_cast<double>(kept.pruned_segments));
+  out.Family("casemate_audit_prune_failures_total", "counter",
+             "Attempts of the log's retention that came to nothing.");
+  out.Sample({}, static_cast<double>(kept.failures));
+  out.Family("casemate_audit_prune_failing", "gauge", "1 while the log cannot be kept within its bounds.");
+  out.Sample({}, kept.trouble.empty() && retention ? 0 : 1);
   const auto sinks = audit::ListSinks(folder);
   if (sinks.empty()) return;
   out.Family("casemate_audit_sink_lag_records", "gauge", "Records that a sink has not had yet.");

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "model/forwarding_sessions.h"
 
 namespace casemate {
 namespace {
@@ -83,9 +84,42 @@ double OpenDescriptors() {
 
 }  // namespace
 
+// Counts the steps of sessions; what they do besides goes on as it is.
+class MeteredEngine::MeteredSessions : public ForwardingSessions {
+ public:
+  MeteredSessions(Sessions& inner, MeteredEngine& engine) : ForwardingSessions(inner), engine_(engine) {}
+
+  Expected<SessionInfo> Open(const SessionOptions& options) override {
+    auto opened = ForwardingSessions::Open(options);
+    if (opened) ++engine_.sessions_opened_;
+    return opened;
+  }
+  Expected<ExecutionResult> Run(const std::string& id, const ExecutionRequest& request, EventSink* sink,
+                                int cancel_fd, bool cancel_on_hang_up) override {
+    const std::int64_t begin = MonotonicUs();
+    ++engine_.running_;
+    auto result = ForwardingSessions::Run(id, request, sink, cancel_fd, cancel_on_hang_up);
+    --engine_.running_;
+    if (result) engine_.CountStep(request, *result, static_cast<double>(MonotonicUs() - begin) / 1e6);
+    return result;
+  }
+
+ private:
+  MeteredEngine& engine_;
+};
+
 MeteredEngine::MeteredEngine(Engine& engine, std::string version)
     : engine_(engine), version_(std::move(version)), memory_{1 << 20,   4 << 20, 16 << 20, 64 << 20,
                                                              256 << 20, 1 << 30, 4e9,      16e9} {}
+
+MeteredEngine::~MeteredEngine() = default;
+
+Sessions* MeteredEngine::sessions() {
+  std::call_once(sessions_once_, [this] {
+    if (Sessions* inner = engine_.sessions()) sessions_ = std::make_unique<MeteredSessions>(*inner, *this);
+  });
+  return sessions_.get();
+}
 
 ExecutionResult MeteredEngine::Execute(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
                                        CancelWhen cancel_when) {
@@ -103,6 +137,22 @@ void MeteredEngine::Count(const ExecutionRequest& request, const ExecutionResult
   ++runs_[{std::string(StatusName(result.status)),
            had_tier ? std::string(TierName(result.isolation.tier)) : "none", request.origin.surface}];
   durations_.try_emplace(request.origin.surface, DurationHistogram()).first->second.Observe(seconds);
+  CountWhatHappened(request, result);
+  if (MayHaveRun(result.status)) memory_.Observe(static_cast<double>(result.usage.memory_peak_bytes));
+}
+
+// The memory of a session is no step's.
+void MeteredEngine::CountStep(const ExecutionRequest& request, const ExecutionResult& result,
+                              double seconds) {
+  const std::lock_guard lock(mutex_);
+  ++session_steps_[{std::string(StatusName(result.status)), request.origin.surface}];
+  session_step_durations_.try_emplace(request.origin.surface, DurationHistogram())
+      .first->second.Observe(seconds);
+  CountWhatHappened(request, result);
+}
+
+// With mutex_ held.
+void MeteredEngine::CountWhatHappened(const ExecutionRequest& request, const ExecutionResult& result) {
   for (const Timing& timing : result.timings) {
     if (std::ranges::find(kSteps, timing.step) == kSteps.end()) continue;
     if (timing.step == "secrets") secrets_resolved_ += static_cast<std::int64_t>(request.secrets.size());
@@ -118,7 +168,6 @@ void MeteredEngine::Count(const ExecutionRequest& request, const ExecutionResult
   }
   if (const std::string_view limit = LimitOf(result.status); !limit.empty()) ++limits_[std::string(limit)];
   if (!MayHaveRun(result.status)) return;
-  memory_.Observe(static_cast<double>(result.usage.memory_peak_bytes));
   cpu_seconds_ += static_cast<double>(result.usage.cpu_ms) / 1000;
   stdout_bytes_ += static_cast<double>(result.usage.stdout_bytes);
   stderr_bytes_ += static_cast<double>(result.usage.stderr_bytes);
@@ -129,6 +178,7 @@ std::string MeteredEngine::Text(const std::vector<Part>& parts) const {
   {
     const std::lock_guard lock(mutex_);
     WriteRuns(out);
+    WriteSessions(out);
   }
   WritePools(out);
   WriteProcess(out);
@@ -158,7 +208,7 @@ void MeteredEngine::WriteRuns(Exposition& out) const {
          "What was taken out of what left, by rule; \"known\" are values of runs.", "rule", redactions_);
   out.Family("casemate_secrets_resolved_total", "counter", "Secrets whose values runs were given.");
   out.Sample({}, static_cast<double>(secrets_resolved_));
-  counts("casemate_limits_hit_total", "Runs that a limit ended.", "limit", limits_);
+  counts("casemate_limits_hit_total", "Runs, and steps of sessions, that a limit ended.", "limit", limits_);
   out.Family("casemate_sandbox_memory_peak_bytes", "histogram", "Peak memory of each run.");
   memory_.Write(out, {});
   out.Family("casemate_sandbox_cpu_seconds_total", "counter", "CPU time of all programs.");
@@ -166,6 +216,19 @@ void MeteredEngine::WriteRuns(Exposition& out) const {
   out.Family("casemate_output_bytes_total", "counter", "What programs have written.");
   out.Sample({{"stream", "stdout"}}, stdout_bytes_);
   out.Sample({{"stream", "stderr"}}, stderr_bytes_);
+}
+
+void MeteredEngine::WriteSessions(Exposition& out) const {
+  out.Family("casemate_sessions_opened_total", "counter", "Sessions that have begun.");
+  out.Sample({}, static_cast<double>(sessions_opened_.load()));
+  out.Family("casemate_session_steps_total", "counter",
+             "Steps of sessions that have ended, by how and for whom.");
+  for (const auto& [key, count] : session_steps_) {
+    out.Sample({{"status", key.first}, {"surface", key.second}}, static_cast<double>(count));
+  }
+  out.Family("casemate_session_step_duration_seconds", "histogram", "From a step's request to its result.");
+  for (const auto& [surface, histogram] : session_step_durations_)
+    histogram.Write(out, {{"surface", surface}});
 }
 
 void MeteredEngine::WritePools(Exposition& out) const {

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "casemate/engine.h"
@@ -20,11 +22,12 @@ class MeteredEngine : public Engine {
  public:
   // `engine` must outlive it.
   MeteredEngine(Engine& engine, std::string version);
+  ~MeteredEngine() override;
 
   ExecutionResult Execute(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
                           CancelWhen cancel_when) override;
   std::vector<PoolStatus> Pools() const override { return engine_.Pools(); }
-  Sessions* sessions() override { return engine_.sessions(); }
+  Sessions* sessions() override;
 
   // What others add, each for itself: families that are in no other part.
   using Part = std::function<void(Exposition&)>;
@@ -34,16 +37,26 @@ class MeteredEngine : public Engine {
  private:
   using RunKey = std::tuple<std::string, std::string, std::string>;  // status, tier, surface
 
+  class MeteredSessions;
+
   void Count(const ExecutionRequest& request, const ExecutionResult& result, double seconds);
+  void CountStep(const ExecutionRequest& request, const ExecutionResult& result, double seconds);
+  void CountWhatHappened(const ExecutionRequest& request, const ExecutionResult& result);
   void WriteRuns(Exposition& out) const;
+  void WriteSessions(Exposition& out) const;
   void WritePools(Exposition& out) const;
   void WriteProcess(Exposition& out) const;
 
   Engine& engine_;
   const std::string version_;
   std::atomic<int> running_ = 0;
+  std::once_flag sessions_once_;
+  std::unique_ptr<MeteredSessions> sessions_;  // null for an engine without
+  std::atomic<std::int64_t> sessions_opened_ = 0;
   mutable std::mutex mutex_;
   std::map<RunKey, std::int64_t> runs_;
+  std::map<std::pair<std::string, std::string>, std::int64_t> session_steps_;  // status, surface
+  std::map<std::string, Histogram> session_step_durations_;                    // by surface
   std::map<std::string, Histogram> steps_;
   std::map<std::string, Histogram> durations_;  // by surface
   std::map<std::string, std::int64_t> denials_;

@@ -262,6 +262,15 @@ Done ReadTraceParent(const JsonField& field, ExecutionRequest& request) {
   return {};
 }
 
+Done ReadTraceState(const JsonField& field, ExecutionRequest& request) {
+  auto text = field.String();
+  if (!text) return std::unexpected(text.error());
+  if (!IsTraceState(*text))
+    return Refuse("\"trace_state\" must be a W3C trace state: KEY=VALUE,... of at most 512 characters");
+  request.origin.trace_state = *std::move(text);
+  return {};
+}
+
 struct FieldReader {
   std::string_view name;
   Done (*read)(const JsonField&, ExecutionRequest&);
@@ -301,6 +310,7 @@ constexpr std::array kFields = {
     FieldReader{"allowed_packages", ReadTexts<&Request::allowed_packages>},
     FieldReader{"complexity", ReadComplexity},
     FieldReader{"trace_parent", ReadTraceParent},
+    FieldReader{"trace_state", ReadTraceState},
 };
 
 std::string KnownFields() {

@@ -32,6 +32,7 @@ namespace casemate {
 //   redact          "secrets" | "pii" | "internal" | "all" | "off"; redact_files   true | false
 //   redact_off      [rule]                    redact_rules   text: TOML in the form of profiles/redaction/
 //   require         tier                      trace_parent   text (W3C Trace Context, traceparent)
+//   trace_state     text (the same, tracestate)
 //   network         "none" | "allow:HOST[:PORTS],..." (casemate/network.h), or {"allow": [destination, or
 //   {"to":
 //                   destination, "methods": [text], "paths": [text]}], "hosts": {name: [address]},

@@ -237,6 +237,7 @@ Expected<std::string> EncodeRequest(const ExecutionRequest& request) {
   writer.Texts("allowed_packages", request.allowed_packages);
   writer.Complexity(request.complexity);
   if (IsTraceParent(request.origin.trace_parent)) writer.Text("trace_parent", request.origin.trace_parent);
+  if (IsTraceState(request.origin.trace_state)) writer.Text("trace_state", request.origin.trace_state);
   return writer.Take();
 }
 

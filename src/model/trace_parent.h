@@ -8,4 +8,8 @@ namespace casemate {
 // hex>".
 bool IsTraceParent(std::string_view text);
 
+// Whether `text` may be carried on as its "tracestate": a list of KEY=VALUE, at most 512 printable characters
+// and 32 entries. What only tracing systems read is not looked at further.
+bool IsTraceState(std::string_view text);
+
 }  // namespace casemate

@@ -13,6 +13,7 @@
 #define TOML_ASSERT(expr) static_assert(true)
 #include <toml++/toml.h>
 
+#include "policy/age.h"
 #include "policy/nearest.h"
 #include "policy/resolver.h"
 #include "policy/units.h"
@@ -24,9 +25,9 @@ namespace {
 // More than any profile needs; a bound on what the TOML reader is given.
 constexpr std::size_t kProfileBytesMax = 256 * 1024;
 
-constexpr std::array<std::string_view, 8> kProfileKeys = {"allowed_packages", "checks",        "complexity",
-                                                          "description",      "keep_program",  "limits",
-                                                          "network",          "require_limits"};
+constexpr std::array<std::string_view, 9> kProfileKeys = {
+    "allowed_packages", "audit_keep", "checks",  "complexity",    "description",
+    "keep_program",     "limits",     "network", "require_limits"};
 constexpr std::array<std::string_view, 2> kLimitKeys = {"value", "reason"};
 
 // Makes errors that say where in which profile.
@@ -191,6 +192,12 @@ Expected<Policy> ParseProfile(std::string_view name, std::string_view toml_text)
     } else if (key == "keep_program") {
       const auto* flag = node.as_boolean();
       if (flag == nullptr) return report.Refuse(node.source(), "keep_program must be true or false.");
+    } else if (key == "audit_keep") {
+      const auto* text = node.as_string();
+      const auto age = text != nullptr ? ParseAgeUs(text->get()) : Expected<std::int64_t>(0);
+      if (text == nullptr)
+        return report.Refuse(node.source(), "audit_keep must be a string such as \"90d\".");
+      if (!age) return report.Place(node.source(), age.error());
     } else if (key == "network") {
       const auto* text = node.as_string();
       if (text == nullptr) return report.Refuse(node.source(), "network must be a string; put it in quotes.");
@@ -216,6 +223,14 @@ bool KeepsProgram(std::string_view profile) {
   if (profile == "default") return false;
   const toml::parse_result parsed = toml::parse(PolicyResolver::ProfileText(profile));
   return parsed && parsed.table()["keep_program"].value_or(false);
+}
+
+std::optional<std::int64_t> AuditKeepUs(std::string_view profile) {
+  if (profile == "default") return std::nullopt;
+  const toml::parse_result parsed = toml::parse(PolicyResolver::ProfileText(profile));
+  const auto text = parsed ? parsed.table()["audit_keep"].value<std::string_view>() : std::nullopt;
+  const auto age = text ? ParseAgeUs(*text) : Fail(ErrorCode::kNotFound, "");
+  return age ? std::optional(*age) : std::nullopt;
 }
 
 }  // namespace casemate

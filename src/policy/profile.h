@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,6 +15,7 @@ namespace casemate {
 //   description = "For grading small exercises."   # optional
 //   require_limits = true                          # optional
 //   keep_program = true                            # optional; in the audit log
+//   audit_keep = "90d"                             # optional; records stay so long at least
 //   network = "none"                               # optional; or "allow:HOST[:PORT],..."
 //   checks = "checked"                             # optional: open, checked or restricted
 //   allowed_packages = ["os.path"]                 # optional
@@ -28,5 +31,9 @@ Expected<Policy> ParseProfile(std::string_view name, std::string_view toml_text)
 
 // Whether the built-in profile of that name asks for its programs to be kept in the audit log.
 bool KeepsProgram(std::string_view profile);
+
+// How long that profile asks for the records of its runs to stay in the audit log at least; nothing when it
+// leaves that to the log.
+std::optional<std::int64_t> AuditKeepUs(std::string_view profile);
 
 }  // namespace casemate

@@ -206,6 +206,8 @@ class SpanWriter {
     json.Field("traceId", context_.trace_id);
     json.Field("spanId", id);
     if (!parent.empty()) json.Field("parentSpanId", parent);
+    if (const std::string_view state = record_.Text("trace_state"); !parent.empty() && !state.empty())
+      json.Field("traceState", state);
     json.Field("name", name);
     json.Field("kind", kind);
     out_.Nanoseconds("startTimeUnixNano", from_us);

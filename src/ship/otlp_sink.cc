@@ -9,6 +9,7 @@
 #include <climits>
 
 #include "ship/otlp_json.h"
+#include "ship/otlp_protobuf.h"
 #include "ship/target.h"
 
 namespace casemate::ship {
@@ -33,11 +34,12 @@ std::string Quote(std::string_view text) {
 class OtlpSink : public Sink {
  public:
   OtlpSink(std::string url, OtlpSignal signal, const CollectorOptions& options, secrets::HttpClient& client)
-      : signal_(signal), client_(client), host_(HostName()) {
+      : signal_(signal), protobuf_(options.protobuf), client_(client), host_(HostName()) {
     request_.method = "POST";
     request_.url = std::move(url);
     request_.headers = options.headers;
-    request_.headers.emplace_back("Content-Type: application/json");
+    request_.headers.emplace_back(protobuf_ ? "Content-Type: application/x-protobuf"
+                                            : "Content-Type: application/json");
     request_.ca_file = options.ca_file;
     request_.client_certificate = options.client_certificate;
     request_.client_key = options.client_key;
@@ -63,6 +65,7 @@ class OtlpSink : public Sink {
       delivery.done += part.size();
       return;
     }
+    if (protobuf_) request_.body = ProtobufOf(request_.body);
     const auto answer = client_.Send(request_, deadline);
     if (!answer) {
       delivery.trouble = fmt::format("the collector at {} {}", request_.url, answer.error().ToString());
@@ -83,7 +86,7 @@ class OtlpSink : public Sink {
   }
 
   void Taken(std::span<const Record> part, std::string_view body, Delivery& delivery) {
-    const PartialSuccess partial = ReadPartialSuccess(body);
+    const PartialSuccess partial = protobuf_ ? ReadPartialSuccessProtobuf(body) : ReadPartialSuccess(body);
     delivery.done += part.size();
     if (partial.rejected > 0) {
       // Of spans there are several a record; no more records than there were can be lost.
@@ -111,13 +114,15 @@ class OtlpSink : public Sink {
   static std::string_view Remedy(long status) {
     if (status == 401 || status == 403) return "put what lets us in into OTEL_EXPORTER_OTLP_HEADERS";
     if (status == 404 || status == 405) return "check the address, to which the signal's path is added";
-    if (status == 415) return "it does not take JSON; OTLP/HTTP collectors do";
+    if (status == 415)
+      return "it takes the other of http/json and http/protobuf: set OTEL_EXPORTER_OTLP_PROTOCOL";
     return "it is tried again";
   }
 
   static constexpr std::size_t kPartMax = 1024;
 
   const OtlpSignal signal_;
+  const bool protobuf_;
   secrets::HttpClient& client_;
   const std::string host_;
   secrets::HttpRequest request_;

@@ -17,6 +17,7 @@
 #include "secrets/http/scripted_client.h"
 #include "ship/datagram_sink.h"
 #include "ship/otlp_json.h"
+#include "ship/otlp_protobuf.h"
 #include "ship/shipper.h"
 #include "ship/target.h"
 
@@ -113,6 +114,29 @@ TEST(OtlpTest, LaysStepsOneBehindTheOther) {
   EXPECT_THAT(spans, HasSubstr(R"("name":"python.run","kind":1,"startTimeUnixNano":"1795269599999500000")"));
   EXPECT_THAT(spans, Not(HasSubstr("run-2")));
   EXPECT_EQ(EncodeSpans(std::span(records).subspan(1), "h"), "");
+}
+
+TEST(OtlpTest, SaysTheSameInProtobuf) {
+  using namespace std::string_literals;
+  EXPECT_EQ(ProtobufOf(R"({"resourceLogs":[{"scopeLogs":[{"logRecords":[
+      {"timeUnixNano":"1","severityNumber":300,"traceId":"0a0b","attributes":[{"key":"k","value":{"intValue":"-1"}}],
+       "unknown":1}]}]}]})"),
+            // resource_logs { scope_logs { log_records { ... } } }
+            "\x0a\x26\x12\x24\x12\x22"s + "\x09\x01\0\0\0\0\0\0\0"s + "\x10\xac\x02"s +
+                // attributes { key: "k" value { int_value: -1 } }
+                "\x32\x10\x0a\x01k\x12\x0b\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s +
+                "\x4a\x02\x0a\x0b"s);
+  EXPECT_EQ(ProtobufOf("no JSON"), "");
+}
+
+TEST(OtlpTest, ReadsWhatACollectorSaysInProtobuf) {
+  using namespace std::string_literals;
+  const PartialSuccess partial = ReadPartialSuccessProtobuf("\x0a\x09\x08\x03\x12\x05later"s);
+  EXPECT_EQ(partial.rejected, 3);
+  EXPECT_EQ(partial.message, "later");
+  for (const std::string& bytes :
+       {""s, "\x0a"s, "\x0a\xff\xff\xff\xff\x0f"s, std::string(40, '\xff'), "\x0b"s})
+    EXPECT_EQ(ReadPartialSuccessProtobuf(bytes).rejected, 0);
 }
 
 TEST(OtlpTest, ReadsWhatACollectorSays) {

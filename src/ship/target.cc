@@ -111,6 +111,11 @@ Expected<CollectorOptions> CollectorOptionsOf(const char* (*variable)(const char
                            text("OTEL_EXPORTER_OTLP_CERTIFICATE"),
                            text("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"),
                            text("OTEL_EXPORTER_OTLP_CLIENT_KEY")};
+  const std::string protocol = text("OTEL_EXPORTER_OTLP_PROTOCOL");
+  options.protobuf = protocol == "http/protobuf";
+  if (!options.protobuf && !protocol.empty() && protocol != "http/json")
+    return Refuse(
+        "OTEL_EXPORTER_OTLP_PROTOCOL must be http/json or http/protobuf: others are not spoken here");
   const std::string headers = text("OTEL_EXPORTER_OTLP_HEADERS");
   for (std::string_view rest = headers; !rest.empty();) {
     const std::size_t comma = std::min(rest.find(','), rest.size());

@@ -35,6 +35,7 @@ struct CollectorOptions {
   std::string ca_file;
   std::string client_certificate;
   std::string client_key;
+  bool protobuf = false;  // instead of JSON
 };
 Expected<CollectorOptions> CollectorOptionsOf(const char* (*variable)(const char* name));
 

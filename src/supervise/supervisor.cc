@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "base/clock.h"
+#include "base/window_size.h"
 #include "supervise/pump.h"
 #include "supervise/verdict.h"
 
@@ -25,6 +26,8 @@ constexpr std::int64_t kTickUs = 10'000;
 // Between two looks that the result channel asks for.
 constexpr std::int64_t kLookUs = 1000;
 constexpr std::size_t kReadChunk = 65536;
+// More than the kernel keeps for a terminal that nobody reads.
+constexpr int kTerminalPieces = 1024;
 
 class Watch {
  public:
@@ -42,6 +45,7 @@ class Watch {
         cancel_fd_(input.cancel_fd),
         until_gone_(input.until_gone),
         step_(input.step),
+        terminal_(input.terminal),
         // POLLHUP and POLLERR are always told.
         cancel_events_(static_cast<short>(input.cancel_on_hang_up ? POLLRDHUP : POLLIN)) {}
 
@@ -56,7 +60,7 @@ class Watch {
 
  private:
   // What a poll entry is about.
-  enum Slot { kExit, kCancel, kDenial, kOut, kErr, kResult, kRequestIn, kStdinIn, kSlots };
+  enum Slot { kExit, kCancel, kDenial, kOut, kErr, kResult, kRequestIn, kStdinIn, kResized, kSlots };
 
   void EndFor(Status reason) {
     if (!killed_for_) killed_for_ = reason;
@@ -84,6 +88,7 @@ class Watch {
     entries[kResult] = {sandbox_.ChannelFd(Channel::kResult), POLLIN, 0};
     entries[kRequestIn] = EntryOf(request_, Channel::kRequest);
     entries[kStdinIn] = EntryOf(stdin_, Channel::kStdin);
+    entries[kResized] = {terminal_.resized_fd, POLLIN, 0};
     return entries;
   }
 
@@ -101,6 +106,7 @@ class Watch {
     if (entries[kResult].revents != 0) ReadResult();
     if (entries[kRequestIn].revents != 0) Advance(request_, Channel::kRequest);
     if (entries[kStdinIn].revents != 0) Advance(stdin_, Channel::kStdin);
+    if (entries[kResized].revents != 0) Resize();
     return entries[kExit].revents != 0 || (told_exit_ && !until_gone_);
   }
 
@@ -132,6 +138,12 @@ class Watch {
   void Advance(Feeder& feeder, Channel channel) {
     const bool more = feeder.HasBytes() ? feeder.Feed(sandbox_.ChannelFd(channel)) : feeder.Refill();
     if (!more) sandbox_.CloseChannel(channel);
+  }
+
+  void Resize() {
+    std::uint64_t count = 0;
+    (void)!read(terminal_.resized_fd, &count, sizeof count);
+    CopyWindowSize(terminal_.size_fd, sandbox_.ChannelFd(Channel::kStdout));
   }
 
   // Reads one piece of a channel; nothing at its end or when it has nothing.
@@ -211,8 +223,9 @@ class Watch {
     const int fd = sandbox_.ChannelFd(channel);
     if (fd < 0) return;
     const int pipe_bytes = fcntl(fd, F_GETPIPE_SZ);
-    // Each piece but the last is full, or the pipe is empty.
-    for (int pieces = pipe_bytes / static_cast<int>(kReadChunk) + 1; pieces >= 0; --pieces) {
+    // Each piece but the last is full, or the pipe is empty. A terminal is no pipe, and gives small ones.
+    int pieces = pipe_bytes < 0 ? kTerminalPieces : pipe_bytes / static_cast<int>(kReadChunk) + 1;
+    for (; pieces >= 0; --pieces) {
       if (sandbox_.ChannelFd(channel) < 0 || !(this->*read_piece)()) return;
     }
   }
@@ -258,6 +271,7 @@ class Watch {
   int cancel_fd_;
   bool until_gone_;
   bool step_;
+  Terminal terminal_;
   short cancel_events_;
   std::optional<int> told_exit_;
   ResourceReading at_exit_;  // when it was told

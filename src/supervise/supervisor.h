@@ -34,7 +34,8 @@ struct RunInput {
   bool keep_streams = true;        // Outcome has the texts; the observer sees them in any case
   bool until_gone = false;  // a program that tells its end is still waited for until nothing of it lives
   bool cancel_on_hang_up =
-      false;  // cancel_fd ends the run when its other end closes or stops sending instead
+      false;          // cancel_fd ends the run when its other end closes or stops sending instead
+  Terminal terminal;  // of a sandbox that has one; its Channel::kStdout takes the size
   // A step of a session: its program tells the end of the step and lives on; also when it was to be killed,
   // which its sandbox may have turned into an interrupt.
   bool step = false;

@@ -23,6 +23,18 @@ for line in sys.stdin:
     json_format.ParseDict(body, message)
     assert message.SerializeToString()
 """
+_PROTOBUF = """
+import base64, json, sys
+from google.protobuf import json_format
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+path, raw = sys.stdin.read().split()
+message = (logs_service_pb2.ExportLogsServiceRequest() if path == "/v1/logs"
+           else trace_service_pb2.ExportTraceServiceRequest())
+message.ParseFromString(base64.b64decode(raw))
+assert message.SerializeToString() == base64.b64decode(raw)
+print(json.dumps(json_format.MessageToDict(message)))
+"""
 _METRICS = """
 import sys
 from prometheus_client.parser import text_string_to_metric_families
@@ -64,6 +76,11 @@ def _in_base64(value):
 def check_otlp(bodies):
     """Raises for a request that OpenTelemetry's messages cannot hold: an unknown field, a wrong type."""
     _run(_OTLP, "".join(json.dumps(_in_base64(body)) + "\n" for body in bodies))
+
+
+def read_protobuf(path, raw):
+    """A request in protobuf, as OpenTelemetry's own messages read it; ids are in base64."""
+    return json.loads(_run(_PROTOBUF, f"{path} {base64.b64encode(raw).decode()}"))
 
 
 def metric_names(text):

@@ -58,7 +58,8 @@ class ServeAudit(Case):
 
     def test_metrics_are_prometheus_and_the_dashboard_finds_them(self):
         sink = self.place / "nobody"
-        engine = Engine(self.place / "s", self.env, "--pool-size", "1", "--audit-sink", f"syslog:{sink}")
+        engine = Engine(self.place / "s", self.env, "--pool-size", "1", "--log-level", "debug", "--audit-sink",
+                        f"syslog:{sink}")
         try:
             token = self.place / "token"
             token.write_text("a value of a secret")
@@ -66,6 +67,9 @@ class ServeAudit(Case):
             engine.run(code="import os; print(os.environ['T'])", secrets={"T": f"file:{token}"})
             engine.run(code="import socket; socket.create_connection(('192.0.2.1', 80), 1)")
             engine.run(code="while True: pass", limits={"wall_time_ms": 300})
+            session = json.loads(engine.ask("POST", "/v1/sessions", "{}")[1])["id"]
+            for step in ({"code": "x = 1"}, {"code": "while True: pass", "limits": {"wall_time_ms": 200}}):
+                engine.ask("POST", f"/v1/sessions/{session}/run", json.dumps(step))
             casemate.settle(lambda: b"sink_lag" not in engine.ask("GET", "/metrics")[1], 20)
             metrics = engine.ask("GET", "/metrics")[1].decode()
         finally:
@@ -73,15 +77,53 @@ class ServeAudit(Case):
         names = set(checkers.metric_names(metrics))
         self.assertIn("casemate_secrets_resolved_total 1\n", metrics)
         self.assertIn('casemate_redactions_total{rule="known"} 1\n', metrics)
-        self.assertIn('casemate_limits_hit_total{limit="wall_time"} 1\n', metrics)
+        self.assertIn('casemate_limits_hit_total{limit="wall_time"} 2\n', metrics)
         self.assertIn("casemate_queue_waiting 0\n", metrics)
         self.assertNotIn("a value of a secret", metrics)
         asked = set(re.findall(r"\b((?:casemate|process)_\w+)", DASHBOARD.read_text()))
         self.assertEqual(asked - names, set(), "the dashboard asks for metrics that there are not")
+        for line in ('casemate_session_steps_total{status="ok",surface="http"} 1\n',
+                     'casemate_session_steps_total{status="timeout",surface="http"} 1\n',
+                     "casemate_sessions_opened_total 1\n", "casemate_audit_prune_failing 0\n",
+                     'casemate_session_step_duration_seconds_count{surface="http"} 2\n'):
+            self.assertIn(line, metrics)
         if shutil.which("promtool"):
             checked = subprocess.run(["promtool", "check", "metrics"], input=metrics, capture_output=True, text=True,
                                      check=False)
             self.assertEqual(checked.returncode, 0, checked.stderr)
+
+    def test_steps_are_in_the_log_and_failed_retention_is_told(self):
+        folder = self.state / "audit"
+        env = {**self.env, "CASEMATE_AUDIT_KEEP_BYTES": "1k", "CASEMATE_AUDIT_SEGMENT_BYTES": "2k"}
+        self.ok("-c", "pass", env={**self.env, "CASEMATE_AUDIT_SEGMENT_BYTES": "1k"})
+        # A folder in the place of a segment cannot be read.
+        damaged = folder / "99999999.jsonl"
+        damaged.mkdir()
+        engine = Engine(self.place / "s", env, "--pool-size", "1", "--log-level", "debug")
+        try:
+            session = json.loads(engine.ask("POST", "/v1/sessions", "{}")[1])["id"]
+            engine.ask("POST", f"/v1/sessions/{session}/run", json.dumps({"code": "1/0"}))
+            engine.ask("DELETE", f"/v1/sessions/{session}")
+            for _ in range(3):
+                self.assertEqual(engine.run(code="pass")[0], 200)
+            self.assertFalse(casemate.settle(
+                lambda: b"casemate_audit_prune_failing 1\n" not in engine.ask("GET", "/metrics")[1], 20))
+        finally:
+            engine.process.send_signal(15)
+            told = engine.first_line + engine.process.stderr.read().decode()
+            self.assertEqual(engine.end(), 0)
+        self.assertRegex(told, r'msg="a step has ended" id=\S+ session=' + session)
+        self.assertIn('msg="a session has begun"', told)
+        self.assertIn("cannot be kept within its bounds", told)
+        damaged.rmdir()
+        stats = casemate.run(["audit", "stats"], env=self.env).stdout.decode()
+        self.assertIn("is not kept within its bounds", stats)
+        for _ in range(3):
+            self.ok("-c", "pass", env=env)
+        retention = json.loads(casemate.run(["audit", "stats", "--json"], env=self.env).stdout)["retention"]
+        self.assertEqual(retention["trouble"], "")
+        self.assertGreater(retention["pruned_segments"], 0)
+        self.assertGreater(retention["failures"], 0)
 
     def test_the_log_keeps_itself_within_bounds(self):
         self.ok("-c", "pass")

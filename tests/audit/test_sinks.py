@@ -22,6 +22,26 @@ from engine import Engine  # noqa: E402
 PLANTED = "PLANTED-7c1d-SECRET"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
+JOURNALD = "/lib/systemd/systemd-journald"
+# A journal of its own in a mount namespace of its own, whose /run nobody else sees.
+JOURNAL_SCRIPT = r"""
+set -e
+mount --make-rprivate /
+mount -t tmpfs tmpfs /run
+mkdir -p /run/systemd/journal /run/systemd/journald.conf.d /run/log/journal
+printf '[Journal]\nStorage=volatile\nReadKMsg=no\nRateLimitBurst=0\n' > /run/systemd/journald.conf.d/ours.conf
+"$1" >&2 &
+journal=$!
+trap 'kill $journal' EXIT
+for _ in $(seq 100); do [ -S /run/systemd/journal/socket ] && break; sleep 0.1; done
+"$2" audit ship --sink journald --timeout 5s >&2
+for _ in $(seq 100); do
+  journalctl -D /run/log/journal -o json --all --no-pager SYSLOG_IDENTIFIER=casemate-audit > /run/got || true
+  [ "$(wc -l < /run/got)" -ge "$(cat "$CASEMATE_STATE_DIR"/audit/*.jsonl | wc -l)" ] && break
+  sleep 0.1
+done
+cat /run/got
+"""
 
 
 class Collector:
@@ -34,11 +54,12 @@ class Collector:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
-                body = json.loads(raw)
+                protobuf = self.headers["Content-Type"] == "application/x-protobuf"
+                body = checkers.read_protobuf(self.path, raw) if protobuf else json.loads(raw)
                 status, said = collector.answer(self.path, body)
                 if status == 200:
                     collector.bodies.append((self.path, body, dict(self.headers)))
-                reply = json.dumps(said).encode()
+                reply = said if isinstance(said, bytes) else json.dumps(said).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(reply)))
                 self.end_headers()
@@ -199,12 +220,13 @@ class Sinks(Case):
                         "--audit-sink", f"otlp:{collector.url}", "--audit-sink", f"otlp-traces:{collector.url}/")
         try:
             body = json.dumps({"code": f"print('{PLANTED}')", "env": {"TOKEN": PLANTED}})
-            traced = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+            traced = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "vendor=a1,other=b"}
             self.assertEqual(engine.ask("POST", "/v1/run", body, traced)[0], 200)
             other = "00-11111111111111111111111111111111-2222222222222222-0"
             self.assertEqual(engine.run(code="1/0", trace_parent=other + "1")[0], 200)
             self.assertEqual(engine.run(code="pass", trace_parent=other + "0")[0], 200)
             self.assertEqual(engine.run(code="pass", trace_parent="nonsense")[0], 400)
+            self.assertEqual(engine.run(code="pass", trace_state="no equals sign")[0], 400)
             # Sent while it serves.
             self.assertFalse(casemate.settle(lambda: len(collector.records()) < 7, 20))
             metrics = engine.ask("GET", "/metrics")[1].decode()
@@ -221,12 +243,45 @@ class Sinks(Case):
         # Who traces nothing is not told of.
         self.assertEqual(set(runs), {TRACE, "1" * 32})
         self.assertEqual(runs[TRACE]["parentSpanId"], PARENT)
+        self.assertEqual(runs[TRACE]["traceState"], "vendor=a1,other=b")
         self.assertEqual((runs[TRACE]["status"]["code"], runs["1" * 32]["status"]["code"]), (1, 2))
         inside = [span for span in collector.spans() if span.get("parentSpanId") == runs[TRACE]["spanId"]]
         self.assertLessEqual({"plan", "run", "audit"}, {span["name"] for span in inside})
         for span in inside:
             self.assertLessEqual(int(runs[TRACE]["startTimeUnixNano"]), int(span["startTimeUnixNano"]))
             self.assertLessEqual(int(span["endTimeUnixNano"]), int(runs[TRACE]["endTimeUnixNano"]))
+
+    def test_a_collector_of_protobuf_gets_the_same(self):
+        self.secret_run()
+        collector = self.collector(lambda path, body: (200, b""))
+        self.ship(f"otlp:{collector.url}", OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf")
+        self.ship(f"otlp-traces:{collector.url}", OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf")
+        self.assertEqual(collector.records(), self.written())
+        run = next(span for span in collector.spans() if span["name"] == "casemate.run")
+        self.assertEqual((run["kind"], run["status"]["code"]), ("SPAN_KIND_INTERNAL", "STATUS_CODE_ERROR"))
+        self.assertIn({"key": "casemate.status", "value": {"stringValue": "error"}}, run["attributes"])
+        # ExportLogsServiceResponse with partial_success { rejected_log_records: 2 error_message: "old" }
+        refusing = self.collector(lambda path, body: (200, b"\x0a\x07\x08\x02\x12\x03old"))
+        self.ship(f"otlp:{refusing.url}", code=1, OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf")
+        self.ship(f"otlp:{refusing.url}", code=126, OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+
+    @unittest.skipUnless(os.geteuid() == 0 and os.path.exists(JOURNALD), "needs root and systemd-journald")
+    def test_journald_itself_takes_what_we_send(self):
+        # More than a datagram may have goes as a file in memory.
+        self.ok(*[word for i in range(60) for word in ("-e", f"{'V' * 500}{i}=x")], "-c", "pass")
+        self.ok("--collect", "**", "-c", "".join(f"open('{'n' * 200}{i}', 'w')\n" for i in range(60)))
+        self.secret_run()
+        script = self.place / "journal.sh"
+        script.write_text(JOURNAL_SCRIPT)
+        done = subprocess.run(["unshare", "-m", "bash", str(script), JOURNALD, casemate.BINARY],
+                              env=self.env, capture_output=True, text=True, timeout=90 * casemate.SLOW, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr[-2000:])
+        entries = [json.loads(line) for line in done.stdout.splitlines()]
+        got = [entry for entry in entries if entry.get("SYSLOG_IDENTIFIER") == "casemate-audit"]
+        self.assertEqual([json.loads(entry["MESSAGE"]) for entry in got], self.written())
+        self.assertEqual([entry["CASEMATE_SEQ"] for entry in got], [str(r["seq"]) for r in self.written()])
+        self.assertEqual({entry["_TRANSPORT"] for entry in got}, {"journal"})
+        self.assertNotIn(PLANTED, done.stdout)
 
     def test_a_dead_collector_holds_nobody_up_and_catches_up(self):
         collector = self.collector(lambda path, body: (503, {}))

@@ -5,6 +5,7 @@ them; folders as roots; what is not there says so."""
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tarfile
 import unittest
@@ -81,6 +82,59 @@ class PythonRoot(EnvironmentCase):
             with self.subTest(tier=tier):
                 done = self.ok(*tier, "--environment", name, "--input", "40", "-c", program)
                 self.assertEqual(done["result"], [11, False, 42])
+
+
+# A program, the file that it prints, and the shell of both: three paths, each of which the next one needs.
+CLOSURE = """
+let
+  tools = ./tools;
+  sh = "${tools}/bin/busybox";
+  words = derivation { name = "casemate-words"; system = builtins.currentSystem; builder = sh;
+    args = [ "sh" "-c" "${sh} mkdir -p $out; echo hello from nix > $out/words" ]; };
+in derivation { name = "casemate-app"; system = builtins.currentSystem; builder = sh;
+  args = [ "sh" "-c" ("${sh} mkdir -p $out/bin; printf '#!${sh} sh\\n${sh} cat ${words}/words\\n' > $out/bin/app;"
+                      + "${sh} chmod +x $out/bin/app; ${sh} ln -s ${sh} $out/bin/ls") ]; }
+"""
+
+
+@unittest.skipUnless(shutil.which("nix-build") and os.path.exists(PROGRAM) and os.geteuid() == 0,
+                     "needs nix, busybox and root")
+class Nix(EnvironmentCase):
+    """The closure of a path that nix itself has built, and nothing else of its store."""
+
+    def setUp(self):
+        super().setUp()
+        (self.place / "tools/bin").mkdir(parents=True)
+        shutil.copy(PROGRAM, self.place / "tools/bin/busybox")
+        (self.place / "app.nix").write_text(CLOSURE)
+        (self.place / "nix.conf").write_text("build-users-group =\nsandbox = false\nsubstitute = false\n")
+        self.nix = dict(self.env, NIX_CONF_DIR=str(self.place))
+
+    def ask_nix(self, *words):
+        done = subprocess.run(words, env=self.nix, cwd=self.place, capture_output=True, text=True, timeout=60,
+                              check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.split()
+
+    def test_only_the_closure_is_seen(self):
+        app = self.ask_nix("nix-build", "--no-out-link", "app.nix")[-1]
+        other = self.ask_nix("nix-store", "--add", str(self.place / "nix.conf"))[-1]
+        closure = self.ask_nix("nix-store", "--query", "--requisites", app)
+        self.addCleanup(subprocess.run, ["nix-store", "--delete", "--ignore-liveness", *closure, other], env=self.nix,
+                        capture_output=True, check=False)
+        self.assertEqual(len(closure), 3)
+        env = self.nix
+        self.assertEqual(self.command("build", f"nix:{app}", env=env).returncode, 0)
+        done = self.ok("--environment", f"nix:{app}", "--", "app", env=env)
+        self.assertEqual(done["stdout"], "hello from nix\n")
+        done = self.ok("--environment", f"nix:{app}", "--", "ls", "/nix/store", "/", env=env)
+        seen = done["stdout"].split()
+        self.assertEqual({f"/nix/store/{name}" for name in seen if "-" in name}, set(closure))
+        self.assertNotIn("usr", seen)
+        done = self.run_json("--environment", f"nix:{app}", "-c", "pass", env=env)
+        self.assertEqual(done["status"], "unavailable", done.tell())
+        for path, said in (("/nix/store/0000-none", "not there"), (str(self.place), "no path of /nix/store")):
+            self.assertIn(said, self.refused(f"nix:{path}", env=env))
 
 
 class NotHere(EnvironmentCase):

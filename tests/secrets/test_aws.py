@@ -12,6 +12,7 @@ import ssl
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -253,6 +254,13 @@ class Chain(AwsCase):
                 return (200, {}, b"the-role") if path.endswith("/") else self.credentials("IMDSKEY")
             if path == "/container":
                 return self.credentials("CONTAINERKEY") if lower.get("authorization") == "Bearer x" else (403, {}, b"")
+            if path == "/token":
+                asked = json.loads(body)
+                if asked != {"clientId": "id", "clientSecret": "never-told", "grantType": "refresh_token",
+                             "refreshToken": "refresh-1"}:
+                    return 400, {}, b'{"error": "invalid_grant"}'
+                made = {"accessToken": "sso-token", "expiresIn": 3600, "refreshToken": "refresh-2"}
+                return 200, {}, json.dumps(made).encode()
             if path.startswith("/federation/credentials?role_name=reader&account_id=123"):
                 if lower.get("x-amz-sso_bearer_token") != "sso-token":
                     return 401, {}, b"{}"
@@ -336,6 +344,30 @@ class Chain(AwsCase):
             f".aws/sso/cache/{name}.json", json.dumps({"accessToken": "sso-token", "expiresAt": "2100-01-01T00:00:00Z"})
         )
         self.expect("SSOKEY", AWS_PROFILE="dev")
+
+    def test_an_sso_session_that_has_ended_is_refreshed(self):
+        session = ("[profile dev]\nsso_session = corp\nsso_account_id = 123\nsso_role_name = reader\n"
+                   "[sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://corp.example/start\n")
+        self.write(".aws/config", session)
+        ended = {"startUrl": "https://corp.example/start", "accessToken": "old", "expiresAt": "2001-01-01T00:00:00Z",
+                 "clientId": "id", "clientSecret": "never-told",
+                 "registrationExpiresAt": "2100-01-01T00:00:00Z",
+                 "refreshToken": "refresh-1"}
+        name = f".aws/sso/cache/{hashlib.sha1(b'corp').hexdigest()}.json"
+        path = pathlib.Path(self.write(name, json.dumps(ended)))
+        self.expect("SSOKEY", AWS_PROFILE="dev")
+        cache = json.loads(path.read_text())
+        self.assertEqual((cache["accessToken"], cache["refreshToken"]), ("sso-token", "refresh-2"))
+        self.assertEqual(cache["startUrl"], ended["startUrl"])
+        self.assertGreater(cache["expiresAt"], time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+        # Its first refresh token is good once; one who still has it is told to log in.
+        for change, says in (({"refreshToken": "used"}, "gives no new token"),
+                             ({"registrationExpiresAt": "2001-01-01T00:00:00Z"}, "has ended: run aws sso login")):
+            self.write(name, json.dumps(ended | change))
+            told = self.get("aws:prod/app", AWS_PROFILE="dev")
+            self.assertIn(says, told)
+            self.assertNotIn("never-told", told)
 
     def test_container(self):
         uri = self.recorder.address + "/container"
@@ -469,6 +501,8 @@ class Failures(AwsCase):
     def test_throttling_is_waited_out(self):
         throttled = answer(status=400, __type="ThrottlingException")
         recorder = self.expect_error(VALUE, throttled, (503, {}, b""), answer(VALUE))
+        self.assertEqual(len(recorder.seen), 3)
+        recorder = self.expect_error(VALUE, (429, {"Retry-After": "0"}, b""), (500, {}, b""), answer(VALUE))
         self.assertEqual(len(recorder.seen), 3)
 
     def test_nonsense(self):

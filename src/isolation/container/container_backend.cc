@@ -30,6 +30,7 @@ class ContainerBackend : public Backend {
 
   bool PlacesRoots() const override { return true; }
   bool CarriesNetwork() const override { return true; }
+  bool CarriesTerminal() const override { return true; }
   Expected<EnforcementReport> Admit(const Policy& policy) override { return AdmitOn(FindHost(), policy); }
 
   Expected<std::unique_ptr<Sandbox>> Launch(const LaunchSpec& spec) override {

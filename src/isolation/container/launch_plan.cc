@@ -71,6 +71,7 @@ Expected<std::unique_ptr<ConfinementPlan>> MakePlan(const LaunchSpec& spec, cons
     plan->egress_port = kEgressPort;
     plan->landlock.connects = true;
   }
+  plan->terminal = spec.terminal.has_value();
   plan->working_dir = spec.working_dir;
   plan->expects_files =
       !spec.files.empty() || (spec.workspace && spec.workspace->mode == WorkspaceMode::kCopy);

@@ -35,6 +35,7 @@
 #include "base/descriptor_message.h"
 #include "base/errno.h"
 #include "base/file.h"
+#include "base/window_size.h"
 #include "confine/apply.h"
 #include "confine/descriptor_limit.h"
 #include "confine/file_stream.h"
@@ -182,7 +183,8 @@ class Launcher {
   }
 
   Expected<void> OpenChannels() {
-    auto ends = MakeChannels({spec_.stdin_pipe, spec_.control_channel, kLaunchTimeoutMs}, parts());
+    auto ends = MakeChannels(
+        {spec_.stdin_pipe, spec_.control_channel, kLaunchTimeoutMs, spec_.terminal.has_value()}, parts());
     if (!ends) return std::unexpected(ends.error());
     ends_ = *std::move(ends);
     plan_->descriptors = ends_.moves;
@@ -199,7 +201,9 @@ class Launcher {
   void ListDescriptorsToKeep() {
     std::vector<int>& keep = plan_->keep;
     keep = {plan_->socket, plan_->lifeline, plan_->exit_status, plan_->init_binary};
-    for (const DescriptorMove& move : plan_->descriptors) keep.push_back(move.from);
+    for (const DescriptorMove& move : plan_->descriptors) {
+      if (move.from >= 0) keep.push_back(move.from);
+    }
     for (const BindMount& bind : plan_->binds) {
       if (bind.tree.valid()) keep.push_back(bind.tree.get());
     }
@@ -289,6 +293,8 @@ class Launcher {
         parts().scratch = std::move(fds[0]);
         parts().workspace = std::move(fds[1]);
         return plan_->expects_files ? SendFiles() : Expected<void>();
+      case LaunchMessageKind::kTerminal:
+        return TakeTerminal(std::move(fds[0]));
       case LaunchMessageKind::kListener:
         Mark("drop_privileges", message.at_us);
         parts().started_at_us = message.at_us;
@@ -301,6 +307,17 @@ class Launcher {
         return StepError(message, spec_);
     }
     return Fail(ErrorCode::kInternal, "the sandbox's start was garbled");
+  }
+
+  // One descriptor for both ways, as two: each is closed on its own.
+  Expected<void> TakeTerminal(UniqueFd terminal) {
+    UniqueFd in(spec_.stdin_pipe ? fcntl(terminal.get(), F_DUPFD_CLOEXEC, 0) : -1);
+    if ((spec_.stdin_pipe && !in.valid()) || fcntl(terminal.get(), F_SETFL, O_NONBLOCK) != 0)
+      return FailErrno(ErrorCode::kInternal, "cannot set up the terminal", "fcntl");
+    CopyWindowSize(spec_.terminal->size_fd, terminal.get());
+    parts().channels[static_cast<std::size_t>(Channel::kStdin)] = std::move(in);
+    parts().channels[static_cast<std::size_t>(Channel::kStdout)] = std::move(terminal);
+    return {};
   }
 
   Expected<void> SendFiles() {

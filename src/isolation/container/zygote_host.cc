@@ -485,6 +485,7 @@ bool ZygoteHost::Impl::Attend(Cell& birth) {
       parts.listener.emplace(std::move(fds[0]));
       break;
     case LaunchMessageKind::kReady:
+    case LaunchMessageKind::kTerminal:
     case LaunchMessageKind::kFailed:
       break;
   }

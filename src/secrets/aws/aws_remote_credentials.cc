@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "secrets/aws/aws_credentials.h"
 #include "secrets/aws/aws_place.h"
+#include "secrets/aws/aws_sso.h"
 #include "secrets/http/json_body.h"
 #include "secrets/http/retry.h"
 
@@ -174,17 +175,27 @@ Expected<AwsCredentials> AwsCredentialChain::FromSso(const AwsProfiles& profiles
       fmt::format("{}/.aws/sso/cache/{}.json", variable_("HOME"), Sha1Hex(named ? session : start_url));
   const auto text = ReadFile(path, kFileBytesMax);
   const auto cache = text ? ParseBody(*text) : std::unexpected(text.error());
-  if (!cache)
+  if (!cache || !cache->is_object())
     return Refuse(fmt::format("there is no login at AWS SSO for the profile {}: {}", profile, again));
-  if (AwsTime(TextAt(*cache, "expiresAt")).value_or(0) <= std::time(nullptr)) {
-    return Refuse(fmt::format("the login at AWS SSO for the profile {} has ended: {}", profile, again));
+  SsoLogin login{path, *cache};
+  Expected<void> refreshed;
+  if (named && IsRefreshable(login, std::time(nullptr))) {
+    refreshed =
+        RefreshSso(client_, Endpoint("SSO_OIDC", fmt::format("https://oidc.{}.amazonaws.com", region)),
+                   variable_("AWS_CA_BUNDLE"), deadline, login);
+  }
+  // One that cannot be made new yet is good until its end.
+  if (SsoEnd(login) <= std::time(nullptr)) {
+    return Refuse(fmt::format("the login at AWS SSO for the profile {} has ended{}: {}", profile,
+                              refreshed ? "" : ", and " + refreshed.error().message, again),
+                  refreshed ? "" : refreshed.error().cause);
   }
   HttpRequest request;
   request.url = fmt::format("{}/federation/credentials?role_name={}&account_id={}",
                             Endpoint("SSO", fmt::format("https://portal.sso.{}.amazonaws.com", region)),
                             Escape(profiles.Get(profile, "sso_role_name")),
                             Escape(profiles.Get(profile, "sso_account_id")));
-  request.headers = {"x-amz-sso_bearer_token: " + TextAt(*cache, "accessToken")};
+  request.headers = {"x-amz-sso_bearer_token: " + TextAt(login.cache, "accessToken")};
   request.ca_file = variable_("AWS_CA_BUNDLE");
   const auto response = SendPatiently(client_, request, deadline);
   if (!response) return Behind("AWS SSO", response.error());

@@ -112,7 +112,10 @@ class AuditSession {
       counts.Add(run);
       return true;
     }));
-    if (done) Say(options_.json ? counts.Json() : counts.Text(style_));
+    if (!done) return done;
+    const auto retention = audit::ReadRetentionState(Folder());
+    if (!retention) return std::unexpected(retention.error());
+    Say(options_.json ? counts.Json(*retention) : counts.Text(style_) + RetentionText(*retention, style_));
     return done;
   }
 

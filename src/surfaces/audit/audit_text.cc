@@ -202,7 +202,15 @@ std::string AuditCounts::Text(const Style& style) const {
   return text;
 }
 
-std::string AuditCounts::Json() const {
+std::string RetentionText(const audit::RetentionState& retention, const Style& style) {
+  if (retention.trouble.empty()) return "";
+  return style.Paint(Colour::kRed, fmt::format("the log is not kept within its bounds, at last at {}: {}",
+                                               audit::FormatTime(retention.last_failure_us),
+                                               EscapeForTerminal(retention.trouble))) +
+         "\n";
+}
+
+std::string AuditCounts::Json(const audit::RetentionState& retention) const {
   JsonWriter writer;
   writer.BeginObject();
   writer.Field("runs", runs_);
@@ -217,6 +225,12 @@ std::string AuditCounts::Json() const {
   add("by_status", statuses_);
   add("by_caller", callers_);
   add("by_surface", surfaces_);
+  writer.Key("retention");
+  writer.BeginObject();
+  writer.Field("pruned_segments", retention.pruned_segments);
+  writer.Field("failures", retention.failures);
+  writer.Field("trouble", retention.trouble);
+  writer.EndObject();
   writer.Key("duration_us");
   writer.BeginObject();
   for (const Percentile& percentile : AllPercentiles()) {

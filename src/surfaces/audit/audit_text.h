@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "audit/retention_state.h"
 #include "audit/sink_state.h"
 #include "casemate/audit.h"
 #include "measure/latency.h"
@@ -36,7 +37,7 @@ class AuditCounts {
  public:
   void Add(const AuditRun& run);
   std::string Text(const Style& style) const;
-  std::string Json() const;
+  std::string Json(const audit::RetentionState& retention) const;
 
  private:
   using Counts = std::map<std::string, std::int64_t>;
@@ -48,5 +49,8 @@ class AuditCounts {
   Counts programs_;
   Latencies durations_;
 };
+
+// Why the log is not kept within its bounds; "" when it is.
+std::string RetentionText(const audit::RetentionState& retention, const Style& style);
 
 }  // namespace casemate

@@ -64,12 +64,23 @@ Expected<void> LoadEnv(const RunOptions& options, ExecutionRequest& request) {
   return {};
 }
 
+// A person types slower than a program runs, and a screen is drawn anew with each key.
+void CompleteForTerminal(ExecutionRequest& request) {
+  constexpr double kHourMs = 3'600'000;
+  constexpr double kScreens = 64 * kMiB;
+  request.terminal.emplace();
+  request.limits.try_emplace("wall_time_ms", kHourMs);
+  request.limits.try_emplace("stdout_bytes_max", kScreens);
+  request.env.try_emplace("TERM", OfHost("TERM").value_or("xterm"));
+}
+
 }  // namespace
 
 Expected<ExecutionRequest> LoadRequest(const RunOptions& options, int stdin_fd) {
   ExecutionRequest request = options.request;
   request.origin.surface = "cli";
   request.origin.trace_parent = OfHost("TRACEPARENT").value_or("");
+  request.origin.trace_state = OfHost("TRACESTATE").value_or("");
   if (options.code) {
     auto code = Load(*options.code, stdin_fd, kCodeBytesMax, "the program", true);
     if (!code) return std::unexpected(code.error());
@@ -89,6 +100,7 @@ Expected<ExecutionRequest> LoadRequest(const RunOptions& options, int stdin_fd) 
   // A resident engine is somewhere else.
   request.environment = AbsoluteEnvironment(request.environment);
   if (options.forward_stdin) request.stdin_fd = stdin_fd;
+  if (options.tty) CompleteForTerminal(request);
   // Without --json they have been shown as they came.
   request.keep_streams = options.json;
   return request;

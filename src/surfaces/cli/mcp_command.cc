@@ -54,6 +54,7 @@ Expected<RunOptions> ParseOptions(const std::vector<std::string>& words) {
   if (!options->code || !options->code->value.empty()) return refuse("--code");
   if (options->input || options->input_schema) return refuse("--input");
   if (options->forward_stdin || !options->stdin_user.empty()) return refuse("what reads stdin");
+  if (options->tty) return refuse("--tty");
   if (!options->batch.jobs_file.empty()) return refuse("--batch");
   if (!options->output_dir.empty()) return refuse("--output-dir");
   return options;

@@ -76,6 +76,11 @@ Expected<std::optional<ExecutionResult>> RunResident(const RunOptions& options, 
                                                      EventSink* sink, int cancel_fd) {
   const bool named = !options.engine_socket.empty();
   if (options.no_engine || (!named && ChoosesOwnEngine(options))) return std::nullopt;
+  if (request.terminal) {
+    if (!named) return std::nullopt;
+    return Fail(ErrorCode::kInvalidRequest,
+                "a resident engine gives no terminals: leave out --engine, or --tty");
+  }
   // The resident engine has another environment than whoever typed the command.
   if (NeedThisProcess(request.secrets)) {
     if (!named) return std::nullopt;

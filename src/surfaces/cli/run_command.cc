@@ -9,6 +9,7 @@
 #include "model/refusal.h"
 #include "model/result_json.h"
 #include "surfaces/cli/batch_command.h"
+#include "surfaces/cli/caller_terminal.h"
 #include "surfaces/cli/exit_code.h"
 #include "surfaces/cli/forwarder.h"
 #include "surfaces/cli/load_request.h"
@@ -69,9 +70,13 @@ int Run(const RunOptions& options, ExecutionRequest request, const CliServices& 
   CancelSignals signals;
   StreamWriter writer(signals.fd(), CancelSignals::Cancel);
   Forwarder forwarder(writer, streams);
+  std::unique_ptr<CallerTerminal> lent;
+  if (auto lending = LendTerminal(options, streams, request, lent); !lending)
+    return Refuse(lending.error(), options.json, streams, style);
   const auto executed =
       Execute(options, std::move(request), services, options.json ? nullptr : &forwarder, signals.fd());
   int failed = writer.Finish();
+  lent.reset();
   if (!executed) return Refuse(executed.error(), options.json, streams, style);
   const ExecutionResult& result = *executed;
 

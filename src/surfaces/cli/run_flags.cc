@@ -316,6 +316,12 @@ constexpr std::array kFlags = {
               return UseStdin(o, "--stdin");
             },
             "hand our stdin to the program as it comes"},
+    RunFlag{"tty", 't', "", "",
+            [](RunOptions& o, std::string_view) -> Applied {
+              o.tty = true;
+              return {};
+            },
+            "a terminal for the program; -it for one to type into, where --timeout is 1h if not said"},
     RunFlag{"env", 'e', "NAME[=VALUE]", "", AddEnv, "a variable for the program; without a value, the host's"},
     RunFlag{"env-file", '\0', "FILE", "",
             [](RunOptions& o, std::string_view v) -> Applied {

@@ -76,6 +76,7 @@ Expected<void> CheckBatch(const std::vector<std::string>& rest, const RunOptions
   if (options.input_schema) return own("--input-schema");
   if (options.result_schema) return own("--result-schema");
   if (options.forward_stdin) return own("--stdin");
+  if (options.tty) return own("--tty");
   if (!options.files.empty()) return own("--file");
   if (options.request.workspace) return own("--workspace");
   if (!options.request.mounts.empty()) return own("--volume");
@@ -98,6 +99,10 @@ Expected<void> CheckBatch(const std::vector<std::string>& rest, const RunOptions
 // What follows the flags: the program, unless -c gave it, and its arguments.
 Expected<void> TakeProgram(std::vector<std::string> rest, bool separated, RunOptions& options) {
   if (options.help) return {};
+  if (options.tty && options.json) {
+    return Refuse(
+        "--tty shows people what a program writes and --json tells programs: leave one of them out");
+  }
   if (!options.batch.jobs_file.empty()) return CheckBatch(rest, options);
   if (!options.batch.first_flag.empty()) {
     return Refuse(fmt::format("{} is for many programs: add --batch FILE", options.batch.first_flag));

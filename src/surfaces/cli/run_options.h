@@ -42,6 +42,7 @@ struct RunOptions {
   std::vector<std::string> env_files;
   std::string stdin_user;  // the flag that reads our stdin; only one can
   bool forward_stdin = false;
+  bool tty = false;           // the program gets a terminal
   std::string engine_socket;  // a resident engine that must run it; "" for whichever there is
   bool no_engine = false;     // run it here in any case
   std::string output_dir;

@@ -199,6 +199,7 @@ int ServeCommandLine(const std::vector<std::string>& words, const CliServices& s
   // Before the engine, so that it outlives it: the last record is the engine's own, at its end.
   const auto sinks = StartSinks(*options, logger);
   if (!sinks) return Refuse(sinks.error(), streams);
+  options->engine.tell = [&logger](const std::string& sentence) { logger.Log(LogLevel::kError, sentence); };
   const auto engine = services.make_engine(options->engine);
   if (!engine) return Refuse(engine.error(), streams);
 

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/file.h"
+#include "surfaces/cli/caller_terminal.h"
 #include "surfaces/cli/env_file.h"
 #include "surfaces/cli/exit_code.h"
 #include "surfaces/cli/forwarder.h"
@@ -29,7 +30,8 @@ constexpr std::string_view kHelp =
     "  the packages of DIR/requirements.txt, installed without running any of their code\n"
     "  a copy of DIR, which is thrown away; --output-dir OUT keeps the files that it has changed\n"
     "  the variables of DIR/.env, and none of yours\n"
-    "  no network but the hosts of --network allow:HOST,...; no terminal; -i hands it your stdin\n\n"
+    "  no network but the hosts of --network allow:HOST,...\n"
+    "  a terminal with -it; -i alone hands it your stdin as it comes\n\n"
     "and says at the end what it touched: files, hosts, denials. FLAGS are those of casemate run, such as\n"
     "--timeout 5m, --memory 1g, --environment ENV.\n";
 
@@ -65,13 +67,6 @@ Expected<void> AddVariables(const std::string& file, ExecutionRequest& request) 
 
 // The words of the command line, as options of a run of the folder.
 Expected<RunOptions> ReadOptions(const std::vector<std::string>& words, std::string& folder) {
-  const bool terminal = std::ranges::any_of(
-      words, [](const std::string& word) { return word == "-t" || word == "--tty" || word == "-it"; });
-  if (terminal) {
-    return Fail(
-        ErrorCode::kUnavailable,
-        "a program in a sandbox has no terminal: leave out --tty; -i hands it your stdin as it comes");
-  }
   auto options = ParseRunOptions(words);
   if (!options) return options;
   if (!options->code || options->code->kind != Source::Kind::kFile || !options->batch.jobs_file.empty()) {
@@ -118,7 +113,7 @@ WrittenOutput KeepChanged(ExecutionResult result, const Touched& touched, Output
   return WriteOutput(result, folder);
 }
 
-int Run(const RunOptions& options, const ExecutionRequest& request, const std::string& folder,
+int Run(const RunOptions& options, ExecutionRequest request, const std::string& folder,
         const CliServices& services, const CliStreams& streams) {
   const Style style = StyleOf(streams.err, options.color);
   std::optional<OutputFolder> output;
@@ -132,8 +127,12 @@ int Run(const RunOptions& options, const ExecutionRequest& request, const std::s
   CancelSignals signals;
   StreamWriter writer(signals.fd(), CancelSignals::Cancel);
   Forwarder forwarder(writer, streams);
+  std::unique_ptr<CallerTerminal> lent;
+  if (auto lending = LendTerminal(options, streams, request, lent); !lending)
+    return Refuse(lending.error(), streams);
   ExecutionResult result = (*engine)->Execute(request, &forwarder, signals.fd());
   writer.Finish();
+  lent.reset();
   const bool ran = result.status != Status::kRejected && result.status != Status::kUnavailable;
   std::string report;
   WrittenOutput written;
@@ -159,9 +158,9 @@ int TryCommandLine(const std::vector<std::string>& words, const CliServices& ser
   std::string folder;
   auto options = ReadOptions(words, folder);
   if (!options) return Refuse(options.error(), streams);
-  const auto request = MakeRequest(*options, folder, streams);
+  auto request = MakeRequest(*options, folder, streams);
   if (!request) return Refuse(request.error(), streams);
-  return Run(*options, *request, folder, services, streams);
+  return Run(*options, *std::move(request), folder, services, streams);
 }
 
 }  // namespace casemate

@@ -84,6 +84,7 @@ class Connection {
     request.accept = View(message[beast::field::accept]);
     request.body = message.body();
     request.trace_parent = View(message["traceparent"]);
+    request.trace_state = View(message["tracestate"]);
     request.host = View(message[beast::field::host]);
     request.caller = peer_.caller;
     request.trusted = peer_.trusted;

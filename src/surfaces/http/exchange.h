@@ -21,9 +21,10 @@ struct Request {
   std::string_view accept;
   std::string_view body;
   std::string_view trace_parent;  // W3C Trace Context
-  std::string caller;             // "uid:1000" by the transport, "key:ID" when a key has opened it
-  std::string_view host;          // of the Host field, with its port
-  bool trusted = false;           // the transport knows the peer to be this engine's own user, or root
+  std::string_view trace_state;
+  std::string caller;     // "uid:1000" by the transport, "key:ID" when a key has opened it
+  std::string_view host;  // of the Host field, with its port
+  bool trusted = false;   // the transport knows the peer to be this engine's own user, or root
   // Any other field by its name, in any case; "" when it is not there.
   std::function<std::string_view(std::string_view)> field = [](std::string_view) { return ""; };
 

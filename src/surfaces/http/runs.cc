@@ -133,6 +133,7 @@ std::expected<ExecutionResult, Runs::Refusal> Runs::Execute(ExecutionRequest& re
   request.origin.surface = "http";
   request.origin.caller = asked.caller;
   if (!asked.trace_parent.empty()) request.origin.trace_parent = asked.trace_parent;
+  if (!asked.trace_state.empty()) request.origin.trace_state = asked.trace_state;
   if (begin) begin();
   Watch watch(*this, asked.caller, cancel.now, sink);
   return engine_.Execute(request, &watch, cancel.fd, cancel.when);

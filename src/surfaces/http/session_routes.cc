@@ -57,6 +57,7 @@ void SetOrigin(const Request& asked, ExecutionRequest& execution) {
   execution.origin.surface = "http";
   execution.origin.caller = asked.caller;
   if (!asked.trace_parent.empty()) execution.origin.trace_parent = asked.trace_parent;
+  if (!asked.trace_state.empty()) execution.origin.trace_state = asked.trace_state;
 }
 
 void Open(Runs& runs, Sessions& sessions, const Request& asked, Reply& reply) {

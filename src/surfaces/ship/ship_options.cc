@@ -134,9 +134,10 @@ std::string ShipHelp() {
       "taken, 1\n"
       "when some was lost or waits. \"casemate serve --audit-sink SINK\" does the same as long as it "
       "serves.\n\n"
-      "Collectors of OpenTelemetry get OTLP/HTTP with JSON, and what the variables "
-      "OTEL_EXPORTER_OTLP_HEADERS,\n"
-      "OTEL_EXPORTER_OTLP_CERTIFICATE, OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and "
+      "Collectors of OpenTelemetry get OTLP/HTTP, as JSON or as OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf "
+      "says, "
+      "and what\nthe variables OTEL_EXPORTER_OTLP_HEADERS, OTEL_EXPORTER_OTLP_CERTIFICATE, "
+      "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and "
       "OTEL_EXPORTER_OTLP_CLIENT_KEY say.\n\n"
       "Flags:\n";
   for (const ShipFlag& flag : kFlags)

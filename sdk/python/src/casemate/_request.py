@@ -57,6 +57,7 @@ class RunOptions(TypedDict, total=False):
     runtime: str  # of the tier gvisor or another OCI one: its name
     code_name: str  # the file name that tracebacks show
     trace_parent: str  # the caller's trace context, "00-..."
+    trace_state: str  # what its tracing systems say besides, "KEY=VALUE,..."
     extra: Mapping[str, Any]  # further fields of the request object, as they are
 
 
