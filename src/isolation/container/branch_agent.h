@@ -26,8 +26,8 @@ struct BranchFiles {
 };
 
 // A process that writes the id maps, puts a scratch file system of its own with a copy of the origin's files
-// over the old one, and a /proc of its own over the other. Begun before there is a branch, so that it is ready
-// by then. The destructor ends it. One thread.
+// over the old one, and a /proc of its own over the other. Begun before there is a branch, so that it is
+// ready by then. The destructor ends it. One thread.
 class BranchAgent {
  public:
   BranchAgent() = default;

@@ -2,8 +2,9 @@
 //
 //   1  The origin is asked, and only then its clone(2) with new namespaces is let through, as often as asked.
 //      What a branch gets from outside is made meanwhile.
-//   2  Its children, each pid 1 of its own, wait while agents of ours write their id maps and mount their files.
-//   3  Each copy, pid 2, closes all it has and waits. Until here the origin has power over both: its user id
+//   2  Its children, each pid 1 of its own, wait while agents of ours write their id maps and mount their
+//   files. 3  Each copy, pid 2, closes all it has and waits. Until here the origin has power over both: its
+//   user id
 //      owns their user namespace, and they have numbers in its pid namespace.
 //   4  When all copies wait, everything of the origin's program is killed. Its pid 1, which is ours, is told
 //      to stay: the copies' pid namespaces live below its own.
@@ -93,7 +94,7 @@ class Branching {
   pid_t program_ = -1;
   pid_t init_ = -1;
   int clones_ = 0;
-  int inits_ = 0;    // that have come
+  int inits_ = 0;     // that have come
   int request_ = -1;  // where a copy finds its requests: as high as its limit of open files allows
   std::uint64_t origin_call_ = 0;  // in which the origin waits for its end
   std::string origin_status_;
@@ -237,8 +238,8 @@ Expected<void> Branching::Take(const seccomp_notif& call) {
   return Fail(ErrorCode::kInternal, "a copy of the session was not as it should be; the session is ended");
 }
 
-// Pid 1 of a new branch waits. None goes on before all are furnished: the first that changes its ids does it in
-// memory that is the others' too, and their files in /proc would be root's from then on (proc(5)).
+// Pid 1 of a new branch waits. None goes on before all are furnished: the first that changes its ids does it
+// in memory that is the others' too, and their files in /proc would be root's from then on (proc(5)).
 Expected<void> Branching::Meet(const seccomp_notif& call) {
   const auto pid = static_cast<pid_t>(call.pid);
   Branch& branch = branches_[static_cast<std::size_t>(inits_)];
@@ -291,9 +292,8 @@ Expected<void> Branching::Park(const seccomp_notif& call) {
   const auto pid = static_cast<pid_t>(call.pid);
   UniqueFd pidfd(PidfdOpen(pid));
   const pid_t parent = ParentOf(pid);
-  const auto found = std::ranges::find_if(branches_, [&](const Branch& branch) {
-    return branch.process.init == parent && branch.call == 0;
-  });
+  const auto found = std::ranges::find_if(
+      branches_, [&](const Branch& branch) { return branch.process.init == parent && branch.call == 0; });
   if (!pidfd.valid() || found == branches_.end() || !family().StillWaits(call.id)) {
     return Fail(ErrorCode::kInternal, "a copy of the session was not as it should be; the session is ended");
   }

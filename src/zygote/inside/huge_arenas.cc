@@ -39,8 +39,8 @@ std::size_t range_count = 0;
 
 bool AddRange() {
   if (range_count == kRangesMax) return false;
-  void* const mapped =
-      mmap(nullptr, kRange + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* const mapped = mmap(nullptr, kRange + kHugePage, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) return false;
   auto* const begin = static_cast<char*>(mapped);
   const std::size_t skip = (kHugePage - reinterpret_cast<std::uintptr_t>(begin) % kHugePage) % kHugePage;
