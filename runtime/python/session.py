@@ -11,9 +11,9 @@
     SIGINT                               ->  KeyboardInterrupt in the step that runs; between steps nothing. A
                                              step is told how many were sent before it: others are its own
 
-A step may name a context: variables of its own in the same interpreter. The value of the last expression is the result of a step that has not set `result` itself; where it is no JSON,
-it is shown instead. Nothing here is a wall: the code of a step can change whatever this file does. What ends a
-step, and what it may use, is watched from outside.
+A step may name a context: variables of its own in the same interpreter. The value of the last expression is the result
+of a step that has not set `result` itself; where it is no JSON, it is shown instead. Nothing here is a wall: the code
+of a step can change whatever this file does. What ends a step, and what it may use, is watched from outside.
 """
 
 import posix

@@ -13,8 +13,8 @@ from ._request import dump_json, merge, request_object
 from ._units import Duration, milliseconds
 from .errors import ConnectionLost
 
-__all__ = ["CheckpointInfo", "FileChange", "FileInfo", "SessionInfo", "checkpoints_of", "entries_of", "file_path", "fork_body",
-           "name_body", "rewind_body", "session_body", "session_path", "step_body"]
+__all__ = ["CheckpointInfo", "FileChange", "FileInfo", "SessionInfo", "checkpoints_of", "entries_of", "file_path",
+           "fork_body", "name_body", "rewind_body", "session_body", "session_path", "step_body"]
 
 
 @dataclass

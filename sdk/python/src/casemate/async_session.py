@@ -10,8 +10,8 @@ from ._answers import json_of, result_of
 from ._async_stream import events, told_run
 from ._calls import Handlers
 from ._request import RunOptions
-from ._session_calls import (CheckpointInfo, FileChange, FileInfo, SessionInfo, checkpoints_of, entries_of, file_path, fork_body,
-                             name_body, rewind_body, session_path, step_body)
+from ._session_calls import (CheckpointInfo, FileChange, FileInfo, SessionInfo, checkpoints_of, entries_of, file_path,
+                             fork_body, name_body, rewind_body, session_path, step_body)
 from .errors import NotFound
 from .events import Event
 from .results import Denial, Display, Result
@@ -46,7 +46,8 @@ class AsyncSession:
             return result_of((await self._client.exchange("POST", self._run_path, body))[1])
         return await told_run(self._client, self._run_path, body, handlers)
 
-    def stream(self, code: str, *, context: Optional[str] = None, **options: Unpack[RunOptions]) -> AsyncIterator[Event]:
+    def stream(self, code: str, *, context: Optional[str] = None,
+               **options: Unpack[RunOptions]) -> AsyncIterator[Event]:
         """As `Session.stream`."""
         return events(self._client, self._run_path, step_body(code, options, context))
 
