@@ -43,8 +43,10 @@ bool SameFile(const std::string& path, int fd) {
          one.st_ino == other.st_ino;
 }
 
+// By fdinfo, which whoever may trace a process may list: "fd" is its owner's alone, and an ordinary user's
+// engine is not the owner of a process with a subordinate id.
 bool HasDescriptors(pid_t pid) {
-  DIR* const folder = opendir(fmt::format("/proc/{}/fd", pid).c_str());
+  DIR* const folder = opendir(fmt::format("/proc/{}/fdinfo", pid).c_str());
   if (folder == nullptr) return true;
   int entries = 0;
   while (readdir(folder) != nullptr) ++entries;  // NOLINT(concurrency-mt-unsafe): a stream of its own
