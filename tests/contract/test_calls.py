@@ -66,7 +66,10 @@ class Calls(Case):
 
     def test_curl(self):
         self.called = set()
-        answer = lambda *given, **named: json.loads(self.curl(*given, **named))  # noqa: E731
+
+        def answer(*words, **named):
+            return json.loads(self.curl(*words, **named))
+
         self.assertEqual(answer("run", "-d", '{"code": "result = 6 * 7"}')["result"], 42)
         self.assertIn("event: finished", self.curl("run", "-H", "Accept: text/event-stream", "-d", '{"code": "1"}'))
         self.assertIn("Sec-WebSocket-Accept", self.curl(
