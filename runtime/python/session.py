@@ -11,9 +11,9 @@
     SIGINT                               ->  KeyboardInterrupt in the step that runs; between steps nothing. A
                                              step is told how many were sent before it: others are its own
 
-The value of the last expression is the result of a step that has not set `result` itself; where it is no JSON,
-it is shown instead. Nothing here is a wall: the code of a step can change whatever this file does. What ends a
-step, and what it may use, is watched from outside.
+A step may name a context: variables of its own in the same interpreter. The value of the last expression is the result
+of a step that has not set `result` itself; where it is no JSON, it is shown instead. Nothing here is a wall: the code
+of a step can change whatever this file does. What ends a step, and what it may use, is watched from outside.
 """
 
 import posix
@@ -29,7 +29,6 @@ class _State:
     running = False
     received = 0  # interrupts, in all
     expected = 0  # of those, what was sent before this step
-    flags = 0
 
 
 class _Sources:
@@ -51,6 +50,13 @@ class _Sources:
         import linecache
         for name, text in self._texts.items():
             linecache.cache[name] = (len(text), None, text.decode("utf-8", "replace").splitlines(True), name)
+
+
+class _Context:
+    """Variables of their own, and what `from __future__` has been said to them."""
+
+    def __init__(self, module):
+        self.module, self.namespace, self.flags = module, module.__dict__, 0
 
 
 def _formatter(sources, plain):
@@ -133,8 +139,9 @@ class _Session:
         self._harness, self._part, self._send, self._options = harness, part, send, options
         self._state, self._sources = _State(), _Sources()
         self._own = (harness._run.__code__.co_filename, _attempt.__code__.co_filename)
-        self._namespace, self._shower = harness._prepare(options, frames, part, send)
-        self._namespace.pop("__file__", None)
+        namespace, self._shower = harness._prepare(options, frames, part, send)
+        namespace.pop("__file__", None)
+        self._contexts = {"": _Context(sys.modules["__main__"])}
         errors = part("errors")
         errors._format = _formatter(self._sources, errors._format)
 
@@ -144,6 +151,17 @@ class _Session:
                 raise KeyboardInterrupt
         self._interrupt = interrupt
 
+    def _context(self, name):
+        """That of a step: what is pickled or asked for by its module's name is found in its own variables."""
+        context = self._contexts.get(name)
+        if context is None:
+            module = type(sys)("__main__")
+            import builtins
+            module.__dict__.update(__builtins__=builtins, __cached__=None)
+            context = self._contexts[name] = _Context(module)
+        sys.modules["__main__"] = context.module
+        return context
+
     def listen(self):
         """A step before this one may have asked for its interrupts itself."""
         import _signal
@@ -152,7 +170,8 @@ class _Session:
 
     def step(self, frames, options, begin):
         """Runs one step; its exit code and the frames that tell of it."""
-        namespace, state = self._namespace, self._state
+        context, state = self._context(options.get("context", "")), self._state
+        namespace = context.namespace
         self._options.update(options)
         self._shower.renew()
         state.expected = options["interrupts"]
@@ -163,8 +182,8 @@ class _Session:
         marks = [("python.compile", begin)]
 
         def compile_it():
-            compiled.extend(_compile(frames[b"c"], filename, state.flags))
-            state.flags |= compiled[1].co_flags & _FUTURE
+            compiled.extend(_compile(frames[b"c"], filename, context.flags))
+            context.flags |= compiled[1].co_flags & _FUTURE
 
         def run_it():
             marks.append(("python.run", time.perf_counter_ns()))
@@ -176,12 +195,12 @@ class _Session:
         error = _attempt(state, [compile_it, run_it], self._own)
         marks.append(("python.report", time.perf_counter_ns()))
         self._harness._run([self._harness._spare_descriptor])
-        tail = self._report(error, shown, before, compiled)
+        tail = self._report(error, namespace, shown, before, compiled)
         marks.append(("", time.perf_counter_ns()))
         steps = ",".join(f'"{step}":{(end - start) // 1000}' for (step, start), (_, end) in zip(marks, marks[1:]))
         return _exit_code(error), [*tail, (b"T", f"{{{steps}}}".encode())]
 
-    def _report(self, error, shown, before, compiled):
+    def _report(self, error, namespace, shown, before, compiled):
         part, send, run = self._part, self._send, self._harness._run
         if error is not None and not isinstance(error, SystemExit):
             part("errors").report(error, send, part("result_json"), run)
@@ -189,7 +208,7 @@ class _Session:
             part("errors").tell(error, "", send, part("result_json"))
         frames = []
         if error is None or isinstance(error, SystemExit):
-            broken = run([lambda: frames.extend(self._value(shown, before, compiled[0]))])
+            broken = run([lambda: frames.extend(self._value(namespace, shown, before, compiled[0]))])
             if broken is not None:
                 part("errors").report(broken, send, part("result_json"), run)
         if "matplotlib.pyplot" in sys.modules:
@@ -198,9 +217,9 @@ class _Session:
             run([lambda stream=stream: stream.flush()])
         return frames
 
-    def _value(self, shown, before, tree):
+    def _value(self, namespace, shown, before, tree):
         """The frame of the step's result, if it has one."""
-        part, options, namespace = self._part, self._options, self._namespace
+        part, options = self._part, self._options
 
         def frame_of(value):
             return part("result_json").result_frame(value, options["result_bytes_max"],

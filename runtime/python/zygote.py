@@ -258,6 +258,7 @@ def _live(harness, part, scan, native):
     sys.path_importer_cache.pop("/workspace", None)
     gc.enable()
     if "session" in settings:
+        native.enlarge()
         part("session").serve(harness, part, scan, send, _REQUEST, settings["session"], options, frames,
                               native.branch, _renew)
     posix.close(_REQUEST)
@@ -294,6 +295,7 @@ def _main():
         sys.prefix = sys.exec_prefix = options["prefix"]
     sys.path[:] = options["sys_path"] or sys.path
     native = _load_native()
+    os.environ.pop("GLIBC_TUNABLES", None)  # of this process alone
     variables = dict(os.environ)
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     outcome, unsafe = _preload(options["preload"])

@@ -14,9 +14,12 @@ namespace casemate {
 // (isolation/container/branching.cc has the whole order).
 
 // The one clone(2) that is let through.
-inline constexpr unsigned long kBranchCloneFlags = CLONE_VM | CLONE_VFORK | CLONE_NEWUSER | CLONE_NEWPID |
-                                                   CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
-                                                   CLONE_NEWCGROUP | SIGCHLD;
+inline constexpr unsigned long kBranchCloneFlags = CLONE_VM | CLONE_CHILD_CLEARTID | CLONE_NEWUSER |
+                                                   CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC |
+                                                   CLONE_NEWUTS | CLONE_NEWCGROUP | SIGCHLD;
+
+// Copies that can be made at once.
+inline constexpr int kBranchesMax = 33;
 
 // unshare(0, kBranchMark, where, errno): a call that the filter hands to the supervisor whatever it asks for.
 inline constexpr unsigned long kBranchMark = 0x6272616e6368;
@@ -30,9 +33,9 @@ enum class BranchPoint : unsigned long {
 enum BranchFd : int { kBranchLifeline = 3, kBranchStatus, kBranchReaper, kBranchTasks };
 inline constexpr int kBranchTasksMax = 8;
 
-// Makes `count` copies. In each of them, once it is released, the descriptor of its requests, behind which
-// comes that of its results; -errno in the origin, which lives on only when the supervisor has given up. The
-// caller is the thread that goes on, with all signals blocked.
+// Makes `count` copies, at most kBranchesMax. In each of them, once it is released, the descriptor of its
+// requests, behind which comes that of its results; -errno in the origin, which lives on only when the
+// supervisor has given up. The caller is the thread that goes on, with all signals blocked.
 int ForkBranches(const IdPlan& ids, int count);
 
 }  // namespace casemate

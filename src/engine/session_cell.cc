@@ -88,6 +88,7 @@ class SessionCell : public LiveSession {
 
   ExecutionResult Step(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
                        bool cancel_on_hang_up) override;
+  void SetContext(std::string name) override { context_ = std::move(name); }
   std::string Look() override;
   Expected<std::vector<std::unique_ptr<LiveSession>>> Fork(const std::vector<std::string>& ids) override;
   void Interrupt() override { wishes_.interrupt = true; }
@@ -127,6 +128,7 @@ class SessionCell : public LiveSession {
   std::string opening_bytes_;
   std::unique_ptr<Sandbox> sandbox_;
   StepSandbox::Wishes wishes_;
+  std::string context_;  // of the next step
   std::int64_t steps_ = 0;
   std::int64_t interrupts_ = 0;  // sent so far
   std::int64_t cpu_at_rest_us_ = 0;
@@ -253,7 +255,7 @@ Expected<void> SessionCell::Run(const ExecutionRequest& step, Scrubber& scrubber
   if (!passed) return std::unexpected(passed.error());
   if (!*passed) return {};
   spec_.policy.limits = checked->policy.limits;
-  ask.bytes = EncodeStep(step, checked->policy.limits, {++steps_, interrupts_},
+  ask.bytes = EncodeStep(step, checked->policy.limits, {++steps_, interrupts_, context_},
                          checked->input ? &*checked->input : nullptr);
   if (auto noted = recorder.Begin(result, *checked, view_, scrubber); !noted) return noted;
   watch.Mark("audit");

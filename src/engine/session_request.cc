@@ -91,6 +91,7 @@ std::string EncodeStep(const ExecutionRequest& step, const Limits& limits, const
   options.BeginObject();
   options.Field("step", count.step);
   options.Field("interrupts", count.interrupts);
+  if (!count.context.empty()) options.Field("context", count.context);
   options.Field("result_bytes_max", limits.result_bytes_max);
   options.Field("result_depth_max", limits.result_depth_max);
   options.Field("displays_bytes_max", limits.displays_bytes_max);

@@ -21,6 +21,7 @@ Expected<ExecutionRequest> MakeStepRequest(const ExecutionRequest& base, const E
 struct StepCount {
   std::int64_t step = 0;        // its number, from 1
   std::int64_t interrupts = 0;  // sent to the interpreter before it
+  std::string_view context;     // whose variables it has; "" for the session's own
 };
 // What the interpreter is told of it (runtime/python/session.py). `input` may be null.
 std::string EncodeStep(const ExecutionRequest& step, const Limits& limits, const StepCount& count,

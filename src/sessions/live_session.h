@@ -20,6 +20,8 @@ class LiveSession {
   // One caller at a time, of these two. The result's `session` says whether it has ended.
   virtual ExecutionResult Step(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
                                bool cancel_on_hang_up) = 0;
+  // The same caller: whose variables the next steps have; "" for the session's own.
+  virtual void SetContext(std::string name) = 0;
   // A look between steps: ends what has used more than a step may. Why it has ended, or "".
   virtual std::string Look() = 0;
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -23,6 +24,15 @@ std::string MakeId(std::string_view word) {
 
 std::string MakeSessionId() { return MakeId("ses-"); }
 std::string MakeCheckpointId() { return MakeId("cp-"); }
+
+bool IsContextName(std::string_view name) {
+  constexpr std::size_t kNameMax = 64;
+  return name.size() <= kNameMax && std::ranges::all_of(name, [](char letter) {
+           return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+                  (letter >= '0' && letter <= '9') || letter == '_' || letter == '-';
+         });
+}
+
 std::int64_t UnixMs() { return WallClockUs() / 1000; }
 
 }  // namespace casemate

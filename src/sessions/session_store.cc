@@ -116,8 +116,11 @@ std::shared_ptr<LiveSession> SessionStore::EndEntry(Entry& entry, std::string be
   return {dead, dead->live.get()};
 }
 
-Expected<ExecutionResult> SessionStore::Run(const std::string& id, const ExecutionRequest& request,
-                                            EventSink* sink, int cancel_fd, bool cancel_on_hang_up) {
+Expected<ExecutionResult> SessionStore::RunIn(const std::string& id, const std::string& context,
+                                              const ExecutionRequest& request, EventSink* sink, int cancel_fd,
+                                              bool cancel_on_hang_up) {
+  if (!IsContextName(context))
+    return Fail(ErrorCode::kInvalidRequest, "\"context\" must be 1 to 64 letters, digits, \"_\" and \"-\"");
   EntryPtr entry;
   std::shared_ptr<LiveSession> live;
   {
@@ -137,6 +140,7 @@ Expected<ExecutionResult> SessionStore::Run(const std::string& id, const Executi
   }
   // At most a look is to be waited for.
   std::unique_lock use(entry->use);
+  live->SetContext(context);
   ExecutionResult result = live->Step(request, sink, cancel_fd, cancel_on_hang_up);
   std::string ended = result.session ? result.session->ended_because : "";
   std::shared_ptr<LiveSession> dead;

@@ -11,6 +11,7 @@
 
 #include "casemate/session.h"
 #include "casemate/session_branches.h"
+#include "casemate/session_contexts.h"
 #include "sessions/live_session.h"
 
 namespace casemate {
@@ -18,7 +19,7 @@ namespace casemate {
 // All sessions of an engine: their ids, when they end, and who may use them when. One thread of its own ends
 // those whose time is over and looks at the idle ones now and then; it sleeps in between, and is there only
 // while there are sessions. An id is 128 random bits.
-class SessionStore : public Sessions, public SessionBranches {
+class SessionStore : public Sessions, public SessionBranches, public SessionContexts {
  public:
   struct Options {
     std::size_t live_max = 1000;
@@ -34,7 +35,12 @@ class SessionStore : public Sessions, public SessionBranches {
 
   Expected<SessionInfo> Open(const SessionOptions& options) override;
   Expected<ExecutionResult> Run(const std::string& id, const ExecutionRequest& request, EventSink* sink,
-                                int cancel_fd, bool cancel_on_hang_up) override;
+                                int cancel_fd, bool cancel_on_hang_up) override {
+    return RunIn(id, "", request, sink, cancel_fd, cancel_on_hang_up);
+  }
+  Expected<ExecutionResult> RunIn(const std::string& id, const std::string& context,
+                                  const ExecutionRequest& request, EventSink* sink, int cancel_fd,
+                                  bool cancel_on_hang_up) override;
   Expected<void> Interrupt(const std::string& id) override;
   std::vector<SessionInfo> List() override;
   Expected<SessionInfo> Get(const std::string& id) override;

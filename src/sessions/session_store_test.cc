@@ -37,6 +37,7 @@ class FakeSession : public LiveSession {
     result.session = SessionNote{.ended_because = play_.dead.load()};
     return result;
   }
+  void SetContext(std::string /*name*/) override {}
   std::string Look() override { return play_.dead.load(); }
   Expected<std::vector<std::unique_ptr<LiveSession>>> Fork(const std::vector<std::string>& ids) override {
     if (play_.refuse) return std::unexpected(*play_.refuse);

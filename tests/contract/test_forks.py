@@ -4,6 +4,8 @@
 import json
 import os
 import pathlib
+import shutil
+import subprocess
 import sys
 import textwrap
 import unittest
@@ -11,6 +13,8 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import casemate  # noqa: E402
+from case import Case  # noqa: E402
+from engine import Engine  # noqa: E402
 from test_sessions import Session, WithEngine  # noqa: E402
 
 # Looks for whatever it could do to another process: what it tells is empty when there is none.
@@ -336,6 +340,36 @@ class Isolation(WithForks):
         for branch in [forks[1], session, forks[0], forks[2]]:
             branch.ask("DELETE")
         self.assertFalse(casemate.settle(lambda: casemate.marked(marker), 10))
+
+
+@unittest.skipUnless(os.geteuid() == 0, "an ordinary user's engine is what all the other tests have then")
+class OrdinaryUser(Case):
+    """With subordinate ids, so that what runs in a sandbox is not the engine's own user."""
+
+    NAME = "casemate-fork-test"
+
+    def test_forks(self):
+        subprocess.run(["useradd", "-m", self.NAME], check=True, capture_output=True)
+        self.addCleanup(subprocess.run, ["userdel", "-r", self.NAME], capture_output=True)
+        home = pathlib.Path(f"/home/{self.NAME}")
+        for program in pathlib.Path(casemate.BINARY).resolve().parent.glob("casemate*"):
+            if program.is_file() and os.access(program, os.X_OK):
+                shutil.copy(program, home)
+        engine = Engine.__new__(Engine)
+        engine.path = str(home / "engine.sock")
+        engine.process = subprocess.Popen(
+            ["setpriv", "--reuid", self.NAME, "--regid", self.NAME, "--clear-groups", "env", "-i", f"HOME={home}",
+             "PATH=/usr/bin:/bin", str(home / "casemate"), "serve", "--socket", engine.path, "--pool-size", "2"],
+            stderr=subprocess.PIPE, cwd=home)
+        self.addCleanup(engine.end)
+        self.assertIn(b"serving", engine.process.stderr.readline())
+        session = Session(engine)
+        session.value("x = list(range(1000))\nlen(x)")
+        status, made = session.ask("POST", "/fork", {"count": 3})
+        self.assertEqual(status, 201, made)
+        for info in made["sessions"]:
+            self.assertEqual(Session.known(engine, info).value("x.append(1)\nlen(x)"), 1001)
+        self.assertEqual(session.value("len(x)"), 1000)
 
 
 if __name__ == "__main__":

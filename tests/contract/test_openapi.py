@@ -40,7 +40,7 @@ def tester():
 
 class OpenApi(Case):
     def test_every_answer_is_as_described(self):
-        key = add_key(self.env, "tester", "--scopes", "run,batch,sessions,checks,redact,audit,metrics")
+        key = add_key(self.env, "tester", "--scopes", "run,batch,sessions,checks,redact,audit,metrics,environments")
         engine = HttpEngine(self.place / "engine.sock", self.env)
         self.addCleanup(engine.end)
         url = f"http://127.0.0.1:{engine.port}"

@@ -113,6 +113,37 @@ class Steps(WithEngine):
                          (200, ["started", "stdout", "result", "finished"]))
         self.assertEqual(events[-1]["result"]["session"]["state"], "idle")
 
+    def test_contexts_have_variables_of_their_own_in_one_interpreter(self):
+        session = Session(self.engine)
+        own = session.value("x = 1\nimport os\nos.getpid()")
+        self.assertEqual(session.value("import os\nos.getpid()", context="a"), own)
+        self.assertEqual(session.value("'x' in globals()", context="a"), False)
+        session.value("x = 'of a'\nclass Point: pass", context="a")
+        self.assertEqual(session.value("x, 'Point' in globals()"), [1, False])
+        self.assertEqual(session.value("import pickle\npickle.loads(pickle.dumps(Point())).__class__ is Point",
+                                       context="a"), True)
+        # What modules, files and the working folder are, is theirs together.
+        session.value("import json\njson.left = 'here'\nopen('f', 'w').write('text')", context="b")
+        self.assertEqual(session.value("import json\n(json.left, open('f').read())", context="a"), ["here", "text"])
+        session.value("from __future__ import annotations", context="b")
+        self.assertEqual(session.value("def f(a: no_such): pass\nf.__annotations__", context="b"), {"a": "no_such"})
+        self.assertEqual(session.run("def f(a: no_such): pass", context="a")["error"]["type"], "NameError")
+        # A copy has them too.
+        copy = Session.known(self.engine, session.ask("POST", "/fork", {})[1]["sessions"][0])
+        self.assertEqual((copy.value("x", context="a"), copy.value("x")), ("of a", 1))
+        copy.value("x = 'changed'", context="a")
+        self.assertEqual(session.value("x", context="a"), "of a")
+
+    def test_a_context_has_a_plain_name_and_is_of_a_session(self):
+        session = Session(self.engine)
+        for name in ("a b", "../x", "x" * 65, "\x00"):
+            result = session.ask("POST", "/run", {"code": "1", "context": name})[1]
+            self.assertIn("context", json.dumps(result))
+            self.assertNotEqual(result.get("status"), "ok", result)
+        for target, body in (("/v1/run", {"code": "1", "context": "a"}), ("/v1/sessions", {"context": "a"})):
+            status, answer = self.engine.ask("POST", target, json.dumps(body))
+            self.assertIn(b"context", answer, (status, answer))
+
     def test_sessions_see_nothing_of_each_other(self):
         one, other = self.open(), self.open()
         one.run("import sys, builtins, os\nbuiltins.mine = 1\nopen('/tmp/x', 'w').close()\nopen('x', 'w').close()")

@@ -9,6 +9,7 @@ runs of the soak. The seed is printed; set CASEMATE_RECOVERY_SEED to repeat a se
 import concurrent.futures
 import contextlib
 import http.client
+import json
 import os
 import pathlib
 import random
@@ -231,6 +232,18 @@ class Deaths(Warm):
         self.assertIn("ok", seen)
         self.wait_until_warm()
         self.assertEqual(self.run_ok(code="result = 5"), 5)
+
+    def test_a_session_waits_for_the_zygote_that_comes_back(self):
+        for _ in range(5):
+            for victim in zygotes(self.engine):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(victim, signal.SIGKILL)
+            # The engine notices within a second at most: meanwhile a cell that is dead may still be handed out.
+            casemate.settle(lambda: self.pool()["cells_ready"] > 0, 5)
+            status, answer = self.engine.ask("POST", "/v1/sessions", b"{}")
+            self.assertEqual(status, 201, answer)
+            self.engine.ask("DELETE", f"/v1/sessions/{json.loads(answer)['id']}")
+            self.wait_until_warm()
 
     def test_an_engine_that_is_killed_leaves_nothing(self):
         rng = random.Random(SEED)

@@ -8,6 +8,7 @@
 #include "isolation/container/branch_agent.h"
 
 #include <fcntl.h>
+#include <fmt/compile.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -20,6 +21,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -44,10 +46,12 @@ struct Task {
   int socket;
   pid_t engine;
   std::vector<int> keep;  // ascending
-  std::string uid_map_path;
-  std::string gid_map_path;
-  std::string setgroups_path;
   std::string map;
+};
+
+// What Begin() sends, with the pidfd attached.
+struct Branch {
+  pid_t init = -1;
 };
 
 [[noreturn]] void Leave(int err) { _exit(err > 0 && err < kUnknown ? err : kUnknown); }
@@ -56,8 +60,11 @@ void Require(bool done) {
   if (!done) Leave(errno);
 }
 
-void WriteTo(const std::string& path, std::string_view text) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+// Async-signal-safe as all of the agent: it is a fork of a process with threads.
+void WriteTo(pid_t process, const char* file, std::string_view text) {
+  std::array<char, 64> path{};
+  *fmt::format_to_n(path.data(), path.size() - 1, FMT_COMPILE("/proc/{}/{}"), process, file).out = 0;
+  const int fd = open(path.data(), O_WRONLY | O_CLOEXEC);
   Require(fd >= 0);
   Require(write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
   close(fd);
@@ -90,10 +97,16 @@ void MountProcFor(int pidfd, int last_pid) {
   Require(last_pid >= 0);
   if (const int failed = EnterCgroups(order.tasks); failed != 0) Leave(-failed);
   Require(setns(order.origin_user_namespace, CLONE_NEWUSER) == 0);
-  if (!order.change_ids) WriteTo(task.setgroups_path, "deny");
-  WriteTo(task.gid_map_path, task.map);
-  WriteTo(task.uid_map_path, task.map);
-  Require(setns(order.init_pidfd, CLONE_NEWUSER | CLONE_NEWNS) == 0);
+  Branch branch;
+  int pidfd = -1;
+  std::size_t count = 0;
+  const ssize_t got =
+      ReceiveDescriptors(task.socket, std::as_writable_bytes(std::span(&branch, 1)), {&pidfd, 1}, count);
+  if (got != sizeof(branch) || count != 1) Leave(EPIPE);
+  if (!order.change_ids) WriteTo(branch.init, "setgroups", "deny");
+  WriteTo(branch.init, "gid_map", task.map);
+  WriteTo(branch.init, "uid_map", task.map);
+  Require(setns(pidfd, CLONE_NEWUSER | CLONE_NEWNS) == 0);
   // A file's owner must be one of this namespace.
   if (order.change_ids && TakeIds(kInitId, true) != 0) Leave(EPERM);
   umask(0);
@@ -103,7 +116,7 @@ void MountProcFor(int pidfd, int last_pid) {
   RootHandles handles;
   if (const StepResult done = MountScratch(root, *order.scratch, kProgramId, handles); done.err != 0)
     Leave(done.err);
-  MountProcFor(order.init_pidfd, last_pid);
+  MountProcFor(pidfd, last_pid);
   if (const int failed = CopyTree(order.origin_scratch, handles.scratch); failed != 0) Leave(-failed);
   handles.workspace = open("/workspace", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   Require(handles.workspace >= 0);
@@ -114,37 +127,44 @@ void MountProcFor(int pidfd, int last_pid) {
 
 }  // namespace
 
-Expected<BranchFiles> FurnishBranch(const BranchOrder& order) {
+Expected<BranchAgent> BranchAgent::Start(const BranchOrder& order) {
   std::array<int, 2> ends{};
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return FailErrno(ErrorCode::kInternal, "out of file descriptors; raise the limit with ulimit -n",
                      "socketpair");
   }
-  const UniqueFd ours(ends[0]);
-  UniqueFd theirs(ends[1]);
+  BranchAgent agent;
+  agent.socket_.reset(ends[0]);
+  const UniqueFd theirs(ends[1]);
   const std::string own = fmt::format("{0} {0} 1\n", kProgramId);
   Task task{order,
             theirs.get(),
             getpid(),
-            {theirs.get(), order.init_pidfd, order.origin_user_namespace, order.origin_scratch},
-            fmt::format("/proc/{}/uid_map", order.init),
-            fmt::format("/proc/{}/gid_map", order.init),
-            fmt::format("/proc/{}/setgroups", order.init),
+            {theirs.get(), order.origin_user_namespace, order.origin_scratch},
             order.change_ids ? "0 0 1\n" + own : own};
   task.keep.insert(task.keep.end(), order.tasks.begin(), order.tasks.end());
   std::ranges::sort(task.keep);
-  const pid_t agent = ForkAlone();
-  if (agent < 0) return FailErrno(ErrorCode::kInternal, "cannot prepare a branch", "clone");
-  if (agent == 0) RunAgent(task);
-  theirs.reset();
+  const pid_t process = ForkAlone();
+  if (process < 0) return FailErrno(ErrorCode::kInternal, "cannot prepare a branch", "clone");
+  if (process == 0) RunAgent(task);
+  agent.process_ = process;
+  return agent;
+}
+
+Expected<void> BranchAgent::Begin(pid_t init, int init_pidfd) {
+  const Branch branch{init};
+  const int failed = SendDescriptors(socket_.get(), std::as_bytes(std::span(&branch, 1)), {&init_pidfd, 1});
+  if (failed != 0) return FailErrno(ErrorCode::kInternal, "cannot prepare a branch", "sendmsg", -failed);
+  return {};
+}
+
+Expected<BranchFiles> BranchAgent::Finish() {
   std::array<std::byte, 1> byte{};
   std::array<int, 2> fds{-1, -1};
   std::size_t count = 0;
-  const ssize_t got = ReceiveDescriptors(ours.get(), byte, fds, count);
+  const ssize_t got = ReceiveDescriptors(socket_.get(), byte, fds, count);
   BranchFiles files{UniqueFd(fds[0]), UniqueFd(fds[1])};
-  int status = 0;
-  while (waitpid(agent, &status, 0) < 0 && errno == EINTR) {
-  }
+  const int status = End(false);
   const int err = WIFEXITED(status) ? WEXITSTATUS(status) : kUnknown;
   if (err == ENOSPC || err == ELOOP) {
     return Fail(ErrorCode::kUnavailable,
@@ -154,6 +174,16 @@ Expected<BranchFiles> FurnishBranch(const BranchOrder& order) {
   if (err != 0) return FailErrno(ErrorCode::kInternal, "cannot prepare a branch", "branch agent", err);
   if (got != 1 || count != fds.size()) return Fail(ErrorCode::kInternal, "cannot prepare a branch");
   return files;
+}
+
+int BranchAgent::End(bool kill_it) {
+  int status = 0;
+  const pid_t process = std::exchange(process_, -1);
+  if (process <= 0) return status;
+  if (kill_it) kill(process, SIGKILL);
+  while (waitpid(process, &status, 0) < 0 && errno == EINTR) {
+  }
+  return status;
 }
 
 }  // namespace casemate::container

@@ -1,26 +1,18 @@
 #include "isolation/container/branch_check.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/kcmp.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <csignal>
-#include <cstddef>
-#include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <string_view>
 
 #include "base/clock.h"
@@ -33,7 +25,6 @@ namespace casemate::container {
 namespace {
 
 constexpr std::int64_t kEndMs = 1000;
-constexpr long kRecordLengthAt = 16;  // of linux_dirent64: d_reclen
 
 // The text behind "Name:" in /proc/PID/status, without the space before it.
 std::string_view FieldOf(std::string_view status, std::string_view name) {
@@ -52,42 +43,11 @@ bool SameFile(const std::string& path, int fd) {
          one.st_ino == other.st_ino;
 }
 
-// Nothing but "." and "..", as two records of getdents64(2). Allocates nothing.
-bool IsEmptyFolder(const char* path) {
-  const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  alignas(std::uint64_t) std::array<std::byte, 1024> records{};
-  int entries = 0;
-  for (;;) {
-    const long bytes = syscall(SYS_getdents64, folder, records.data(), records.size());
-    if (bytes <= 0) return bytes == 0 && entries == 2;
-    for (long at = 0; at < bytes; ++entries) {
-      std::uint16_t length = 0;
-      std::memcpy(&length, records.data() + at + kRecordLengthAt, sizeof(length));
-      at += length;
-    }
-  }
-}
-
-// Of a process with other ids, proc(5) lets list what it has open only who has power over these ids: an
-// ordinary user has it in the user namespace that they are of, which a child enters.
-bool HasDescriptorsThere(pid_t pid) {
-  const std::string user_namespace = fmt::format("/proc/{}/ns/user", pid);
-  const std::string folder = fmt::format("/proc/{}/fd", pid);
-  const pid_t child = ForkAlone();
-  if (child < 0) return true;
-  if (child == 0) {
-    const int entered = open(user_namespace.c_str(), O_RDONLY | O_CLOEXEC);
-    _exit(setns(entered, CLONE_NEWUSER) == 0 && IsEmptyFolder(folder.c_str()) ? 0 : 1);
-  }
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
-}
-
+// By fdinfo, which whoever may trace a process may list: "fd" is its owner's alone, and an ordinary user's
+// engine is not the owner of a process with a subordinate id.
 bool HasDescriptors(pid_t pid) {
-  DIR* const folder = opendir(fmt::format("/proc/{}/fd", pid).c_str());
-  if (folder == nullptr) return errno != EACCES || HasDescriptorsThere(pid);
+  DIR* const folder = opendir(fmt::format("/proc/{}/fdinfo", pid).c_str());
+  if (folder == nullptr) return true;
   int entries = 0;
   while (readdir(folder) != nullptr) ++entries;  // NOLINT(concurrency-mt-unsafe): a stream of its own
   closedir(folder);

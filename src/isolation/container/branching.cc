@@ -1,8 +1,10 @@
 // Theory of operation: why a copy is isolated although the process that was copied is hostile.
 //
 //   1  The origin is asked, and only then its clone(2) with new namespaces is let through, as often as asked.
-//   2  Its child, pid 1 there, waits while an agent of ours writes its id maps and mounts its files.
-//   3  The copy, pid 2, closes all it has and waits. Until here the origin has power over both: its user id
+//      What a branch gets from outside is made meanwhile.
+//   2  Its children, each pid 1 of its own, wait while agents of ours write their id maps and mount their
+//   files. 3  Each copy, pid 2, closes all it has and waits. Until here the origin has power over both: its
+//   user id
 //      owns their user namespace, and they have numbers in its pid namespace.
 //   4  When all copies wait, everything of the origin's program is killed. Its pid 1, which is ours, is told
 //      to stay: the copies' pid namespaces live below its own.
@@ -50,8 +52,11 @@ constexpr rlim_t kFilesLeast = 24;
 struct Branch {
   Parts parts;
   ChannelEnds ends;
+  std::vector<UniqueFd> tasks;  // of its cgroup
+  std::optional<BranchAgent> agent;
   WaitingProcess process;
-  std::uint64_t call = 0;  // in which the copy waits
+  std::uint64_t init_call = 0;  // in which its pid 1 waits
+  std::uint64_t call = 0;       // in which the copy waits
 };
 
 class Branching {
@@ -59,6 +64,7 @@ class Branching {
   Branching(Parts& origin, int count) : origin_(origin), count_(count) {}
 
   Expected<void> Prepare(std::string_view ask);
+  Expected<void> Equip();
   Expected<void> Make();
   Expected<void> Part();
   Expected<std::vector<Parts>> Release();
@@ -70,10 +76,12 @@ class Branching {
   FamilyListener& family() { return *origin_.family; }
   FamilyMember& member() { return *origin_.member; }
   Expected<void> Take(const seccomp_notif& call);
-  Expected<void> Furnish(const seccomp_notif& call);
+  Expected<void> Meet(const seccomp_notif& call);
+  Expected<void> Furnish(Branch& branch);
   Expected<void> Park(const seccomp_notif& call);
+  bool LostOne() const;
   bool Complete() const {
-    return branches_.size() == static_cast<std::size_t>(count_) && branches_.back().call != 0;
+    return std::ranges::all_of(branches_, [](const Branch& branch) { return branch.call != 0; });
   }
   bool IsWaiting(const seccomp_notif& call, BranchPoint point) const {
     return call.data.nr == SYS_unshare && call.data.args[1] == kBranchMark &&
@@ -86,8 +94,8 @@ class Branching {
   pid_t program_ = -1;
   pid_t init_ = -1;
   int clones_ = 0;
+  int inits_ = 0;     // that have come
   int request_ = -1;  // where a copy finds its requests: as high as its limit of open files allows
-  std::uint64_t pending_clone_ = 0;
   std::uint64_t origin_call_ = 0;  // in which the origin waits for its end
   std::string origin_status_;
   UniqueFd reaper_;
@@ -140,18 +148,57 @@ Expected<void> Branching::Prepare(std::string_view ask) {
   return {};
 }
 
+// What needs no process of the branches: made while the session is on its way.
+Expected<void> Branching::Equip() {
+  branches_.reserve(static_cast<std::size_t>(count_));
+  for (int i = 0; i < count_; ++i) {
+    Branch& branch = branches_.emplace_back();
+    Parts& parts = branch.parts;
+    parts.limits = origin_.limits;
+    parts.change_ids = origin_.change_ids;
+    parts.ids = IdLease(UniqueFd(), origin_.ids.base());
+    parts.zygote_control = origin_.zygote_control;
+    parts.kin = origin_.kin;
+    parts.slot = std::make_shared<CellSlot>();
+    parts.slot->zygote = -1;  // its cgroup is nobody's after it
+    parts.slot->limits = parts.limits;
+    auto cgroup = Cgroup::Create(origin_.kin->cgroups, parts.limits);
+    if (!cgroup) return std::unexpected(cgroup.error());
+    auto tasks = cgroup->OpenEntrances();
+    if (!tasks) return std::unexpected(tasks.error());
+    cgroup->CloseEntrances();
+    parts.cgroup = *std::move(cgroup);
+    branch.tasks = *std::move(tasks);
+    if (branch.tasks.size() > kBranchTasksMax)
+      return Fail(ErrorCode::kInternal, "a branch has more cgroups than it can be given");
+    BranchOrder order{origin_.user_namespace.get(), origin_.scratch.get(), parts.change_ids, {}, &*scratch_};
+    for (const UniqueFd& task : branch.tasks) order.tasks.push_back(task.get());
+    auto agent = BranchAgent::Start(order);
+    if (!agent) return std::unexpected(agent.error());
+    branch.agent.emplace(*std::move(agent));
+    auto ends = MakeChannels({true, true, kPatienceMs}, parts);
+    if (!ends) return std::unexpected(ends.error());
+    branch.ends = *std::move(ends);
+  }
+  return {};
+}
+
+bool Branching::LostOne() const {
+  return std::ranges::any_of(branches_, [](const Branch& branch) {
+    pollfd gone{branch.parts.pidfd.get(), POLLIN, 0};
+    return gone.fd >= 0 && branch.call == 0 && poll(&gone, 1, 0) != 0;
+  });
+}
+
 Expected<void> Branching::Make() {
   while (origin_call_ == 0 || !Complete()) {
     pollfd gone{origin_.pidfd.get(), POLLIN, 0};
     const auto call = family().Await(Deadline::After(kLookMs), member());
-    if (!branches_.empty() && branches_.back().call == 0) {
-      pollfd last{branches_.back().parts.pidfd.get(), POLLIN, 0};
-      if (poll(&last, 1, 0) != 0) {
-        if (call) family().Refuse(call->id, ECANCELED);
-        return Fail(
-            ErrorCode::kUnavailable,
-            "a copy of the session could not be made: its limits of processes or memory may be reached");
-      }
+    if (LostOne()) {
+      if (call) family().Refuse(call->id, ECANCELED);
+      return Fail(
+          ErrorCode::kUnavailable,
+          "a copy of the session could not be made: its limits of processes or memory may be reached");
     }
     if (!call && !deadline_.Passed() && poll(&gone, 1, 0) == 0) continue;
     if (!call || poll(&gone, 1, 0) != 0) {
@@ -168,31 +215,21 @@ Expected<void> Branching::Make() {
 Expected<void> Branching::Take(const seccomp_notif& call) {
   const auto pid = static_cast<pid_t>(call.pid);
   const bool is_origin = pid == program_;
-  const bool may_clone = branches_.empty() || branches_.back().call != 0;
-  if (is_origin && call.data.nr == SYS_clone && call.data.args[0] == kBranchCloneFlags && may_clone &&
-      clones_ == static_cast<int>(branches_.size()) && clones_ < count_) {
+  if (is_origin && call.data.nr == SYS_clone && call.data.args[0] == kBranchCloneFlags && clones_ < count_) {
     ++clones_;
     family().Continue(call.id);
     return {};
   }
-  // The reaper of the last one runs already, and the copy is still on its way: it comes first.
-  if (is_origin && call.data.nr == SYS_clone && call.data.args[0] == kBranchCloneFlags && !may_clone &&
-      pending_clone_ == 0 && clones_ < count_) {
-    pending_clone_ = call.id;
-    return {};
-  }
   if (is_origin && IsWaiting(call, BranchPoint::kOrigin)) {
     origin_call_ = call.id;
-    if (call.data.args[3] == 0 && branches_.size() == static_cast<std::size_t>(count_)) return {};
+    if (call.data.args[3] == 0 && inits_ == count_) return {};
     return FailErrno(ErrorCode::kUnavailable,
                      "the session could not make a copy of itself: it may have been forked too often in one "
                      "line (32 levels), or the host has no more namespaces or memory for it",
                      "clone", static_cast<int>(call.data.args[3]));
   }
-  if (!is_origin && IsWaiting(call, BranchPoint::kInit) && clones_ == static_cast<int>(branches_.size()) + 1)
-    return Furnish(call);
-  if (!is_origin && IsWaiting(call, BranchPoint::kCopy) && !branches_.empty() && branches_.back().call == 0)
-    return Park(call);
+  if (!is_origin && IsWaiting(call, BranchPoint::kInit) && inits_ < clones_) return Meet(call);
+  if (!is_origin && IsWaiting(call, BranchPoint::kCopy) && inits_ == count_) return Park(call);
   // Some other thread's or process's.
   if (PidNamespaceOf(pid) == member().pid_namespace) {
     family().AnswerFor(member(), call);
@@ -201,43 +238,38 @@ Expected<void> Branching::Take(const seccomp_notif& call) {
   return Fail(ErrorCode::kInternal, "a copy of the session was not as it should be; the session is ended");
 }
 
-// Pid 1 of a new branch waits.
-Expected<void> Branching::Furnish(const seccomp_notif& call) {
+// Pid 1 of a new branch waits. None goes on before all are furnished: the first that changes its ids does it
+// in memory that is the others' too, and their files in /proc would be root's from then on (proc(5)).
+Expected<void> Branching::Meet(const seccomp_notif& call) {
   const auto pid = static_cast<pid_t>(call.pid);
-  Branch branch;
+  Branch& branch = branches_[static_cast<std::size_t>(inits_)];
   Parts& parts = branch.parts;
   parts.pidfd.reset(PidfdOpen(pid));
   if (!parts.pidfd.valid() || InnermostPid(pid) != 1 || ParentOf(pid) != program_ ||
       !family().StillWaits(call.id)) {
     return Fail(ErrorCode::kInternal, "a copy of the session was not as it should be; the session is ended");
   }
+  ++inits_;
   branch.process.init = pid;
-  parts.limits = origin_.limits;
-  parts.change_ids = origin_.change_ids;
-  parts.ids = IdLease(UniqueFd(), origin_.ids.base());
-  parts.zygote_control = origin_.zygote_control;
-  parts.kin = origin_.kin;
-  parts.slot = std::make_shared<CellSlot>();
-  parts.slot->zygote = -1;  // its cgroup is nobody's after it
-  parts.slot->limits = parts.limits;
-  auto cgroup = Cgroup::Create(origin_.kin->cgroups, parts.limits);
-  if (!cgroup) return std::unexpected(cgroup.error());
-  auto tasks = cgroup->OpenEntrances();
-  if (!tasks) return std::unexpected(tasks.error());
-  cgroup->CloseEntrances();
-  parts.cgroup = *std::move(cgroup);
+  branch.init_call = call.id;
   if (!origin_.kin->cgroups.complete()) parts.init = pid;
   parts.user_namespace.reset(open(fmt::format("/proc/{}/ns/user", pid).c_str(), O_RDONLY | O_CLOEXEC));
   if (!parts.user_namespace.valid())
     return FailErrno(ErrorCode::kInternal, "cannot prepare a branch", "open");
-  auto ends = MakeChannels({true, true, kPatienceMs}, parts);
-  if (!ends) return std::unexpected(ends.error());
-  branch.ends = *std::move(ends);
-  BranchOrder order{
-      pid, parts.pidfd.get(), origin_.user_namespace.get(), origin_.scratch.get(), parts.change_ids,
-      {},  &*scratch_};
-  for (const UniqueFd& task : *tasks) order.tasks.push_back(task.get());
-  auto files = FurnishBranch(order);
+  if (auto begun = branch.agent->Begin(pid, parts.pidfd.get()); !begun) return begun;
+  if (inits_ < count_) return {};
+  for (Branch& each : branches_) {
+    if (auto furnished = Furnish(each); !furnished) return furnished;
+  }
+  for (const Branch& each : branches_)
+    family().Return(each.init_call, static_cast<std::int64_t>(each.tasks.size()));
+  return {};
+}
+
+Expected<void> Branching::Furnish(Branch& branch) {
+  Parts& parts = branch.parts;
+  auto files = branch.agent->Finish();
+  branch.agent.reset();
   if (!files) return std::unexpected(files.error());
   parts.scratch = std::move(files->scratch);
   parts.workspace = std::move(files->workspace);
@@ -245,39 +277,44 @@ Expected<void> Branching::Furnish(const seccomp_notif& call) {
   if (!joined) return std::unexpected(joined.error());
   parts.family = origin_.family;
   parts.member = *std::move(joined);
-  bool given = tasks->size() <= kBranchTasksMax &&
-               family().Give(call.id, branch.ends.lifeline.get(), kBranchLifeline, false) &&
-               family().Give(call.id, branch.ends.exit_status.get(), kBranchStatus, false) &&
-               family().Give(call.id, reaper_.get(), kBranchReaper, true);
-  for (std::size_t i = 0; given && i < tasks->size(); ++i)
-    given = family().Give(call.id, (*tasks)[i].get(), kBranchTasks + static_cast<int>(i), true);
-  if (!given) {
-    return Fail(ErrorCode::kUnavailable, "the session could not be given what a copy needs");
+  bool given = family().Give(branch.init_call, branch.ends.lifeline.get(), kBranchLifeline, false) &&
+               family().Give(branch.init_call, branch.ends.exit_status.get(), kBranchStatus, false) &&
+               family().Give(branch.init_call, reaper_.get(), kBranchReaper, true);
+  for (std::size_t i = 0; given && i < branch.tasks.size(); ++i) {
+    given = family().Give(branch.init_call, branch.tasks[i].get(), kBranchTasks + static_cast<int>(i), true);
   }
-  branches_.push_back(std::move(branch));
-  family().Return(call.id, static_cast<std::int64_t>(tasks->size()));
-  return {};
+  if (given) return {};
+  return Fail(ErrorCode::kUnavailable, "the session could not be given what a copy needs");
 }
 
-// The copy itself waits.
+// A copy itself waits.
 Expected<void> Branching::Park(const seccomp_notif& call) {
-  Branch& branch = branches_.back();
   const auto pid = static_cast<pid_t>(call.pid);
-  branch.parts.program.reset(PidfdOpen(pid));
-  if (!branch.parts.program.valid() || ParentOf(pid) != branch.process.init ||
-      !family().StillWaits(call.id)) {
+  UniqueFd pidfd(PidfdOpen(pid));
+  const pid_t parent = ParentOf(pid);
+  const auto found = std::ranges::find_if(
+      branches_, [&](const Branch& branch) { return branch.process.init == parent && branch.call == 0; });
+  if (!pidfd.valid() || found == branches_.end() || !family().StillWaits(call.id)) {
     return Fail(ErrorCode::kInternal, "a copy of the session was not as it should be; the session is ended");
   }
-  branch.process.pid = pid;
-  branch.call = call.id;
-  if (pending_clone_ == 0) return {};
-  ++clones_;
-  family().Continue(std::exchange(pending_clone_, 0));
+  found->parts.program = std::move(pidfd);
+  found->process.pid = pid;
+  found->call = call.id;
   return {};
 }
 
+// The inits that wait go first: the origin waits for them.
 void Branching::GiveUp(bool soft) {
-  if (pending_clone_ != 0) family().Refuse(pending_clone_, ECANCELED);
+  for (Branch& branch : branches_) {
+    branch.agent.reset();
+    if (branch.parts.pidfd.valid()) {
+      PidfdSendSignal(branch.parts.pidfd.get(), SIGKILL);
+      pollfd gone{branch.parts.pidfd.get(), POLLIN, 0};
+      (void)poll(&gone, 1, static_cast<int>(kPatienceMs));
+    }
+    if (branch.parts.cgroup) branch.parts.cgroup->Remove(kRemovalMs);
+  }
+  branches_.clear();
   while (soft && origin_call_ == 0) {
     const auto call = family().Await(deadline_, member());
     if (!call) break;
@@ -285,13 +322,6 @@ void Branching::GiveUp(bool soft) {
       origin_call_ = call->id;
     if (origin_call_ == 0) family().Refuse(call->id, ECANCELED);
   }
-  for (Branch& branch : branches_) {
-    PidfdSendSignal(branch.parts.pidfd.get(), SIGKILL);
-    pollfd gone{branch.parts.pidfd.get(), POLLIN, 0};
-    (void)poll(&gone, 1, static_cast<int>(kPatienceMs));
-    branch.parts.cgroup->Remove(kRemovalMs);
-  }
-  branches_.clear();
   if (soft && origin_call_ != 0) family().Refuse(origin_call_, ECANCELED);
 }
 
@@ -347,7 +377,9 @@ Expected<std::vector<Parts>> Branching::Release() {
 Expected<std::vector<Parts>> MakeBranches(Parts& origin, std::string_view ask, int count) {
   Branching branching(origin, count);
   if (auto ready = branching.Prepare(ask); !ready) return std::unexpected(ready.error());
-  if (auto made = branching.Make(); !made) {
+  auto made = branching.Equip();
+  if (made) made = branching.Make();
+  if (!made) {
     branching.GiveUp(made.error().code == ErrorCode::kUnavailable);
     return std::unexpected(made.error());
   }

@@ -28,6 +28,7 @@ namespace {
 constexpr std::int64_t kPatienceMs = 5'000;
 constexpr std::int64_t kSessionPatienceMs = 30'000;
 constexpr std::int64_t kSessionRetryMs = 20;
+constexpr std::int64_t kFailedStartsMax = 2;
 
 // Variables that an interpreter and its libraries read once, when they start: a program that has one of its
 // own starts cold.
@@ -230,13 +231,16 @@ std::shared_ptr<ZygoteHost> WarmCells::PoolOf(const LaunchSpec& spec) {
   return found != pools_.end() ? found->second.host : nullptr;
 }
 
-// A session has no other way than a warm cell: it waits for the zygote.
+// A session has no other way than a warm cell: it waits for the zygote, also for the one that comes after one
+// that has ended. Only starts that fail one after the other are not waited for.
 Expected<ZygoteHost::Taken> WarmCells::TakeForSession(const LaunchSpec& spec) {
   const Deadline deadline = Deadline::After(kSessionPatienceMs);
   for (;;) {
     const std::shared_ptr<ZygoteHost> pool = PoolOf(spec);
     auto taken = pool->Take(kPatienceMs, true);
-    if (taken || deadline.Passed() || !pool->status().error.empty()) return taken;
+    if (taken || deadline.Passed()) return taken;
+    if (const ZygoteHost::Status status = pool->status(); status.failed_starts >= kFailedStartsMax)
+      return Fail(ErrorCode::kUnavailable, "a session needs a warm cell, and none can be made", status.error);
     std::this_thread::sleep_for(std::chrono::milliseconds(kSessionRetryMs));
   }
 }

@@ -369,6 +369,7 @@ void ZygoteHost::Impl::StartZygote() {
     {
       const std::lock_guard lock(mutex_);
       status_.error = started.error().ToString();
+      ++status_.failed_starts;
     }
     FailTakers(started.error());
     return;
@@ -382,6 +383,7 @@ void ZygoteHost::Impl::StartZygote() {
   const std::lock_guard lock(mutex_);
   serving_ = true;
   status_.error.clear();
+  status_.failed_starts = 0;
   status_.modules = zygote_->modules;
 }
 

@@ -64,6 +64,7 @@ class ZygoteHost {
     std::int64_t forked_on_demand = 0;
     std::map<std::string, std::string> modules;  // "" or why it is not warm
     std::string error;                           // why there is no zygote
+    std::int64_t failed_starts = 0;              // of zygotes, in a row
   };
   Status status() const;
 

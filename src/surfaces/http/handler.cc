@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "surfaces/http/audit_routes.h"
 #include "surfaces/http/batch_routes.h"
+#include "surfaces/http/environment_routes.h"
 #include "surfaces/http/info_routes.h"
 #include "surfaces/http/run_routes.h"
 #include "surfaces/http/session_routes.h"
@@ -55,6 +56,7 @@ Handler::Handler(Engine& engine, std::string version, std::function<std::string(
   router_.Add(RunRoutes(runs_));
   router_.Add(BatchRoutes(runs_));
   router_.Add(SessionRoutes(runs_));
+  router_.Add(EnvironmentRoutes(runs_, options_.state_dir));
   router_.Add(ToolRoutes());
   router_.Add(AuditRoutes(options_.state_dir));
   router_.Add(InfoRoutes({engine, runs_, std::move(version), std::move(metrics)}));

@@ -6,11 +6,14 @@
 
 #include "casemate/session.h"
 #include "casemate/session_branches.h"
+#include "casemate/session_contexts.h"
+#include "model/json_fields.h"
 #include "model/json_writer.h"
 #include "model/request_json.h"
 #include "model/result_json.h"
 #include "model/session_json.h"
 #include "surfaces/http/event_stream.h"
+#include "surfaces/http/file_watch.h"
 #include "surfaces/http/target.h"
 
 namespace casemate::http {
@@ -112,18 +115,31 @@ class LateEventStream : public EventSink {
 };
 
 void Run(Runs& runs, Sessions& sessions, const Request& asked, Reply& reply) {
-  auto decoded = DecodeRequest(asked.body);
+  std::string context;
+  auto decoded = DecodeRequest(asked.body,
+                               [&context](const std::string& name, const JsonField& value) -> Expected<bool> {
+                                 if (name != "context") return false;
+                                 auto text = value.String();
+                                 if (!text) return std::unexpected(text.error());
+                                 context = *std::move(text);
+                                 return true;
+                               });
   if (!decoded) return reply.Send(ErrorAnswer(decoded.error()));
   const auto place = runs.Enter(asked, *decoded);
   if (!place) return SendRefusal(place.error(), reply);
   SetOrigin(asked, *decoded);
-  const std::string& id = asked.params[0];
+  const auto step = [&](EventSink* sink) {
+    auto* const contexts = dynamic_cast<SessionContexts*>(&sessions);
+    return contexts != nullptr
+               ? contexts->RunIn(asked.params[0], context, *decoded, sink, reply.hang_up_fd(), true)
+               : Fail(ErrorCode::kUnavailable, "this engine's sessions have no contexts");
+  };
   if (const auto form = AcceptedForm(asked.accept)) {
     LateEventStream stream(reply, *form);
-    const auto result = sessions.Run(id, *decoded, &stream, reply.hang_up_fd(), true);
+    const auto result = step(&stream);
     return result ? stream.End() : reply.Send(ProblemOf(result.error()));
   }
-  const auto result = sessions.Run(id, *decoded, nullptr, reply.hang_up_fd(), true);
+  const auto result = step(nullptr);
   if (!result) return reply.Send(ProblemOf(result.error()));
   Answer answer;
   answer.body = EncodeResult(*result);
@@ -185,12 +201,14 @@ Answer FileAnswerOf(FileRequest::Kind kind, FileAnswer done) {
   return answer;
 }
 
-void UseFile(Runs& /*runs*/, Sessions& sessions, const Request& asked, Reply& reply) {
+void UseFile(Runs& runs, Sessions& sessions, const Request& asked, Reply& reply) {
+  if (asked.method == "GET" && asked.query == "watch")
+    return WatchFiles(runs, sessions, asked, asked.params.size() > 1 ? asked.params[1] : "", reply);
   const auto request = AskedOfFile(asked);
   if (!request) {
     return reply.Send(
         ErrorAnswer(400, "invalid_request",
-                    "known are PUT, GET and DELETE of a file, GET with ?list or ?stat, and POST with "
+                    "known are PUT, GET and DELETE of a file, GET with ?list, ?stat or ?watch, and POST with "
                     "?move_to=PATH"));
   }
   auto done = sessions.Files(asked.params[0], *request);

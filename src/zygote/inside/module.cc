@@ -16,6 +16,7 @@
 #include "confine/cell_branch.h"
 #include "confine/seccomp_filter.h"
 #include "zygote/cell_message.h"
+#include "zygote/inside/huge_arenas.h"
 #include "zygote/inside/settle.h"
 
 namespace casemate {
@@ -80,6 +81,7 @@ PyObject* Configure(PyObject* /*self*/, PyObject* args) {
 }
 
 PyObject* Settle(PyObject* /*self*/, PyObject* /*args*/) {
+  AllowHugePages(false);
   const BlockedSignals blocked;
   return PyLong_FromLongLong(SettleMemory());
 }
@@ -180,7 +182,15 @@ PyObject* Seal(PyObject* /*self*/, PyObject* args) {
     seal.writable = &paths;
   }
   seal.limits = values;
-  return PyLong_FromLong(SealCell(plan, seal, handles));
+  const int failed = SealCell(plan, seal, handles);
+  AllowHugePages(true);
+  return PyLong_FromLong(failed);
+}
+
+// For a program whose state is to be forked: a session.
+PyObject* Enlarge(PyObject* /*self*/, PyObject* /*args*/) {
+  UseHugeArenas();
+  Py_RETURN_NONE;
 }
 
 // Makes so many branches of this session. In each of them the descriptor of its requests; -errno in the
@@ -209,12 +219,13 @@ PyObject* Leave(PyObject* /*self*/, PyObject* args) {
   _exit(code);
 }
 
-std::array<PyMethodDef, 8> methods = {{
+std::array<PyMethodDef, 9> methods = {{
     {"configure", Configure, METH_VARARGS, nullptr},
     {"settle", Settle, METH_NOARGS, nullptr},
     {"serve", Serve, METH_VARARGS, nullptr},
     {"ready", Ready, METH_NOARGS, nullptr},
     {"seal", Seal, METH_VARARGS, nullptr},
+    {"enlarge", Enlarge, METH_NOARGS, nullptr},
     {"branch", Branch, METH_VARARGS, nullptr},
     {"leave", Leave, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},

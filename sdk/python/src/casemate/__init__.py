@@ -12,8 +12,9 @@ from __future__ import annotations
 from ._audit import AuditRun
 from ._embedded import EngineOptions, find_binary
 from ._embedded import stop_all as stop_engines
+from ._environments import EnvironmentInfo
 from ._request import RunOptions
-from ._session_calls import CheckpointInfo, FileInfo, SessionInfo
+from ._session_calls import CheckpointInfo, FileChange, FileInfo, SessionInfo
 from .async_sandbox import AsyncSandbox
 from .async_session import AsyncFiles, AsyncSession
 from .decorator import NotSandboxable, sandboxed
@@ -44,8 +45,10 @@ __all__ = [
     "EngineFailed",
     "EngineOptions",
     "EngineStartError",
+    "EnvironmentInfo",
     "Event",
     "Failed",
+    "FileChange",
     "FileInfo",
     "Files",
     "Finding",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,8 +13,8 @@ from ._request import dump_json, merge, request_object
 from ._units import Duration, milliseconds
 from .errors import ConnectionLost
 
-__all__ = ["CheckpointInfo", "FileInfo", "SessionInfo", "checkpoints_of", "entries_of", "file_path", "fork_body",
-           "name_body", "rewind_body", "session_body", "session_path", "step_body"]
+__all__ = ["CheckpointInfo", "FileChange", "FileInfo", "SessionInfo", "checkpoints_of", "entries_of", "file_path",
+           "fork_body", "name_body", "rewind_body", "session_body", "session_path", "step_body"]
 
 
 @dataclass
@@ -85,6 +86,24 @@ class FileInfo:
         return cls(**values, raw=dict(data))
 
 
+@dataclass
+class FileChange:
+    """What has become of a file, folder or link that is watched."""
+
+    change: str  # created, changed, removed
+    entry: FileInfo  # as it is; of one that was removed, as it was
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Optional[FileChange]:
+        """What a line of a watch tells; None for one that tells of no change."""
+        if not line:
+            return None
+        data = json.loads(line)
+        if data.get("event") != "change":
+            return None
+        return cls(data["data"]["change"], FileInfo.from_json(data["data"]["entry"]))
+
+
 def _time(text: str) -> datetime:
     """A time of RFC 3339 in UTC; Python 3.9 does not know its "Z"."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
@@ -141,8 +160,9 @@ def session_body(defaults: Mapping[str, Any], options: Mapping[str, Any], name: 
     return dump_json(request)
 
 
-def step_body(code: str, options: Mapping[str, Any]) -> bytes:
+def step_body(code: str, options: Mapping[str, Any], context: Optional[str] = None) -> bytes:
     """One step; what it does not say is the session's."""
+    program = {"code": code} if context is None else {"code": code, "context": context}
     if not options:
-        return dump_json({"code": code})
-    return dump_json(request_object({"code": code}, merge({}, options)))
+        return dump_json(program)
+    return dump_json(request_object(program, merge({}, options)))

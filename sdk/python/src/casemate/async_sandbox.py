@@ -13,6 +13,7 @@ from ._async_stream import events, told_run
 from ._audit import AuditRun, When, audit_path, audit_runs
 from ._calls import BatchItem, Handlers, batch_bodies, locate, run_body
 from ._embedded import EngineOptions
+from ._environments import ENVIRONMENTS, EnvironmentInfo, build_body, environment_path, environments_of
 from ._request import RunOptions, merge
 from ._session_calls import SessionInfo, session_body, session_path
 from ._units import Duration
@@ -102,6 +103,20 @@ class AsyncSandbox:
                    "denial": denial}
         path = audit_path(since, until, limit, filters)
         return audit_runs(json_of((await self._client.exchange("GET", path))[1]))
+
+    async def environments(self) -> List[EnvironmentInfo]:
+        """As `Sandbox.environments`."""
+        return environments_of(json_of((await self._client.exchange("GET", ENVIRONMENTS))[1]))
+
+    async def environment(self, environment_id: str) -> EnvironmentInfo:
+        """As `Sandbox.environment`."""
+        answer = (await self._client.exchange("GET", environment_path(environment_id)))[1]
+        return EnvironmentInfo.from_json(json_of(answer))
+
+    async def build_environment(self, name: str) -> EnvironmentInfo:
+        """As `Sandbox.build_environment`."""
+        answer = (await self._client.exchange("POST", ENVIRONMENTS, build_body(name)))[1]
+        return EnvironmentInfo.from_json(json_of(answer))
 
     async def health(self) -> Mapping[str, Any]:
         """What the engine says of itself."""

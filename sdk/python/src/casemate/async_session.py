@@ -10,12 +10,12 @@ from ._answers import json_of, result_of
 from ._async_stream import events, told_run
 from ._calls import Handlers
 from ._request import RunOptions
-from ._session_calls import (CheckpointInfo, FileInfo, SessionInfo, checkpoints_of, entries_of, file_path, fork_body,
-                             name_body, rewind_body, session_path, step_body)
+from ._session_calls import (CheckpointInfo, FileChange, FileInfo, SessionInfo, checkpoints_of, entries_of, file_path,
+                             fork_body, name_body, rewind_body, session_path, step_body)
 from .errors import NotFound
 from .events import Event
 from .results import Denial, Display, Result
-from .session import BYTES
+from .session import BYTES, LINES
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -34,21 +34,22 @@ class AsyncSession:
         self.id = info.id
         self.files = AsyncFiles(client, info.id)
 
-    async def run(self, code: str, *, on_stdout: Optional[Callable[[str], Any]] = None,
+    async def run(self, code: str, *, context: Optional[str] = None, on_stdout: Optional[Callable[[str], Any]] = None,
                   on_stderr: Optional[Callable[[str], Any]] = None,
                   on_display: Optional[Callable[[Display], Any]] = None,
                   on_denial: Optional[Callable[[Denial], Any]] = None,
                   on_event: Optional[Callable[[Event], Any]] = None, **options: Unpack[RunOptions]) -> Result:
         """As `Session.run`."""
-        body = step_body(code, options)
+        body = step_body(code, options, context)
         handlers = Handlers(on_stdout, on_stderr, on_display, on_denial, on_event)
         if not handlers:
             return result_of((await self._client.exchange("POST", self._run_path, body))[1])
         return await told_run(self._client, self._run_path, body, handlers)
 
-    def stream(self, code: str, **options: Unpack[RunOptions]) -> AsyncIterator[Event]:
+    def stream(self, code: str, *, context: Optional[str] = None,
+               **options: Unpack[RunOptions]) -> AsyncIterator[Event]:
         """As `Session.stream`."""
-        return events(self._client, self._run_path, step_body(code, options))
+        return events(self._client, self._run_path, step_body(code, options, context))
 
     async def interrupt(self) -> None:
         """As `Session.interrupt`."""
@@ -121,6 +122,17 @@ class AsyncFiles:
 
     async def stat(self, path: str) -> FileInfo:
         return FileInfo.from_json(json_of((await self._client.exchange("GET", file_path(self._id, path, "?stat")))[1]))
+
+    async def watch(self, path: str = "") -> AsyncIterator[FileChange]:
+        """As `Files.watch`."""
+        lines = self._client.lines("GET", file_path(self._id, path, "?watch"), b"", LINES)
+        try:
+            async for line in lines:
+                change = FileChange.from_line(line)
+                if change is not None:
+                    yield change
+        finally:
+            await lines.aclose()  # type: ignore[attr-defined]
 
     async def move(self, path: str, to: str) -> None:
         await self._client.exchange("POST", file_path(self._id, path, move_to=to))

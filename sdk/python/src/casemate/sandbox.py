@@ -11,6 +11,7 @@ from ._audit import AuditRun, When, audit_path, audit_runs
 from ._calls import BatchItem, Handlers, batch_bodies, locate, run_body
 from ._client import Client
 from ._embedded import EngineOptions
+from ._environments import ENVIRONMENTS, EnvironmentInfo, build_body, environment_path, environments_of
 from ._request import RunOptions, merge
 from ._session_calls import SessionInfo, session_body, session_path
 from ._stream import events, told_run
@@ -116,6 +117,22 @@ class Sandbox:
         filters = {"id": id, "status": status, "caller": caller, "surface": surface, "code_sha256": code_sha256,
                    "denial": denial}
         return audit_runs(json_of(self._client.exchange("GET", audit_path(since, until, limit, filters))[1]))
+
+    def environments(self) -> List[EnvironmentInfo]:
+        """Those that were built on the engine. Over a network this and the next two need a key with the scope
+        environments.
+        """
+        return environments_of(json_of(self._client.exchange("GET", ENVIRONMENTS)[1]))
+
+    def environment(self, environment_id: str) -> EnvironmentInfo:
+        """One of them, by its hash or its first digits. Raises NotFound for one that is not there."""
+        answer = self._client.exchange("GET", environment_path(environment_id))[1]
+        return EnvironmentInfo.from_json(json_of(answer))
+
+    def build_environment(self, name: str) -> EnvironmentInfo:
+        """Builds what `casemate env build NAME` builds, and waits for it; a run that names it builds it too."""
+        answer = self._client.exchange("POST", ENVIRONMENTS, build_body(name))[1]
+        return EnvironmentInfo.from_json(json_of(answer))
 
     def health(self) -> Mapping[str, Any]:
         """What the engine says of itself."""

@@ -9,8 +9,8 @@ from ._answers import json_of, result_of
 from ._calls import Handlers
 from ._client import Client
 from ._request import RunOptions
-from ._session_calls import (CheckpointInfo, FileInfo, SessionInfo, checkpoints_of, entries_of, file_path, fork_body,
-                             name_body, rewind_body, session_path, step_body)
+from ._session_calls import (CheckpointInfo, FileChange, FileInfo, SessionInfo, checkpoints_of, entries_of, file_path,
+                             fork_body, name_body, rewind_body, session_path, step_body)
 from ._stream import events, told_run
 from .errors import NotFound
 from .events import Event
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Files", "Session"]
 
 BYTES = "application/octet-stream"
+LINES = "application/x-ndjson"
 
 
 class Session:
@@ -44,7 +45,7 @@ class Session:
         self.id = info.id
         self.files = Files(client, info.id)
 
-    def run(self, code: str, *, on_stdout: Optional[Callable[[str], Any]] = None,
+    def run(self, code: str, *, context: Optional[str] = None, on_stdout: Optional[Callable[[str], Any]] = None,
             on_stderr: Optional[Callable[[str], Any]] = None, on_display: Optional[Callable[[Display], Any]] = None,
             on_denial: Optional[Callable[[Denial], Any]] = None, on_event: Optional[Callable[[Event], Any]] = None,
             **options: Unpack[RunOptions]) -> Result:
@@ -52,15 +53,15 @@ class Session:
         `options` are those of a step: `input`, `timeout`, schemas, ... Raises as `Sandbox.run` does, and
         `RequestRefused` (409) for a session that has ended or is busy.
         """
-        body = step_body(code, options)
+        body = step_body(code, options, context)
         handlers = Handlers(on_stdout, on_stderr, on_display, on_denial, on_event)
         if not handlers:
             return result_of(self._client.exchange("POST", self._run_path, body)[1])
         return told_run(self._client, self._run_path, body, handlers)
 
-    def stream(self, code: str, **options: Unpack[RunOptions]) -> Iterator[Event]:
+    def stream(self, code: str, *, context: Optional[str] = None, **options: Unpack[RunOptions]) -> Iterator[Event]:
         """The events of a step as they happen. Leaving the iterator interrupts the step."""
-        return events(self._client, self._run_path, step_body(code, options))
+        return events(self._client, self._run_path, step_body(code, options, context))
 
     def interrupt(self) -> None:
         """KeyboardInterrupt in the step that runs; what does not end by it ends the session. Returns at once."""
@@ -140,6 +141,15 @@ class Files:
 
     def stat(self, path: str) -> FileInfo:
         return FileInfo.from_json(json_of(self._client.exchange("GET", file_path(self._id, path, "?stat"))[1]))
+
+    def watch(self, path: str = "") -> Iterator[FileChange]:
+        """What changes in a folder, directly below it, or to a file, as it happens: the engine looks twice a second.
+        Ends when the path or the session is gone. A session that is watched is not idle; closing the iterator ends it.
+        """
+        for line in self._client.lines("GET", file_path(self._id, path, "?watch"), b"", LINES):
+            change = FileChange.from_line(line)
+            if change is not None:
+                yield change
 
     def move(self, path: str, to: str) -> None:
         """Renames a file or folder; a file that is there is replaced."""
