@@ -23,6 +23,7 @@ constexpr std::string_view kCodeFolder = "/code/";
 std::string_view WhyCold(const LaunchSpec& spec) {
   if (!spec.control_channel) return "it runs a command";
   if (!spec.session.empty()) return "it is a session's";
+  if (spec.terminal) return "it is given a terminal";
   if (!spec.secrets.empty()) return "it is given secrets";
   if (!spec.env.empty()) return "it is given variables";
   if (!spec.files.empty() || spec.workspace || !spec.mounts.empty()) return "it is given files";
