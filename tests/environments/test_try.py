@@ -65,7 +65,8 @@ class Try(EnvironmentCase):
 
     def test_refuses_with_a_sentence(self):
         for words, said in (((), ""), (("/nowhere",), "not there"), ((self.folder,), "no run.py"),
-                            (("-it", self.place), "stdin is no terminal"), (("-v", "/etc:/x", self.place), "nothing else"),
+                            (("-it", self.place), "stdin is no terminal"),
+                            (("-v", "/etc:/x", self.place), "nothing else"),
                             (("--no-such-flag", self.place), "no-such-flag")):
             code, out, err = self.attempt(*words)
             if said:
