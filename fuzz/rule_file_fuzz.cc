@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "casemate/redactor.h"
 #include "redact/rules/rule_file.h"
@@ -18,12 +19,12 @@ void Require(bool holds) {
 }
 
 std::string InPieces(casemate::Redactor& redactor, std::string_view text, std::size_t step) {
-  std::string out;
+  casemate::RedactedBytes out;
   const auto stream = redactor.Stream("stdout");
   for (; !text.empty(); text.remove_prefix(std::min(step, text.size())))
     stream->Feed(text.substr(0, step), out);
   stream->Finish(out);
-  return out;
+  return std::move(out).Take();
 }
 
 }  // namespace

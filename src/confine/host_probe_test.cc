@@ -38,13 +38,13 @@ TEST(ProbeHostTest, LeavesNoChild) {
 
 TEST(LaunchStepTest, EveryStepHasANameOfItsOwn) {
   std::set<std::string_view> names;
-  for (auto step = static_cast<int>(LaunchStep::kNone); step <= static_cast<int>(LaunchStep::kEgress);
+  for (auto step = static_cast<int>(LaunchStep::kNone); step <= static_cast<int>(LaunchStep::kTerminal);
        ++step) {
     const std::string_view name = LaunchStepName(static_cast<LaunchStep>(step));
     EXPECT_NE(name, "") << step;
     EXPECT_TRUE(names.insert(name).second) << name;
   }
-  EXPECT_EQ(LaunchStepName(static_cast<LaunchStep>(static_cast<int>(LaunchStep::kEgress) + 1)), "");
+  EXPECT_EQ(LaunchStepName(static_cast<LaunchStep>(static_cast<int>(LaunchStep::kTerminal) + 1)), "");
   EXPECT_EQ(LaunchStepName(static_cast<LaunchStep>(-1)), "");
 }
 

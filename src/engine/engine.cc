@@ -95,18 +95,10 @@ class FlowEngine : public Engine {
     result.isolation = std::move(admitted->report);
     watch.Mark("admit");
 
-    auto secrets = request.secrets.empty() ? Expected<std::vector<ResolvedSecret>>()
-                                           : ResolveSecrets(request, *parts_.secrets);
+    auto secrets = TakeSecrets(request, scrubber, watch);
     if (!secrets) return std::unexpected(secrets.error());
-    if (!secrets->empty()) watch.Mark("secrets");
-
     auto launch = MakeLaunch(result.id, request, *checked, (*environment)->view, (*environment)->harness);
     if (!launch) return std::unexpected(launch.error());
-    if (!secrets->empty()) {
-      auto armed = Scrubber::Make(request, armed_.For(*secrets));
-      if (!armed) return std::unexpected(armed.error());
-      scrubber = *std::move(armed);
-    }
     launch->spec.secrets = *std::move(secrets);
     if (auto added = AddRestricted(checked->policy.checks, parts_.state_dir, launch->spec); !added)
       return std::unexpected(added.error());
@@ -145,6 +137,19 @@ class FlowEngine : public Engine {
     result.truncated.files_cut = true;
     // A run that had already failed keeps its own verdict.
     return result.status == Status::kOk ? collected : Expected<void>();
+  }
+
+  // What the run is given, and a scrubber that knows it.
+  Expected<std::vector<ResolvedSecret>> TakeSecrets(const ExecutionRequest& request,
+                                                    std::unique_ptr<Scrubber>& scrubber, Stopwatch& watch) {
+    if (request.secrets.empty()) return {};
+    auto secrets = ResolveSecrets(request, *parts_.secrets);
+    if (!secrets || secrets->empty()) return secrets;
+    watch.Mark("secrets");
+    auto armed = Scrubber::Make(request, armed_.For(*secrets));
+    if (!armed) return std::unexpected(armed.error());
+    scrubber = *std::move(armed);
+    return secrets;
   }
 
   static Expected<void> OpenNetwork(const ExecutionRequest& request, LaunchSpec& spec, Stopwatch& watch,

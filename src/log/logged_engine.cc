@@ -32,10 +32,11 @@ class LoggedEngine::LoggedSessions : public ForwardingSessions {
                          {"reason", opened ? "" : opened.error().message}});
     return opened;
   }
-  Expected<ExecutionResult> Run(const std::string& id, const ExecutionRequest& request, EventSink* sink,
-                                int cancel_fd, bool cancel_on_hang_up) override {
+  Expected<ExecutionResult> RunIn(const std::string& id, const std::string& context,
+                                  const ExecutionRequest& request, EventSink* sink, int cancel_fd,
+                                  bool cancel_on_hang_up) override {
     const std::int64_t begin_us = MonotonicUs();
-    auto result = ForwardingSessions::Run(id, request, sink, cancel_fd, cancel_on_hang_up);
+    auto result = ForwardingSessions::RunIn(id, context, request, sink, cancel_fd, cancel_on_hang_up);
     if (result && engine_.logger_.Takes(LevelOf(*result)))
       engine_.Tell("a step has ended", id, request, *result, MonotonicUs() - begin_us);
     return result;

@@ -94,11 +94,12 @@ class MeteredEngine::MeteredSessions : public ForwardingSessions {
     if (opened) ++engine_.sessions_opened_;
     return opened;
   }
-  Expected<ExecutionResult> Run(const std::string& id, const ExecutionRequest& request, EventSink* sink,
-                                int cancel_fd, bool cancel_on_hang_up) override {
+  Expected<ExecutionResult> RunIn(const std::string& id, const std::string& context,
+                                  const ExecutionRequest& request, EventSink* sink, int cancel_fd,
+                                  bool cancel_on_hang_up) override {
     const std::int64_t begin = MonotonicUs();
     ++engine_.running_;
-    auto result = ForwardingSessions::Run(id, request, sink, cancel_fd, cancel_on_hang_up);
+    auto result = ForwardingSessions::RunIn(id, context, request, sink, cancel_fd, cancel_on_hang_up);
     --engine_.running_;
     if (result) engine_.CountStep(request, *result, static_cast<double>(MonotonicUs() - begin) / 1e6);
     return result;

@@ -2,20 +2,32 @@
 
 #include "casemate/session.h"
 #include "casemate/session_branches.h"
+#include "casemate/session_contexts.h"
 
 namespace casemate {
 
 // Sessions that hand everything on to others; what stands between overrides what it is about.
-class ForwardingSessions : public Sessions, public SessionBranches {
+class ForwardingSessions : public Sessions, public SessionBranches, public SessionContexts {
  public:
   // `inner` outlives this.
   explicit ForwardingSessions(Sessions& inner)
-      : inner_(inner), branches_(dynamic_cast<SessionBranches*>(&inner)) {}
+      : inner_(inner),
+        branches_(dynamic_cast<SessionBranches*>(&inner)),
+        contexts_(dynamic_cast<SessionContexts*>(&inner)) {}
 
   Expected<SessionInfo> Open(const SessionOptions& options) override { return inner_.Open(options); }
   Expected<ExecutionResult> Run(const std::string& id, const ExecutionRequest& request, EventSink* sink,
-                                int cancel_fd, bool cancel_on_hang_up) override {
-    return inner_.Run(id, request, sink, cancel_fd, cancel_on_hang_up);
+                                int cancel_fd, bool cancel_on_hang_up) final {
+    return RunIn(id, "", request, sink, cancel_fd, cancel_on_hang_up);
+  }
+  // Every step comes here, in whatever context.
+  Expected<ExecutionResult> RunIn(const std::string& id, const std::string& context,
+                                  const ExecutionRequest& request, EventSink* sink, int cancel_fd,
+                                  bool cancel_on_hang_up) override {
+    if (contexts_ != nullptr)
+      return contexts_->RunIn(id, context, request, sink, cancel_fd, cancel_on_hang_up);
+    if (context.empty()) return inner_.Run(id, request, sink, cancel_fd, cancel_on_hang_up);
+    return Fail(ErrorCode::kUnavailable, "this engine's sessions have no contexts");
   }
   Expected<void> Interrupt(const std::string& id) override { return inner_.Interrupt(id); }
   std::vector<SessionInfo> List() override { return inner_.List(); }
@@ -53,6 +65,7 @@ class ForwardingSessions : public Sessions, public SessionBranches {
 
   Sessions& inner_;
   SessionBranches* branches_;  // null for sessions that have none
+  SessionContexts* contexts_;  // the same
 };
 
 }  // namespace casemate
