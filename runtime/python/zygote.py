@@ -295,7 +295,6 @@ def _main():
         sys.prefix = sys.exec_prefix = options["prefix"]
     sys.path[:] = options["sys_path"] or sys.path
     native = _load_native()
-    os.environ.pop("GLIBC_TUNABLES", None)  # of this process alone
     variables = dict(os.environ)
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     outcome, unsafe = _preload(options["preload"])

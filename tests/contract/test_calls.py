@@ -64,6 +64,12 @@ class Calls(Case):
         self.assertEqual(seen, str(status), (operation, done.stdout, done.stderr))
         return body
 
+    def requirements(self, name):
+        """An environment without a package, which needs no index: each caller's own, by its name."""
+        path = self.place / f"{name}.txt"
+        path.write_text(f"# of {name}\n")
+        return f"requirements:{path}"
+
     def test_curl(self):
         self.called = set()
 
@@ -101,9 +107,12 @@ class Calls(Case):
         self.curl("removeFile", id=session, path="c.txt", status=204)
         self.curl("closeSession", id=session, status=204)
         self.curl("closeSession", id=copy, status=204)
-        self.assertEqual(answer("listEnvironments"), {"environments": []})
+        self.assertIn("environments", answer("listEnvironments"))
         self.curl("showEnvironment", id="0123456789", status=404)
         self.curl("buildEnvironment", "-d", '{"name": "host"}', status=400)
+        built = answer("buildEnvironment", "-d", json.dumps({"name": self.requirements("curl")}), status=201)
+        self.assertEqual(answer("showEnvironment", id=built["id"])["id"], built["id"])
+        self.assertIn(built["id"], [one["id"] for one in answer("listEnvironments")["environments"]])
         self.assertFalse(answer("check", "-d", '{"code": "1"}')["refused"])
         self.assertIn("text", answer("redact", "-d", '{"text": "nothing"}'))
         self.assertGreater(len(answer("audit")["runs"]), 0)
@@ -203,11 +212,13 @@ class Calls(Case):
             await session.files.remove("c")
             await copy.close()
             await session.close()
-            self.assertEqual(await sandbox.environments(), [])
             with self.assertRaises(casemate.NotFound):
                 await sandbox.environment("0123456789")
             with self.assertRaises(casemate.RequestRefused):
                 await sandbox.build_environment("host")
+            built = await sandbox.build_environment(self.requirements("sdk"))
+            self.assertEqual((await sandbox.environment(built.id)).id, built.id)
+            self.assertIn(built.id, [one.id for one in await sandbox.environments()])
             self.assertGreater(len(await sandbox.get_audit_log()), 0)
             self.assertEqual((await sandbox.health())["status"], "ok")
 

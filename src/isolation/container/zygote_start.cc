@@ -13,7 +13,6 @@
 
 #include "base/clock.h"
 #include "base/errno.h"
-#include "base/file.h"
 #include "isolation/container/launcher.h"
 #include "model/json_writer.h"
 #include "runtime/frame.h"
@@ -68,19 +67,6 @@ std::string Options(const EnvironmentView& environment, const std::vector<std::s
   return std::move(options).Take();
 }
 
-// The C library asks for huge pages, which make the fork of a session cheap, if it finds the host's settings
-// where the host has them. Elsewhere, and where they are "never", it asks for none.
-void OfferHugePages(LaunchSpec& spec) {
-  constexpr std::size_t kSettingMax = 64;
-  for (const char* const name : {"enabled", "hpage_pmd_size"}) {
-    const std::string path = fmt::format("/sys/kernel/mm/transparent_hugepage/{}", name);
-    const auto text = ReadFile(path, kSettingMax);
-    if (!text) return;
-    spec.root_files.push_back({path, *text});
-  }
-  spec.env["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1";
-}
-
 LaunchSpec SpecOf(const EnvironmentView& environment, const std::vector<RootFile>& root_files) {
   LaunchSpec spec;
   spec.id = "zygote";
@@ -93,7 +79,6 @@ LaunchSpec SpecOf(const EnvironmentView& environment, const std::vector<RootFile
   spec.root_files = root_files;
   spec.root_files.push_back({std::string(kZygoteModulePath), std::string(ZygoteModuleBytes())});
   spec.control_channel = true;
-  OfferHugePages(spec);
   return spec;
 }
 
