@@ -40,6 +40,8 @@ class Calls(Case):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        # An environment that was built stays: not in the folder that must be as it was.
+        cls.env = {**cls.env, "CASEMATE_STATE_DIR": str(cls.folder / "kept")}
         cls.key = add_key(cls.env, "all", "--scopes", "admin")
         cls.engine = HttpEngine(cls.folder / "engine.sock", cls.env, "--pool-size", "2")
         cls.url = f"http://127.0.0.1:{cls.engine.port}"

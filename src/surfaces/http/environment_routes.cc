@@ -42,9 +42,11 @@ void Show(const EnvironmentPaths& paths, std::string_view digits, Reply& reply) 
   if (digits.starts_with(kHashPrefix)) digits.remove_prefix(kHashPrefix.size());
   if (digits.size() >= kDigitsLeast) {
     const std::vector<std::string> ids = ListBuilt(paths);
-    const auto found = std::ranges::find_if(ids, [&](const auto& id) { return id.starts_with(digits); });
+    // A folder's name is the beginning of its id.
+    const auto found = std::ranges::find_if(
+        ids, [&](const auto& name) { return name.starts_with(digits.substr(0, name.size())); });
     const auto manifest = found == ids.end() ? Fail(ErrorCode::kNotFound, "") : ReadManifest(paths, *found);
-    if (manifest) return reply.Send(ManifestAnswer(200, *manifest));
+    if (manifest && manifest->id.starts_with(digits)) return reply.Send(ManifestAnswer(200, *manifest));
   }
   reply.Send(ErrorAnswer(404, "not_found",
                          "there is no such environment: GET /v1/environments lists those that were built"));
