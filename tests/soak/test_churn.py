@@ -24,7 +24,7 @@ import casemate  # noqa: E402
 from case import Case  # noqa: E402
 from http_api import HttpEngine, add_key  # noqa: E402
 
-# Namespaces are kept for the next cells (decision 0005), and how many depends on how many cells there were at once. Each
+# Namespaces are kept for the next cells (decision 0005); how many depends on how many cells there were at once. Each
 # way of a life is taken more often than this.
 SLOTS_KEPT = 24
 SECONDS = float(os.environ.get("CASEMATE_CHURN_SECONDS", "8"))
