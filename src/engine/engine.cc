@@ -60,9 +60,11 @@ class FlowEngine : public Engine {
       AssembleRefusal(done.error(), result);
     }
     // What ran and cannot be recorded is our own failure, whatever became of the program.
-    if (auto noted = recorder.End((*scrubber)->Release(result)); !noted)
+    CleanResult clean = (*scrubber)->Release(result);
+    if (auto noted = recorder.End(clean); !noted) {
       AssembleRefusal({ErrorCode::kInternal, noted.error().message, noted.error().cause}, result);
-    const CleanResult clean = (*scrubber)->Release(result);
+      clean = (*scrubber)->Release(result);
+    }
     if (sink != nullptr) EmitEnd(*sink, clean);
     return result;
   }

@@ -75,7 +75,6 @@ void Scrubber::CleanError(ExecutionResult& result) {
 
 void Scrubber::Finish(const ExecutionRequest& request, std::size_t denials_done, ExecutionResult& result) {
   if (result.result) result.result = redactor_->Json(*result.result, "result").json();
-  CleanError(result);
   for (std::size_t i = denials_done; i < result.denials.size(); ++i)
     result.denials[i] = Clean(result.denials[i]);
   for (OutputFile& file : result.files) {
@@ -84,7 +83,6 @@ void Scrubber::Finish(const ExecutionRequest& request, std::size_t denials_done,
     file.bytes = Text(file.bytes, file.name);
     if (!file.truncated) file.size_bytes = static_cast<std::int64_t>(file.bytes.size());
   }
-  result.redactions = redactor_->Redactions();
 }
 
 CleanResult Scrubber::Release(ExecutionResult& result) {

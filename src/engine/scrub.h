@@ -43,11 +43,12 @@ class Scrubber {
   RedactedText CleanText(std::string_view text, std::string_view where) {
     return redactor_->Text(text, where);
   }
-  // What is in `result` but did not come through the above: value, error, files where the request asks for
-  // it, denials from `denials_done` on. Fills in `redactions`.
+  // What is in `result` of a program that ran and did not come through the above: value, files where the
+  // request asks for it, denials from `denials_done` on.
   void Finish(const ExecutionRequest& request, std::size_t denials_done, ExecutionResult& result);
-  // What is told of a run, at its end: goes over what is in it besides, such as the error of a run that never
-  // came to be. May be asked for again when `result` has changed, which must outlive it.
+  // What is told of a run, at its end: goes over what any run can have, also one that never came to be (its
+  // error, what a check found), and fills in `redactions`. May be asked for again when `result`, which must
+  // outlive it, has got another error.
   CleanResult Release(ExecutionResult& result);
 
  private:

@@ -237,10 +237,12 @@ ExecutionResult SessionCell::Step(const ExecutionRequest& request, EventSink* si
   }
   if (!done) AssembleRefusal(done.error(), result);
   if (!scrubber) scrubber = Scrubber::MakePlain();
-  if (auto noted = recorder.End((*scrubber)->Release(result)); !noted)
+  CleanResult clean = (*scrubber)->Release(result);
+  if (auto noted = recorder.End(clean); !noted) {
     AssembleRefusal({ErrorCode::kInternal, noted.error().message, noted.error().cause}, result);
+    clean = (*scrubber)->Release(result);
+  }
   result.session = SessionNote{id_, steps_, ended_because_};
-  const CleanResult clean = (*scrubber)->Release(result);
   if (sink != nullptr) EmitEnd(*sink, clean);
   return result;
 }

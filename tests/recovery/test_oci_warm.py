@@ -4,7 +4,9 @@ what a run asks for is never given up for one that waits, and those that die or 
 
 import os
 import pathlib
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -49,6 +51,13 @@ class Waiting:
         left = casemate.settle(lambda: self.pool()["cells_ready"] != self.pool()["cells_max"], 60)
         self.assertFalse(left, self.pool())
 
+    @staticmethod
+    def lives(status):
+        try:
+            return "State:\tZ" not in status.read_text()
+        except OSError:
+            return False
+
     def test_each_is_used_once(self):
         result, warm = self.run_one(code="open('/tmp/left', 'w').write('x')\nimport sys\nsys.path.append('/left')")
         self.assertEqual((result["status"], warm), ("ok", False), result)
@@ -91,10 +100,29 @@ class Waiting:
             result, warm = self.run_one(**asked)
             self.assertEqual((result["status"], result["result"], warm), ("ok", "red", False), result)
 
+    def test_one_of_an_older_environment_is_not_taken(self):
+        # Not below /tmp, which each sandbox has of its own.
+        folder = pathlib.Path(casemate.BINARY).parent
+        venv = pathlib.Path(tempfile.mkdtemp(prefix="casemate-test-venv-", dir=folder))
+        self.addCleanup(shutil.rmtree, venv)
+        venv.chmod(0o755)
+        subprocess.run([PYTHON, "-m", "venv", "--without-pip", str(venv)], check=True)
+        self.server = resident.Engine(
+            tempfile.mktemp(dir=self.place), self.env, "--python", str(venv / "bin/python"), "--pool-size", "1"
+        )
+        self.addCleanup(self.server.end)
+        self.run_one(code="pass")
+        self.settle()
+        self.assertTrue(self.run_one(code="pass")[1])
+        self.settle()
+        next((venv / "lib").glob("python*/site-packages")).joinpath("installed.py").write_text("x = 42\n")
+        result, warm = self.run_one(code="import installed\nresult = installed.x")
+        self.assertEqual((result["status"], result.get("result"), warm), ("ok", 42, False), result)
+
     def test_those_that_die_are_replaced(self):
         self.run_one(code="pass")
         self.settle()
-        killed = 0
+        killed = []
         for status in pathlib.Path("/proc").glob("[0-9]*/status"):
             try:
                 parent = int(next(line for line in status.read_text().splitlines() if line.startswith("PPid:"))[5:])
@@ -103,8 +131,10 @@ class Waiting:
                 continue
             if parent == self.server.process.pid and b"guard" in name:
                 os.kill(int(status.parent.name), signal.SIGKILL)
-                killed += 1
-        self.assertGreater(killed, 0)
+                killed.append(status)
+        self.assertGreater(len(killed), 0)
+        # A kill ends a guard once all that it guards has ended; a run that came in between would be told `failed`.
+        self.assertFalse(casemate.settle(lambda: [one for one in killed if self.lives(one)], 20))
         result, _ = self.run_one(code="result = 42")
         self.assertEqual((result["status"], result["result"]), ("ok", 42), result)
         self.settle()

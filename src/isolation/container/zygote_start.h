@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "base/loaded_files.h"
 #include "base/unique_fd.h"
 #include "isolation/container/launch_plan.h"
-#include "isolation/container/loaded_files.h"
 #include "isolation/container/sandbox.h"
 
 namespace casemate::container {

@@ -40,6 +40,13 @@ bool SameSandbox(const LaunchSpec& a, const LaunchSpec& b) {
          std::ranges::equal(a.root_files, b.root_files, SameFile);
 }
 
+// What an interpreter that has started may have read: itself, and what lies in its folders.
+LoadedFiles FilesOf(const EnvironmentView& environment) {
+  std::vector<std::string> paths = environment.sys_path;
+  paths.push_back(environment.python);
+  return LoadedFiles(paths);
+}
+
 // Only what SameSandbox compares: WhyCold has found nothing else in it.
 LaunchSpec WithoutProgram(const LaunchSpec& spec) {
   LaunchSpec pattern;
@@ -79,10 +86,11 @@ std::unique_ptr<OciSandbox> WarmSandboxes::Take(const LaunchSpec& spec) {
     return nullptr;
   }
   asked_at_us_ = begin;
-  if (!pattern_ || !SameSandbox(*pattern_, spec)) {
+  if (!pattern_ || !SameSandbox(*pattern_, spec) || files_.HaveChanged()) {
     std::ranges::move(ready_, std::back_inserter(dropped_));
     ready_.clear();
     pattern_ = WithoutProgram(spec);
+    files_ = FilesOf(spec.environment);
     ++pattern_number_;
   }
   std::unique_ptr<OciSandbox> taken;

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/loaded_files.h"
 #include "casemate/backend.h"
 #include "isolation/oci/sandbox.h"
 
@@ -19,7 +20,8 @@ namespace casemate::oci {
 
 // Sandboxes that an engine which stays starts before they are asked for: each has an interpreter of its own
 // that waits for its one program. Keeps those that the latest run would have taken; none before the first
-// such run, and none after ten idle minutes, since one of gVisor's holds some 60 MiB. Thread-safe.
+// such run, none of an environment that is another by now, and none after ten idle minutes, since one of
+// gVisor's holds 30 MiB (PSS). Thread-safe.
 class WarmSandboxes {
  public:
   using Launcher = std::function<Expected<std::unique_ptr<OciSandbox>>(const LaunchSpec& spec)>;
@@ -49,6 +51,7 @@ class WarmSandboxes {
   // What waits, and what will be made: a run's specification without its program.
   std::optional<LaunchSpec> pattern_;
   std::uint64_t pattern_number_ = 0;
+  LoadedFiles files_;  // of the environment, when the pattern was taken
   std::deque<std::unique_ptr<OciSandbox>> ready_;
   std::deque<std::unique_ptr<OciSandbox>> dropped_;
   std::int64_t taken_ = 0;

@@ -1,4 +1,4 @@
-#include "isolation/container/loaded_files.h"
+#include "base/loaded_files.h"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace casemate::container {
+namespace casemate {
 namespace {
 
 class LoadedFilesTest : public testing::Test {
@@ -54,4 +54,4 @@ TEST_F(LoadedFilesTest, AFileThatIsGoneHasChanged) {
 }
 
 }  // namespace
-}  // namespace casemate::container
+}  // namespace casemate

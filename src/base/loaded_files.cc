@@ -1,8 +1,8 @@
-#include "isolation/container/loaded_files.h"
+#include "base/loaded_files.h"
 
 #include <algorithm>
 
-namespace casemate::container {
+namespace casemate {
 
 bool LoadedFiles::Look(const std::string& path, Mark& mark) {
   struct stat info {};
@@ -28,4 +28,4 @@ bool LoadedFiles::HaveChanged() const {
   });
 }
 
-}  // namespace casemate::container
+}  // namespace casemate

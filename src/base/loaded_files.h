@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-namespace casemate::container {
+namespace casemate {
 
 // The files of the host that an interpreter has loaded, as they were when this was made.
 class LoadedFiles {
@@ -30,4 +30,4 @@ class LoadedFiles {
   std::vector<std::pair<std::string, Mark>> marks_;
 };
 
-}  // namespace casemate::container
+}  // namespace casemate
