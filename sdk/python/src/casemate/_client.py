@@ -44,16 +44,13 @@ def _connect(endpoint: Endpoint) -> socket.socket:
 
 def _is_quiet(sock: socket.socket) -> bool:
     """Whether an idle connection is still there: a server that has closed it, or talks unasked, is readable."""
-    sock.setblocking(False)
     try:
         # Bytes of an ended TLS session are enough of a sign; recv() of the plain socket would break it.
-        socket.socket.recv(sock, 1, socket.MSG_PEEK)
+        socket.socket.recv(sock, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:
         return True
     except OSError:
         return False
-    finally:
-        sock.setblocking(True)
     return False
 
 
