@@ -47,6 +47,9 @@ class SlotStock {
   // is left to be removed later, and the answer is true.
   bool PutBack(const std::shared_ptr<CellSlot>& slot, bool network_touched, bool give_up);
 
+  // Whether Take() needs no new namespaces.
+  bool has_whole() const { return !whole_.empty(); }
+
   // How many slots there have ever been; they are numbered from 0.
   uid_t size() const { return next_; }
 

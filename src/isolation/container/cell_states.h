@@ -1,9 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/unique_fd.h"
@@ -30,6 +32,18 @@ struct Grave {
   bool network_touched = false;
   std::int64_t since_us = 0;
 };
+
+// For memory that is still charged to a dead cell's cgroup: then that cgroup is not used again.
+inline constexpr std::int64_t kBurialPatienceMs = 200;
+
+// Whether so many cells are being taken apart that one waits for a slot of theirs: were a new one made each time, a
+// busy host would have ever more.
+inline bool SlotsComeBack(const std::vector<Grave>& graves) {
+  constexpr std::int64_t kSlotsMax = 4;
+  return std::ranges::count_if(graves, [](const Grave& grave) {
+           return MonotonicUs() - grave.since_us < kBurialPatienceMs * 1000;
+         }) >= kSlotsMax;
+}
 
 // and somebody who waits for one.
 struct Taker {

@@ -1,13 +1,13 @@
 // Theory of operation: one thread, the keeper, and one poll(2) loop.
 //
-//   zygote:  started when there is none; its death ends what it had in stock, and the next one is started
-//   births:  at most kBirthsMax at a time: an order is sent, and the cell's launch socket is read until its
-//   end stock:   cells that wait. Takers that found none stand in a queue and are served first burials: what
-//   is left of cells that were used: killed already; when the pidfd says that all is gone, the
-//            slot (cell_slot.h) goes back to its stock
+//   zygote:   started when there is none; its death ends what it had in stock, and the next one is started
+//   births:   a few at a time: an order is sent, and the cell's launch socket is read until its end
+//   stock:    cells that wait. Takers that found none stand in a queue and are served first
+//   burials:  what is left of cells that were used, and killed: when the pidfd says that all is gone, the slot
+//             (cell_slot.h) goes back to its stock
 //
-// Takers and owners of running cells touch only `stock_`, `takers_` and `graves_`, under the mutex, and wake
-// the keeper through an eventfd.
+// Takers and owners of running cells touch only `stock_`, `takers_` and `graves_`, under the mutex, and wake the
+// keeper through an eventfd.
 #include "isolation/container/zygote_host.h"
 
 #include <fcntl.h>
@@ -46,8 +46,6 @@ constexpr std::int64_t kRestartDelayMs = 1000;
 constexpr std::int64_t kBurialRetryMs = 5;
 // A run that ends has an answer to give before its cell is buried and replaced.
 constexpr std::int64_t kTidyDelayUs = 500;
-// For memory that is still charged to a dead cell's cgroup: then that cgroup is not used again.
-constexpr std::int64_t kBurialPatienceMs = 200;
 // For the cgroups of cells that died with their zygote.
 constexpr std::int64_t kRemovalPatienceMs = 2000;
 constexpr int kFailuresMax = 3;
@@ -407,7 +405,7 @@ void ZygoteHost::Impl::FailTakers(const Error& error) {
 
 void ZygoteHost::Impl::StartBirths() {
   while (zygote_ && MonotonicUs() >= births_at_us_ && static_cast<int>(births_.size()) < kBirthsMax &&
-         Missing() > 0) {
+         (slots_->has_whole() || !SlotsComeBack(burials_)) && Missing() > 0) {
     auto birth = Order();
     if (birth) {
       births_.push_back(*std::move(birth));
@@ -585,14 +583,11 @@ ZygoteHost::~ZygoteHost() {
   impl_->Stop();
   impl_->Join();
 }
-
 bool ZygoteHost::Retire() { return impl_->Stop(); }
 bool ZygoteHost::IsStale() const { return impl_->IsStale(); }
-
 Expected<ZygoteHost::Taken> ZygoteHost::Take(std::int64_t patience_ms, bool session) {
   return impl_->Take(patience_ms, session);
 }
-
 ZygoteHost::Status ZygoteHost::status() const { return impl_->status(); }
 
 }  // namespace casemate::container
