@@ -121,7 +121,7 @@ class FlowEngine : public Engine {
     Outcome outcome = Supervise(
         **sandbox, checked->policy.limits,
         {launch->request_bytes, request.stdin_bytes, request.stdin_fd, cancel.fd, false,
-         !request.collect.empty(), cancel.when == CancelWhen::kHungUp, request.terminal.value_or(Terminal())},
+         MustBeGone(request, checked->policy), cancel.when == CancelWhen::kHungUp, request.terminal.value_or(Terminal())},
         relay);
     watch.Mark("run");
 
@@ -139,6 +139,12 @@ class FlowEngine : public Engine {
     result.truncated.files_cut = true;
     // A run that had already failed keeps its own verdict.
     return result.status == Status::kOk ? collected : Expected<void>();
+  }
+
+  // Before its caller looks at what the program has left: a program that has told its end may be another than it
+  // says.
+  static bool MustBeGone(const ExecutionRequest& request, const Policy& policy) {
+    return !request.collect.empty() || policy.writes_host_folder;
   }
 
   // What the run is given, and a scrubber that knows it.
