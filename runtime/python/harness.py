@@ -285,52 +285,73 @@ def _spare_descriptor():
             posix.close(0)
 
 
-def _prepare(options, frames, part, send):
-    """The program's own module, and an interpreter that looks as if it had been started with the program."""
+def _new_module():
+    """The program's own module, which nobody can import."""
     import builtins
+    module = type(sys)("__main__")
+    module.__dict__.update(__builtins__=builtins, __cached__=None)
+    return module
 
-    displays = []  # made with the first display
 
-    def shower():
-        if not displays:
-            displays.append(part("displays").Displays(send, options["displays_bytes_max"], part("result_json")))
-        return displays[0]
+class _Stage:
+    """What any program finds in its interpreter. It knows nothing of the program, so that a warm cell has it before
+    there is one."""
 
-    # For the next step of a session.
-    shower.renew = lambda: [shown.renew(options["displays_bytes_max"]) for shown in displays]
+    def __init__(self, part, send):
+        import builtins
+        self._part, self._send, self._displays, self._bytes_max = part, send, [], 0
+        self.module = _new_module()
 
-    def display(*values):
-        """Shows values (tables, figures, anything with a _repr_*_ method) beside the program's output."""
-        for value in values:
-            shower().show(value)
+        def display(*values):
+            """Shows values (tables, figures, anything with a _repr_*_ method) beside the program's output."""
+            for value in values:
+                self.shower().show(value)
 
-    builtins.display = display
-    builtins.exit, builtins.quit, builtins.help = _Quitter("exit"), _Quitter("quit"), _Helper()
+        builtins.display = display
+        builtins.exit, builtins.quit, builtins.help = _Quitter("exit"), _Quitter("quit"), _Helper()
+        if "matplotlib.pyplot" in sys.modules:  # a warm cell's
+            self.shower().take_over_show(sys.modules["matplotlib.pyplot"])
+        else:
+            # pyplot's show() sends the open figures whatever the backend.
+            sys.meta_path.insert(
+                0, _LoadHook("matplotlib.pyplot", lambda pyplot: self.shower().take_over_show(pyplot)))
+        try:
+            # A killed program keeps the lines that it printed.
+            sys.stdout.reconfigure(line_buffering=True)
+        except Exception:
+            pass
 
+    def shower(self):
+        """Made with the first display."""
+        if not self._displays:
+            self._displays.append(
+                self._part("displays").Displays(self._send, self._bytes_max, self._part("result_json")))
+        return self._displays[0]
+
+    def renew(self, bytes_max):
+        """For a program, or the next step of a session."""
+        self._bytes_max = bytes_max
+        for displays in self._displays:
+            displays.renew(bytes_max)
+
+
+def _prepare(options, frames, part, stage):
+    """An interpreter that looks as if it had been started with the program; the namespace of its module."""
+    stage.renew(options["displays_bytes_max"])
     sys.argv = list(options["argv"])
     sys.orig_argv = [sys.executable, *sys.argv]
     if options.get("prefix"):  # of a virtual environment, which `python -S` does not look for
         sys.prefix = sys.exec_prefix = options["prefix"]
     sys.path[:] = [frames.get(b"p", b"").decode() + "/workspace", *(options["sys_path"] or sys.path)]
-    if "matplotlib.pyplot" in sys.modules:  # a warm cell's
-        shower().take_over_show(sys.modules["matplotlib.pyplot"])
-    else:
-        # pyplot's show() sends the open figures whatever the backend.
-        sys.meta_path.insert(0, _LoadHook("matplotlib.pyplot", lambda pyplot: shower().take_over_show(pyplot)))
     if "seed" in options:
         _seed(options["seed"])
-    try:
-        # A killed program keeps the lines that it printed.
-        sys.stdout.reconfigure(line_buffering=True)
-    except Exception:
-        pass
-
-    module = type(sys)("__main__")
-    module.__dict__.update(__builtins__=builtins, __file__=options["filename"], __cached__=None)
+    module, stage.module = stage.module, None  # nothing of ours holds it when the interpreter ends
+    namespace = module.__dict__
+    namespace["__file__"] = options["filename"]
     # pop: the input's text would count towards the program's memory as long as it runs
-    module.INPUT_DATA = part("result_json").parse(frames.pop(b"i")) if b"i" in frames else None
+    namespace["INPUT_DATA"] = part("result_json").parse(frames.pop(b"i")) if b"i" in frames else None
     sys.modules["__main__"] = module
-    return module.__dict__, shower
+    return namespace
 
 
 def _main():
@@ -343,16 +364,16 @@ def _main():
     # cost more than all the rest of this start.
     options = eval(frames[b"o"], {"__builtins__": {}})
     options["filename"] = frames.get(b"p", b"").decode() + options["filename"]
-    status, _, tail = _execute(begin, options, frames, send, part)
+    status, _, tail = _execute(begin, options, frames, send, part, _Stage(part, send))
     send(*tail[0], tail[1:])
     return status
 
 
-def _execute(begin, options, frames, send, part):
+def _execute(begin, options, frames, send, part, stage):
     """Runs the program to the end of its main module. What it ended with, its module's namespace, and the frames
     that are still to be sent."""
     clock = time.perf_counter_ns
-    namespace, shower = _prepare(options, frames, part, send)
+    namespace = _prepare(options, frames, part, stage)
     compiled, shown = [], []
     marks = [("python.prepare", begin), ("python.compile", clock())]
 
@@ -385,7 +406,7 @@ def _execute(begin, options, frames, send, part):
         status = part("errors").report(error, send, part("result_json"), _run)
     elif error is not None and not isinstance(error.code, (int, type(None))):
         part("errors").tell(error, "", send, part("result_json"))
-    tail = _report_values(error, shown, namespace, options, part, shower)
+    tail = _report_values(error, shown, namespace, options, part, stage.shower)
     marks.append(("", clock()))
     steps = ",".join(f'"{step}":{(end - start) // 1000}' for (step, start), (_, end) in zip(marks, marks[1:]))
     return status, namespace, [*tail, (b"T", f"{{{steps}}}".encode()), (b"Z", b"")]

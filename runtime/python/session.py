@@ -135,11 +135,12 @@ def _exit_code(error):
 
 
 class _Session:
-    def __init__(self, harness, part, send, options, frames):
-        self._harness, self._part, self._send, self._options = harness, part, send, options
+    def __init__(self, harness, part, send, options, frames, stage):
+        self._harness, self._part, self._send = harness, part, send
+        self._options, self._stage = options, stage
         self._state, self._sources = _State(), _Sources()
         self._own = (harness._run.__code__.co_filename, _attempt.__code__.co_filename)
-        namespace, self._shower = harness._prepare(options, frames, part, send)
+        namespace = harness._prepare(options, frames, part, stage)
         namespace.pop("__file__", None)
         self._contexts = {"": _Context(sys.modules["__main__"])}
         errors = part("errors")
@@ -155,10 +156,7 @@ class _Session:
         """That of a step: what is pickled or asked for by its module's name is found in its own variables."""
         context = self._contexts.get(name)
         if context is None:
-            module = type(sys)("__main__")
-            import builtins
-            module.__dict__.update(__builtins__=builtins, __cached__=None)
-            context = self._contexts[name] = _Context(module)
+            context = self._contexts[name] = _Context(self._harness._new_module())
         sys.modules["__main__"] = context.module
         return context
 
@@ -173,7 +171,7 @@ class _Session:
         context, state = self._context(options.get("context", "")), self._state
         namespace = context.namespace
         self._options.update(options)
-        self._shower.renew()
+        self._stage.renew(self._options["displays_bytes_max"])
         state.expected = options["interrupts"]
         filename = f"<step {options['step']}>"
         self._sources.add(filename, frames[b"c"])
@@ -212,7 +210,7 @@ class _Session:
             if broken is not None:
                 part("errors").report(broken, send, part("result_json"), run)
         if "matplotlib.pyplot" in sys.modules:
-            run([lambda: self._shower().show_open_figures()])
+            run([lambda: self._stage.shower().show_open_figures()])
         for stream in (sys.stdout, sys.stderr):
             run([lambda stream=stream: stream.flush()])
         return frames
@@ -227,7 +225,7 @@ class _Session:
 
         rich = bool(shown) and type(shown[0]).__module__ != "builtins" and part("displays").is_rich(shown[0])
         if rich:
-            self._shower().show_last(shown[0])
+            self._stage.shower().show_last(shown[0])
         now = namespace.get("result", _MISSING)
         if now is not _MISSING and (now is not before or _stores_result(tree)):
             return [frame_of(now)]
@@ -237,7 +235,7 @@ class _Session:
         if frame[0] == b"R":
             return [frame]
         if not rich:
-            self._shower().show(shown[0])
+            self._stage.shower().show(shown[0])
         return []
 
 
@@ -262,10 +260,10 @@ def _branch(count, fork, renew, send):
     return request
 
 
-def serve(harness, part, scan, send, fd, token, options, frames, fork, renew):
+def serve(harness, part, scan, send, fd, token, options, frames, stage, fork, renew):
     """Runs steps until the engine ends the session."""
     pid, token = posix.getpid(), token.encode()
-    session = _Session(harness, part, send, options, frames)
+    session = _Session(harness, part, send, options, frames, stage)
     session.listen()
     send(b"S")
     send(b"Z", b"", [(b"Q", b"\0" + token)])

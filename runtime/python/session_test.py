@@ -43,7 +43,7 @@ class SessionTest(unittest.TestCase):
                 options = {"argv": ["main.py"], "sys_path": list(sys.path), "filename": "/code/main.py", **LIMITS}
                 send = harness._open_channel(result, True)
                 part("session").serve(harness, part, json.loads, send, request, TOKEN, options, {},
-                                      lambda count: -1, lambda: None)
+                                      harness._Stage(part, send), lambda count: -1, lambda: None)
             finally:
                 os._exit(77)
         os.close(request)

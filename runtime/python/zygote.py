@@ -8,8 +8,8 @@ Started as `python3 -I -S zygote.pyc REQUEST_FD RESULT_FD`, without any privileg
     an order on the control socket       ->  forks a cell (src/confine/cell.cc)
                                              cell: its own random state, a rehearsal unless it is waited for
                                          <-  end of the cell's launch socket: it waits
-    's' secrets, 'l' settings, then as for
-    harness.py                           ->  cell: seals itself, runs the program, asks to be ended;
+    's' secrets, 'r' limits, 'l' other
+    settings, then as for harness.py     ->  cell: seals itself, runs the program, asks to be ended;
                                              in a session (session.py) it runs step after step
 
 A module is safe to share when its import leaves one thread, no child process and no descriptor: a thread does
@@ -20,6 +20,7 @@ the engine starts another zygote without it.
 import atexit
 import gc
 import posix
+import struct
 import sys
 import time
 
@@ -28,10 +29,13 @@ _NATIVE = "/casemate/casemate_cell.so"
 # One thread each: a library's pool of threads would not survive the fork. Cells get the variables of their run.
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
-# So many that the interpreter has adapted its code (PEP 659): a cell would write to those pages too.
-_REHEARSALS_IN_ZYGOTE = 20
-# Like the settings of a run.
-_SETTINGS = b'{"limits":[[7,1024,1024],[1,68157440,68157440],[0,31,32]],"code_name":"main.py"}'
+_REHEARSALS_IN_ZYGOTE = 10
+_REHEARSALS_WHEN_SETTLED = 2
+# Like those of a run: src/zygote/cell_message.h, CellLimit.
+_LIMITS = struct.pack("<9Q", 7, 1024, 1024, 1, 68157440, 68157440, 0, 31, 32)
+# What some requests have besides.
+_OTHER_FRAMES = [(b"l", b'{"code_name":"main.py"}'), (b"i", b'{"a":[1,2.5,null,"text"]}'),
+                 (b"s", b"CASEMATE_REHEARSAL\0x\0")]
 
 # What runs in the zygote and again in each waiting cell, so that a program's first steps find their pages and
 # caches there. By the module that must be loaded for it.
@@ -139,31 +143,40 @@ def _scanner():
 
 
 class _Rehearsal:
-    """The way of a small program through a cell, without a trace."""
+    """The way of a small program through a cell, without a trace: what it reads and writes is at hand when a real
+    one comes."""
 
-    def __init__(self, harness, part, scan, options):
-        self._harness, self._part, self._scan, self._options = harness, part, scan, options
+    def __init__(self, cell, options):
+        self._cell = cell
         loaded = [text for name, text in _REHEARSALS.items() if name in sys.modules]
-        self._code = "\n".join(["x = {'a': 1}", *loaded, "result = x", "None"]).encode()
+        code = "\n".join(["x = {'a': 1}", *loaded, "result = x", ""]).encode()
+        self._frames = [(b"r", _LIMITS), (b"o", options), (b"c", code), (b"g", b"")]
+        self._all_frames = [*_OTHER_FRAMES, *self._frames]
 
-    def run(self):
+    def run(self, frames=None):
+        stage, send = self._cell.stage, self._cell.send
         main, path, finders = sys.modules["__main__"], list(sys.path), list(sys.meta_path)
-        argv, orig_argv = sys.argv, sys.orig_argv
-        receive, send = posix.pipe()
-        for kind, payload in ((b"l", _SETTINGS), (b"o", self._options), (b"c", self._code),
-                              (b"i", b'{"a":[1,2.5,null,"text"]}'), (b"s", b"CASEMATE_REHEARSAL\0x\0"), (b"g", b"")):
-            posix.write(send, kind + len(payload).to_bytes(4, "little") + payload)
-        frames = self._harness._read_request(receive)
-        posix.close(send)
-        self._scan(frames.pop(b"l"))
-        _add_secrets(frames.pop(b"s"))
-        _forget("CASEMATE_REHEARSAL")
-        options = self._scan(frames[b"o"])
-        _, namespace, _ = self._harness._execute(time.perf_counter_ns(), options, frames, lambda *frame: None,
-                                                 self._part)
-        _let_go(namespace)
-        sys.modules["__main__"], sys.argv, sys.orig_argv = main, argv, orig_argv
+        argv, orig_argv, module = sys.argv, sys.orig_argv, stage.module
+        stage.module = self._cell.harness._new_module()
+        receive, give = posix.pipe()
+        posix.write(give, b"".join(kind + len(payload).to_bytes(4, "little") + payload
+                                   for kind, payload in frames or self._frames))
+        posix.close(give)
+        nobody = posix.open("/dev/null", posix.O_WRONLY)
+        send.renew(nobody)
+        self._cell.perform(receive, rehearsed=True)
+        posix.close(nobody)
+        send.renew(_RESULT)
+        sys.modules["__main__"], sys.argv, sys.orig_argv, stage.module = main, argv, orig_argv, module
         sys.path[:], sys.meta_path[:] = path, finders
+
+    def run_thoroughly(self, times):
+        """With all that a request may have. So often that the interpreter has adapted its code (PEP 659): a cell
+        would write to those pages too."""
+        for _ in range(times):
+            self.run(self._all_frames)
+            self.run()
+            _forget("CASEMATE_REHEARSAL")
 
 
 def _renew():
@@ -215,16 +228,15 @@ def _exit_code(error):
     return None if isinstance(error, KeyboardInterrupt) else 1
 
 
-def _wind_up(namespace):
-    """What an interpreter does at its end that a program can see: joins threads, runs atexit's functions, lets go
-    of the program's objects, writes out what is buffered."""
+def _wind_up():
+    """What an interpreter does at its end that a program can see: joins threads, runs atexit's functions."""
     if "threading" in sys.modules:
         sys.modules["threading"]._shutdown()
     atexit._run_exitfuncs()
-    _let_go(namespace)
 
 
 def _let_go(namespace):
+    """And lets go of the program's objects, writes out what is buffered."""
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):
         if name in sys.__dict__:
             setattr(sys, name, None)
@@ -238,41 +250,56 @@ def _let_go(namespace):
     sys.stderr.flush()
 
 
-def _live(harness, part, scan, native):
-    """A cell's life, from the end of its preparation."""
-    send = harness._open_channel(_RESULT, True)
-    native.ready()
-    frames = harness._read_request(_REQUEST, True)
-    begin = time.perf_counter_ns()
-    settings = scan(frames.pop(b"l"))
-    failed = native.seal(settings["limits"], settings.get("writable"), int("connects" in settings),
-                         settings["code_name"], frames[b"c"])
-    if failed:
-        posix.write(2, f"casemate: the cell cannot be sealed: errno {-failed}\n".encode())
-        native.leave(125)
-    if "env" in settings:
-        _set_environment(settings["env"])
-    if b"s" in frames:
-        _add_secrets(frames.pop(b"s"))
-    options = scan(frames[b"o"])
-    sys.path_importer_cache.pop("/workspace", None)
-    gc.enable()
-    if "session" in settings:
-        native.enlarge()
-        part("session").serve(harness, part, scan, send, _REQUEST, settings["session"], options, frames,
-                              native.branch, _renew)
-    posix.close(_REQUEST)
-    error, namespace, tail = harness._execute(begin, options, frames, send, part)
-    code = _exit_code(error)
-    try:
-        if code is not None:
-            _wind_up(namespace)
-            send(*tail[0], [*tail[1:], (b"Q", bytes([code]))])
-            native.leave(code)
-    except BaseException:
-        pass  # the interpreter's own end says it better
-    send(*tail[0], tail[1:])
-    harness._end(error)
+class _Cell:
+    """Runs the one program, or session, of this process."""
+
+    def __init__(self, harness, part, native, scan, send, stage):
+        self.harness, self.send, self.stage = harness, send, stage
+        self._part, self._native, self._scan = part, native, scan
+
+    def perform(self, fd, rehearsed=False):
+        """Takes a request from `fd`. Comes back only from a rehearsal, which seals nothing and ends nobody's
+        interpreter."""
+        native = self._native
+        frames = native.read_request(fd)
+        begin = time.perf_counter_ns()
+        settings = self._scan(frames.pop(b"l")) if b"l" in frames else {}
+        failed = native.seal(frames.pop(b"r"), settings.get("writable"), "connects" in settings,
+                             settings.get("code_name", "main.py"), frames[b"c"], rehearsed)
+        if failed:
+            posix.write(2, f"casemate: the cell cannot be sealed: errno {-failed}\n".encode())
+            posix._exit(125)
+        if "env" in settings:
+            _set_environment(settings["env"])
+        if b"s" in frames:
+            _add_secrets(frames.pop(b"s"))
+        options = self._scan(frames[b"o"])
+        sys.path_importer_cache.pop("/workspace", None)
+        gc.enable()
+        if "session" in settings:
+            native.enlarge()
+            self._part("session").serve(self.harness, self._part, self._scan, self.send, fd, settings["session"],
+                                        options, frames, self.stage, native.branch, _renew)
+        posix.close(fd)
+        error, namespace, tail = self.harness._execute(begin, options, frames, self.send, self._part, self.stage)
+        self._end(error, namespace, tail, rehearsed)
+
+    def _end(self, error, namespace, tail, rehearsed):
+        send, code = self.send, _exit_code(error)
+        try:
+            if code is not None:
+                if not rehearsed:
+                    _wind_up()
+                _let_go(namespace)
+                send(*tail[0], [*tail[1:], (b"Q", bytes((code,)))])
+                if rehearsed:
+                    gc.disable()
+                    return
+                self._native.leave(code)
+        except BaseException:
+            pass  # the interpreter's own end says it better
+        send(*tail[0], tail[1:])
+        self.harness._end(error)
 
 
 def _main():
@@ -299,22 +326,23 @@ def _main():
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     outcome, unsafe = _preload(options["preload"])
     scan = _scanner()
-    rehearsal = _Rehearsal(harness, part, scan, options["harness"].encode())
     if unsafe is None:
+        send = harness._open_channel(_RESULT, True)
+        send.hold(True)  # for the cells
+        cell = _Cell(harness, part, native, scan, send, harness._Stage(part, send))
+        rehearsal = _Rehearsal(cell, options["harness"].encode())
         for module, text in _PREPARATIONS.items():
             if module in sys.modules:
                 exec(text, {})
-        for _ in range(_REHEARSALS_IN_ZYGOTE):
-            rehearsal.run()
+        rehearsal.run_thoroughly(_REHEARSALS_IN_ZYGOTE)
     report = part("result_json").to_bytes({"modules": outcome, "files": _loaded_files(), "unsafe": unsafe})
     posix.write(_RESULT, b"Y" + len(report).to_bytes(4, "little") + report)
     if unsafe is not None:
         posix._exit(0)
     _set_environment(variables)
-    posix.close(_RESULT)
     # What is still printed here is nobody's; a cell has its own.
     null = posix.open("/dev/null", posix.O_RDWR)
-    for descriptor in (0, 1, 2):
+    for descriptor in (0, 1, 2, _RESULT):
         posix.dup2(null, descriptor)
     posix.close(null)
     native.configure(options["scratch"], options["proc"], options["host_name"], options["change_ids"],
@@ -323,12 +351,18 @@ def _main():
     gc.freeze()
     gc.disable()
     native.settle()
+    # The pages that a program reads or writes are in this process's page tables again, and only these: a fork
+    # copies them, which takes a cell less than to find each by a fault.
+    for _ in range(_REHEARSALS_WHEN_SETTLED):
+        rehearsal.run()
     has_time = native.serve(_CONTROL)
     # From here on this is a cell.
+    send.hold(False)
     _renew()
     if has_time:
         rehearsal.run()
-    _live(harness, part, scan, native)
+    native.ready()
+    cell.perform(_REQUEST)
 
 
 _main()

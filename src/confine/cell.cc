@@ -67,6 +67,16 @@ void DropPower(const CellPlan& plan, int socket) {
   Require(socket, LaunchStep::kVerify, VerifyPrivilegesGone(plan.ids.program_uid, plan.ids.program_uid));
 }
 
+// Empty, but with its first page: who waits for the program's start is not to wait for these. A file system
+// that cannot reserve a page has none to spare later either.
+int MakeCodeFile() {
+  constexpr off_t kPage = 4096;
+  const int file =
+      openat(kCodeFolderFd, kCellCodeName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
+  if (file < 0 || fallocate(file, FALLOC_FL_KEEP_SIZE, 0, kPage) != 0) return -errno;
+  return file;
+}
+
 void BecomeCell(Birth& birth, int code_folder) {
   int socket = birth.order.socket;
   std::array<DescriptorMove, kMovesMax> moves{};
@@ -84,7 +94,9 @@ void BecomeCell(Birth& birth, int code_folder) {
   prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   const int landlock = PrepareLandlock(birth.plan.landlock);
   if (landlock < 0 && birth.plan.landlock.abi > 0) GiveUp(socket, LaunchStep::kLandlock, -landlock);
-  birth.handles = {socket, kCodeFolderFd, landlock};
+  const int code_file = MakeCodeFile();
+  Require(socket, LaunchStep::kScratch, code_file);
+  birth.handles = {socket, kCodeFolderFd, code_file, landlock};
 }
 
 void MountOwnFiles(const CellPlan& plan, int socket, RootHandles& handles) {
@@ -161,21 +173,23 @@ bool ForkCell(const CellPlan& plan, const CellOrder& order, CellHandles& handles
 }
 
 int SealCell(const CellPlan& plan, const CellSeal& seal, CellHandles& handles) {
-  const int file =
-      openat(handles.code_folder, seal.code_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
-  if (file < 0) return -errno;
+  if (std::string_view(seal.code_name) != kCellCodeName &&
+      renameat(handles.code_folder, kCellCodeName, handles.code_folder, seal.code_name) != 0) {
+    return -errno;
+  }
   std::string_view left = seal.code;
   while (!left.empty()) {
-    const ssize_t count = write(file, left.data(), left.size());
+    const ssize_t count = write(handles.code_file, left.data(), left.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return -errno;
     left.remove_prefix(static_cast<std::size_t>(count));
   }
-  close(file);
+  close(handles.code_file);
   close(handles.code_folder);
+  handles.code_file = -1;
   handles.code_folder = -1;
-  // Again: the workspace of the host may have been mounted there since.
-  if (chdir("/workspace") != 0) return -errno;
+  // Again: a workspace of the host was mounted there since.
+  if (seal.writable != nullptr && chdir("/workspace") != 0) return -errno;
   int failed = 0;
   if (seal.writable != nullptr || seal.connects) {
     close(handles.landlock);

@@ -39,10 +39,14 @@ struct CellOrder {
   std::span<const DescriptorMove> channels;  // what the program gets
 };
 
+// The file below /code of a program whose name is not told.
+inline constexpr char kCellCodeName[] = "main.py";
+
 // What the cell keeps until its program comes; closed by SealCell.
 struct CellHandles {
   int socket = -1;
   int code_folder = -1;  // where the program's text goes; seen read-only at /code
+  int code_file = -1;    // kCellCodeName there, empty
   int landlock = -1;     // ruleset of the plan; -1 where the kernel has none
 };
 

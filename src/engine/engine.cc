@@ -118,11 +118,11 @@ class FlowEngine : public Engine {
 
     EventRelay relay(checked->policy.limits, *scrubber, request.keep_streams, recorder);
     relay.Emit(StartedEvent{result.id});
-    Outcome outcome = Supervise(
-        **sandbox, checked->policy.limits,
-        {launch->request_bytes, request.stdin_bytes, request.stdin_fd, cancel.fd, false,
-         MustBeGone(request, checked->policy), cancel.when == CancelWhen::kHungUp, request.terminal.value_or(Terminal())},
-        relay);
+    Outcome outcome = Supervise(**sandbox, checked->policy.limits,
+                                {launch->request_bytes, request.stdin_bytes, request.stdin_fd, cancel.fd,
+                                 false, MustBeGone(request, checked->policy),
+                                 cancel.when == CancelWhen::kHungUp, request.terminal.value_or(Terminal())},
+                                relay);
     watch.Mark("run");
 
     relay.FinishStreams(checked->policy.limits, outcome);
@@ -141,8 +141,8 @@ class FlowEngine : public Engine {
     return result.status == Status::kOk ? collected : Expected<void>();
   }
 
-  // Before its caller looks at what the program has left: a program that has told its end may be another than it
-  // says.
+  // Before its caller looks at what the program has left: a program that has told its end may be another than
+  // it says.
   static bool MustBeGone(const ExecutionRequest& request, const Policy& policy) {
     return !request.collect.empty() || policy.writes_host_folder;
   }

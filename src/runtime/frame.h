@@ -17,7 +17,8 @@ enum class FrameType : char {
   kCode = 'c',
   kInput = 'i',
   kGo = 'g',
-  kCellSettings = 'l',  // to a warm cell, before the request
+  kCellLimits = 'r',    // to a warm cell, before the request
+  kCellSettings = 'l',  // to one whose program differs in more than its limits
   kBranch = 'b',        // to a session: how many branches of it there are to be
   kStarted = 'S',
   kDisplay = 'D',

@@ -157,6 +157,7 @@ void ResultDecoder::Take(const Frame& frame) {
     case FrameType::kCode:
     case FrameType::kInput:
     case FrameType::kGo:
+    case FrameType::kCellLimits:
     case FrameType::kCellSettings:
     case FrameType::kBranch:
     case FrameType::kZygoteReport:

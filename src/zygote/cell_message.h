@@ -29,6 +29,14 @@ inline constexpr std::size_t kCellTasksMax = 8;
 inline constexpr std::size_t kCellDescriptorsMax =
     static_cast<std::size_t>(CellDescriptor::kFirstTask) + kCellTasksMax;
 
+// A resource limit (setrlimit(2)) of the cell's program: the payload of a frame FrameType::kCellLimits is
+// some of these in the host's byte order.
+struct CellLimit {
+  std::uint64_t resource = 0;
+  std::uint64_t soft = 0;
+  std::uint64_t hard = 0;
+};
+
 // Where a zygote finds what it needs beside the harness's two channels.
 inline constexpr int kZygoteControlFd = 1102;
 inline constexpr int kZygoteInitFd = 1103;

@@ -36,8 +36,8 @@ struct Grave {
 // For memory that is still charged to a dead cell's cgroup: then that cgroup is not used again.
 inline constexpr std::int64_t kBurialPatienceMs = 200;
 
-// Whether so many cells are being taken apart that one waits for a slot of theirs: were a new one made each time, a
-// busy host would have ever more.
+// Whether so many cells are being taken apart that one waits for a slot of theirs: were a new one made each
+// time, a busy host would have ever more.
 inline bool SlotsComeBack(const std::vector<Grave>& graves) {
   constexpr std::int64_t kSlotsMax = 4;
   return std::ranges::count_if(graves, [](const Grave& grave) {

@@ -8,10 +8,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <span>
 #include <string_view>
 #include <thread>
 
 #include "base/clock.h"
+#include "confine/cell.h"
 #include "confine/file_stream.h"
 #include "confine/host_mounts.h"
 #include "confine/root_table.h"
@@ -21,6 +24,7 @@
 #include "isolation/container/session_program.h"
 #include "model/json_writer.h"
 #include "runtime/frame.h"
+#include "zygote/cell_message.h"
 
 namespace casemate::container {
 namespace {
@@ -73,27 +77,33 @@ std::string_view CodeName(const LaunchSpec& spec) {
   for (const RootFile& file : spec.root_files) {
     if (file.path.starts_with("/code/")) return std::string_view(file.path).substr(6);
   }
-  return "main.py";
+  return kCellCodeName;
 }
 
-// The cell's own settings (runtime/python/zygote.py). Its variables are the zygote's when the request names
-// none.
-std::string Settings(const LaunchSpec& spec, const Host& host) {
-  JsonWriter settings;
-  settings.BeginObject();
-  settings.Key("limits");
-  settings.BeginArray();
+std::string LimitsFrame(const LaunchSpec& spec, const Host& host) {
+  std::string limits;
   for (const ResourceLimit& limit : ProgramLimits(spec, host)) {
     // Each step has CPU time of its own, which is watched from outside.
     if (!spec.session.empty() && limit.resource == RLIMIT_CPU) continue;
-    settings.BeginArray();
-    settings.Int(static_cast<std::int64_t>(limit.resource));
-    settings.Int(static_cast<std::int64_t>(limit.value.rlim_cur));
-    settings.Int(static_cast<std::int64_t>(limit.value.rlim_max));
-    settings.EndArray();
+    const CellLimit entry{static_cast<std::uint64_t>(limit.resource), limit.value.rlim_cur,
+                          limit.value.rlim_max};
+    const auto bytes = std::as_bytes(std::span(&entry, 1));
+    limits.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
-  settings.EndArray();
-  settings.Field("code_name", CodeName(spec));
+  return EncodeFrame(FrameType::kCellLimits, limits);
+}
+
+// In which the program differs from others (runtime/python/zygote.py); nothing when it does not. Its
+// variables are the zygote's when the request names none.
+std::string SettingsFrame(const LaunchSpec& spec) {
+  const bool has_own_name = CodeName(spec) != kCellCodeName;
+  if (!has_own_name && spec.session.empty() && !spec.policy.network.open() && !spec.workspace &&
+      spec.env.empty()) {
+    return {};
+  }
+  JsonWriter settings;
+  settings.BeginObject();
+  if (has_own_name) settings.Field("code_name", CodeName(spec));
   if (!spec.session.empty()) settings.Field("session", spec.session);
   if (spec.policy.network.open()) settings.Field("connects", true);
   if (!spec.session.empty()) {
@@ -269,7 +279,7 @@ Expected<std::unique_ptr<Sandbox>> WarmCells::Launch(const LaunchSpec& spec) {
   if (auto sent = SendSecretVariables(cell->ChannelFd(Channel::kRequest), spec.secrets); !sent)
     return std::unexpected(sent.error());
   if (!spec.stdin_pipe) cell->CloseChannel(Channel::kStdin);
-  cell->set_request_prefix(Settings(spec, host_));
+  cell->set_request_prefix(LimitsFrame(spec, host_) + SettingsFrame(spec));
   if (!spec.session.empty()) {
     auto program = OpenProgram(parts.pidfd.get());
     if (!program) return std::unexpected(program.error());

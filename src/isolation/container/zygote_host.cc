@@ -3,11 +3,11 @@
 //   zygote:   started when there is none; its death ends what it had in stock, and the next one is started
 //   births:   a few at a time: an order is sent, and the cell's launch socket is read until its end
 //   stock:    cells that wait. Takers that found none stand in a queue and are served first
-//   burials:  what is left of cells that were used, and killed: when the pidfd says that all is gone, the slot
-//             (cell_slot.h) goes back to its stock
+//   burials:  what is left of cells that were used, and killed: when the pidfd says that all is gone, the
+//             slot (cell_slot.h) goes back to its stock
 //
-// Takers and owners of running cells touch only `stock_`, `takers_` and `graves_`, under the mutex, and wake the
-// keeper through an eventfd.
+// Takers and owners of running cells touch only `stock_`, `takers_` and `graves_`, under the mutex, and wake
+// the keeper through an eventfd.
 #include "isolation/container/zygote_host.h"
 
 #include <fcntl.h>

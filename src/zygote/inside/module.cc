@@ -3,11 +3,17 @@
 #define Py_LIMITED_API 0x03090000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
+#include <cstring>
+#include <string>
 #include <vector>
 
 #include "base/descriptor_message.h"
@@ -17,6 +23,7 @@
 #include "confine/seccomp_filter.h"
 #include "zygote/cell_message.h"
 #include "zygote/inside/huge_arenas.h"
+#include "zygote/inside/huge_text.h"
 #include "zygote/inside/settle.h"
 
 namespace casemate {
@@ -81,8 +88,9 @@ PyObject* Configure(PyObject* /*self*/, PyObject* args) {
 }
 
 PyObject* Settle(PyObject* /*self*/, PyObject* /*args*/) {
-  AllowHugePages(false);
   const BlockedSignals blocked;
+  UseHugeText();
+  AllowHugePages(false);
   return PyLong_FromLongLong(SettleMemory());
 }
 
@@ -126,6 +134,7 @@ bool ForkFor(const Packet& packet) {
 PyObject* Serve(PyObject* /*self*/, PyObject* args) {
   int control = -1;
   if (PyArg_ParseTuple(args, "i", &control) == 0) return nullptr;
+  UseSettledMemory();
   for (;;) {
     Packet packet;
     if (!Receive(control, packet)) _exit(0);
@@ -141,47 +150,86 @@ PyObject* Serve(PyObject* /*self*/, PyObject* args) {
 
 // The end of the launch conversation: the engine may use this cell.
 PyObject* Ready(PyObject* /*self*/, PyObject* /*args*/) {
+  // No child of the program's is to have these.
+  fcntl(kRequestFd, F_SETFD, FD_CLOEXEC);
+  fcntl(kResultFd, F_SETFD, FD_CLOEXEC);
   close(handles.socket);
   handles.socket = -1;
   Py_RETURN_NONE;
 }
 
-// [resource, soft, hard]; true when it is anything else.
-bool ReadLimit(PyObject* list, int& resource, unsigned long long& soft, unsigned long long& hard) {
-  if (PyList_Size(list) != 3) return true;
-  resource = static_cast<int>(PyLong_AsLong(PyList_GetItem(list, 0)));
-  soft = PyLong_AsUnsignedLongLong(PyList_GetItem(list, 1));
-  hard = PyLong_AsUnsignedLongLong(PyList_GetItem(list, 2));
-  return PyErr_Occurred() != nullptr;
+// Moves what begins `bytes` and is whole into `frames`; what is left is shorter than a frame. The sender is
+// the engine. 1 after the frame that ends a request, -1 with an exception.
+int TakeFrames(std::string& bytes, PyObject* frames) {
+  constexpr std::size_t kHeaderBytes = 5;
+  std::size_t begin = 0;
+  int outcome = 0;
+  while (outcome == 0 && bytes.size() - begin >= kHeaderBytes) {
+    std::uint32_t size = 0;
+    std::memcpy(&size, bytes.data() + begin + 1, sizeof(size));  // little-endian, as all of our hosts
+    if (bytes.size() - begin - kHeaderBytes < size) break;
+    if (bytes[begin] == 'g') outcome = 1;
+    PyObject* const kind = PyBytes_FromStringAndSize(bytes.data() + begin, 1);
+    PyObject* const payload = PyBytes_FromStringAndSize(bytes.data() + begin + kHeaderBytes, size);
+    if (kind == nullptr || payload == nullptr || PyDict_SetItem(frames, kind, payload) != 0) outcome = -1;
+    Py_XDECREF(kind);
+    Py_XDECREF(payload);
+    begin += kHeaderBytes + size;
+  }
+  bytes.erase(0, begin);
+  return outcome;
+}
+
+// The request's frames by type, as harness.py reads them. The engine speaks first; its silence is its death.
+PyObject* ReadRequest(PyObject* /*self*/, PyObject* args) {
+  int fd = -1;
+  if (PyArg_ParseTuple(args, "i", &fd) == 0) return nullptr;
+  PyObject* const frames = PyDict_New();
+  std::string bytes;
+  std::array<char, 65536> piece;  // NOLINT(cppcoreguidelines-pro-type-member-init): read into
+  for (int outcome = 0; frames != nullptr && outcome <= 0;) {
+    const ssize_t count = read(fd, piece.data(), piece.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) _exit(125);
+    bytes.append(piece.data(), static_cast<std::size_t>(count));
+    outcome = TakeFrames(bytes, frames);
+    if (outcome < 0) {
+      Py_DECREF(frames);
+      return nullptr;
+    }
+  }
+  return frames;
 }
 
 PyObject* Seal(PyObject* /*self*/, PyObject* args) {
   CellSeal seal;
-  PyObject* limits = nullptr;
+  const char* limits = nullptr;
+  Py_ssize_t limits_bytes = 0;
   PyObject* writable = nullptr;
   const char* code = nullptr;
   Py_ssize_t code_bytes = 0;
   int connects = 0;
-  if (PyArg_ParseTuple(args, "OOisy#", &limits, &writable, &connects, &seal.code_name, &code, &code_bytes) ==
-      0)
+  int rehearsed = 0;
+  if (PyArg_ParseTuple(args, "y#Opsy#p", &limits, &limits_bytes, &writable, &connects, &seal.code_name, &code,
+                       &code_bytes, &rehearsed) == 0)
     return nullptr;
   seal.connects = connects != 0;
   seal.code = {code, static_cast<std::size_t>(code_bytes)};
-  std::vector<ResourceLimit> values;
-  for (Py_ssize_t i = 0; i < PyList_Size(limits); ++i) {
-    ResourceLimit limit;
-    unsigned long long soft = 0;
-    unsigned long long hard = 0;
-    if (ReadLimit(PyList_GetItem(limits, i), limit.resource, soft, hard)) return nullptr;
-    limit.value = {static_cast<rlim_t>(soft), static_cast<rlim_t>(hard)};
-    values.push_back(limit);
+  std::array<ResourceLimit, RLIM_NLIMITS> values;
+  const std::size_t count = static_cast<std::size_t>(limits_bytes) / sizeof(CellLimit);
+  if (count > values.size()) return PyLong_FromLong(-EINVAL);
+  for (std::size_t i = 0; i < count; ++i) {
+    CellLimit limit;
+    std::memcpy(&limit, limits + i * sizeof(limit), sizeof(limit));
+    values[i] = {static_cast<int>(limit.resource), {limit.soft, limit.hard}};
   }
   std::vector<std::string> paths;
   if (writable != Py_None) {
     if (!ReadPaths(writable, paths)) return nullptr;
     seal.writable = &paths;
   }
-  seal.limits = values;
+  seal.limits = std::span(values).first(count);
+  if (rehearsed != 0) return PyLong_FromLong(0);
   const int failed = SealCell(plan, seal, handles);
   AllowHugePages(true);
   return PyLong_FromLong(failed);
@@ -212,18 +260,23 @@ PyObject* Branch(PyObject* /*self*/, PyObject* args) {
   return PyLong_FromLong(outcome);
 }
 
-// _exit(2) from here, where the program cannot have replaced it.
+// After the program's last word, in here, where the program cannot have replaced it. The engine ends this
+// process when it has read the word; an exit of our own would compete with it for a processor until then.
+// Where it did not understand the word, it waits for an exit.
 PyObject* Leave(PyObject* /*self*/, PyObject* args) {
+  constexpr int kPatienceMs = 20;
   int code = 0;
   if (PyArg_ParseTuple(args, "i", &code) == 0) return nullptr;
+  poll(nullptr, 0, kPatienceMs);
   _exit(code);
 }
 
-std::array<PyMethodDef, 9> methods = {{
+std::array<PyMethodDef, 10> methods = {{
     {"configure", Configure, METH_VARARGS, nullptr},
     {"settle", Settle, METH_NOARGS, nullptr},
     {"serve", Serve, METH_VARARGS, nullptr},
     {"ready", Ready, METH_NOARGS, nullptr},
+    {"read_request", ReadRequest, METH_VARARGS, nullptr},
     {"seal", Seal, METH_VARARGS, nullptr},
     {"enlarge", Enlarge, METH_NOARGS, nullptr},
     {"branch", Branch, METH_VARARGS, nullptr},

@@ -4,43 +4,25 @@
 #include "zygote/inside/settle.h"
 
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstddef>
 #include <string_view>
+
+#include "zygote/inside/memory_map.h"
 
 namespace casemate {
 namespace {
 
 constexpr std::size_t kPage = 4096;
-constexpr std::size_t kMapsMax = 512 * std::size_t{1024};
 constexpr std::uint64_t kPresent = 1ULL << 63;
 constexpr std::uint64_t kSwapped = 1ULL << 62;
-
-struct Mapping {
-  std::uint64_t start = 0;
-  std::uint64_t end = 0;
-  bool anonymous = false;
-};
-
-// One line of /proc/self/maps (proc(5)); false for what stays as it is.
-bool ParseMapping(std::string_view line, Mapping& mapping) {
-  const char* at = line.data();
-  const char* const end = line.data() + line.size();
-  auto parsed = std::from_chars(at, end, mapping.start, 16);
-  if (parsed.ec != std::errc() || parsed.ptr == end) return false;
-  parsed = std::from_chars(parsed.ptr + 1, end, mapping.end, 16);
-  if (parsed.ec != std::errc()) return false;
-  const std::string_view rest(parsed.ptr, static_cast<std::size_t>(end - parsed.ptr));
-  if (!rest.starts_with(" rw-p ")) return false;
-  if (rest.contains("[stack") || rest.contains("[v")) return false;
-  mapping.anonymous = rest.contains(" 00:00 0");
-  return true;
-}
 
 // Pages of an anonymous mapping that were never written are zero in the memfd without being copied.
 class Pagemap {
@@ -90,46 +72,61 @@ bool MoveMapping(int memfd, off_t offset, const Mapping& mapping, Pagemap& pages
               offset) == place;
 }
 
-std::size_t ReadMaps(std::array<char, kMapsMax>& text) {
-  const int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  std::size_t length = 0;
-  for (;;) {
-    const ssize_t count = read(fd, text.data() + length, text.size() - length);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) break;
-    length += static_cast<std::size_t>(count);
+// The kernel answers a read of a page of a file with the pages around it, and a fork copies an entry for each
+// of them. Not so in memory that a userfaultfd(2) is registered for, which is all that it does here: nothing
+// is write-protected, so that nobody has to be told of anything.
+class NarrowFaults {
+ public:
+  void Begin() {
+    fd_ = static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY));
+    uffdio_api api{};
+    api.api = UFFD_API;
+    if (fd_ >= 0 && ioctl(fd_, UFFDIO_API, &api) != 0) End();
   }
-  close(fd);
-  return length == text.size() ? 0 : length;
-}
+  void Cover(const Mapping& mapping) const {
+    uffdio_register wanted{};
+    wanted.range = {mapping.start, mapping.end - mapping.start};
+    wanted.mode = UFFDIO_REGISTER_MODE_WP;
+    if (fd_ >= 0) (void)ioctl(fd_, UFFDIO_REGISTER, &wanted);
+  }
+  void End() {
+    if (fd_ >= 0) close(fd_);
+    fd_ = -1;
+  }
+
+ private:
+  int fd_ = -1;
+};
+
+NarrowFaults narrow_faults;
 
 }  // namespace
 
 std::int64_t SettleMemory() {
-  std::array<char, kMapsMax> text;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by the kernel
-  std::string_view lines(text.data(), ReadMaps(text));
+  MapsText text;
+  std::string_view lines = text.Read();
   if (lines.empty()) return -EIO;
   const int memfd = memfd_create("zygote", MFD_CLOEXEC);
   if (memfd < 0) return -errno;
+  narrow_faults.Begin();
   Pagemap pages;
   off_t offset = 0;
-  while (!lines.empty()) {
-    const std::size_t end = lines.find('\n');
-    Mapping mapping;
-    const bool movable = ParseMapping(lines.substr(0, end), mapping);
-    lines.remove_prefix(end == std::string_view::npos ? lines.size() : end + 1);
-    if (!movable) continue;
+  for (Mapping mapping; NextMapping(lines, mapping);) {
+    if (!mapping.writable || mapping.of_kernel) continue;
     const auto size = static_cast<off_t>(mapping.end - mapping.start);
     if (ftruncate(memfd, offset + size) != 0 || !MoveMapping(memfd, offset, mapping, pages)) {
       const int err = errno;
       close(memfd);
+      narrow_faults.End();
       return -err;
     }
+    narrow_faults.Cover(mapping);
     offset += size;
   }
   close(memfd);
   return offset;
 }
+
+void UseSettledMemory() { narrow_faults.End(); }
 
 }  // namespace casemate

@@ -10,4 +10,8 @@ namespace casemate {
 // the memory as it was. The process has one thread and all signals blocked.
 std::int64_t SettleMemory();
 
+// To be called once the process has used what its children will use: what it has touched since
+// SettleMemory(), page by page, is in its page tables, and a fork copies these.
+void UseSettledMemory();
+
 }  // namespace casemate
