@@ -47,6 +47,7 @@ class FlowEngine : public Engine {
   ExecutionResult Execute(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
                           CancelWhen cancel_when) override {
     ExecutionResult result;
+    Stopwatch watch(result);
     result.id = MakeRunId();
     result.policy = request.policy;
     result.environment = request.environment;
@@ -56,7 +57,8 @@ class FlowEngine : public Engine {
     if (!scrubber) {
       AssembleRefusal(scrubber.error(), result);
       scrubber = Scrubber::MakePlain();
-    } else if (auto done = Run(request, *scrubber, recorder, {cancel_fd, cancel_when}, result); !done) {
+    } else if (auto done = Run(request, *scrubber, recorder, {cancel_fd, cancel_when}, watch, result);
+               !done) {
       AssembleRefusal(done.error(), result);
     }
     // What ran and cannot be recorded is our own failure, whatever became of the program.
@@ -65,6 +67,7 @@ class FlowEngine : public Engine {
       AssembleRefusal({ErrorCode::kInternal, noted.error().message, noted.error().cause}, result);
       clean = (*scrubber)->Release(result);
     }
+    watch.Mark("record");
     if (sink != nullptr) EmitEnd(*sink, clean);
     return result;
   }
@@ -76,8 +79,7 @@ class FlowEngine : public Engine {
   };
 
   Expected<void> Run(const ExecutionRequest& request, std::unique_ptr<Scrubber>& scrubber,
-                     RunRecorder& recorder, Cancel cancel, ExecutionResult& result) {
-    Stopwatch watch(result);
+                     RunRecorder& recorder, Cancel cancel, Stopwatch& watch, ExecutionResult& result) {
     auto checked = CheckRequest(request);
     if (!checked) return std::unexpected(checked.error());
     watch.Mark("check");

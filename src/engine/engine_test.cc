@@ -66,7 +66,7 @@ TEST_F(EngineTest, NamesTheStepsOfARun) {
     EXPECT_GE(timing.microseconds, 0);
   }
   EXPECT_THAT(steps, ElementsAre("check", "environment", "admit", "plan", "audit", "fake", "run", "x",
-                                 "redact", "teardown"));
+                                 "redact", "teardown", "record"));
 }
 
 TEST_F(EngineTest, GivesTheBackendAllThatTheProgramNeeds) {
