@@ -121,7 +121,7 @@ class DockerBackend : public Backend {
     }
     auto order = LaunchOrder(spec);
     if (!order) return std::unexpected(order.error());
-    auto ends = MakePipes(spec, parts.channels);
+    auto ends = MakePipes(spec, parts.channels, parts.egress);
     if (!ends) return std::unexpected(ends.error());
     parts.carrier = std::make_unique<Carrier>(Carrier::Line{.in = std::move(parts.container.stream.fd),
                                                             .out = {},
