@@ -61,6 +61,7 @@ class DockerBackend : public Backend {
 
   Tier tier() const override { return Tier::kDocker; }
   bool PlacesRoots() const override { return true; }
+  bool CarriesNetwork() const override { return true; }
 
   Expected<EnforcementReport> Admit(const Policy& policy) override {
     const std::lock_guard lock(mutex_);
