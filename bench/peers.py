@@ -29,8 +29,8 @@ FILTER_FD = 100
 OUTER_ID = 0x70000000
 OUTER_ID_COUNT = 65536
 
-# As Casemate calls it, but for `--oci-seccomp`: there the container's init installs the filter. Its cgroup is Casemate's
-# own there, and none here, in the peer's favour.
+# As Casemate calls it, but for `--oci-seccomp`: there the container's init installs the filter. Its cgroup is
+# Casemate's own there, and none here, in the peer's favour.
 RUNSC_FLAGS = ["--network=none", "--ignore-cgroups", "--overlay2=none", "--oci-seccomp", "--host-uds=none",
                f"--platform={os.environ.get('CASEMATE_BENCH_PLATFORM', 'systrap')}"]
 

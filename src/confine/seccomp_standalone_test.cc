@@ -61,7 +61,8 @@ TEST(SeccompStandaloneTest, LetsWhatTheLoopbackCarriesBeMadeAndNoOtherSocket) {
   const auto socket = [](int family, int type, int protocol) {
     const auto word = [](int value) { return static_cast<std::uint64_t>(value); };
     // Bits above an int's are none of the kernel's business.
-    return Answer(SYS_socket, SandboxNetwork::kLoopback, {word(family) | 7ULL << 32, word(type), word(protocol)});
+    return Answer(SYS_socket, SandboxNetwork::kLoopback,
+                  {word(family) | 7ULL << 32, word(type), word(protocol)});
   };
   for (const int family : {AF_INET, AF_INET6}) {
     for (const int flags : {0, SOCK_NONBLOCK | SOCK_CLOEXEC}) {
@@ -87,7 +88,8 @@ TEST(SeccompStandaloneTest, LetsWhatTheLoopbackCarriesBeMadeAndNoOtherSocket) {
 
 TEST(SeccompStandaloneTest, FitsIntoTheKernel) {
   constexpr std::size_t kInstructionsMax = 4096;
-  EXPECT_LE(StandaloneSeccompFilter(ContainerSeccompTables(), SandboxNetwork::kLoopback).size(), kInstructionsMax);
+  EXPECT_LE(StandaloneSeccompFilter(ContainerSeccompTables(), SandboxNetwork::kLoopback).size(),
+            kInstructionsMax);
 }
 
 }  // namespace

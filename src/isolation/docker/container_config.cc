@@ -149,8 +149,9 @@ void WriteHostConfig(const LaunchSpec& spec, const HostFacts& host, JsonWriter& 
   json.Field("IpcMode", "none");
   json.Field("CgroupnsMode", "private");
   WriteStrings(json, "CapDrop", std::array{"ALL"});
-  WriteStrings(json, "SecurityOpt",
-               std::array{std::string("no-new-privileges"), "seccomp=" + SeccompProfile(spec.policy.network)});
+  WriteStrings(
+      json, "SecurityOpt",
+      std::array{std::string("no-new-privileges"), "seccomp=" + SeccompProfile(spec.policy.network)});
   WriteStrings(json, "MaskedPaths", kMasked);
   WriteStrings(json, "ReadonlyPaths", kReadOnly);
   json.Key("Tmpfs");
@@ -199,7 +200,8 @@ std::string SocketRules() {
   constexpr unsigned kWithoutFlags = ~static_cast<unsigned>(SOCK_NONBLOCK | SOCK_CLOEXEC);
   std::string rules = R"(,{"names":["connect"],"action":"SCMP_ACT_ALLOW","args":[]})";
   const auto equals = [](int index, unsigned mask, int value) {
-    return fmt::format(R"({{"index":{},"value":{},"valueTwo":{},"op":"SCMP_CMP_MASKED_EQ"}})", index, mask, value);
+    return fmt::format(R"({{"index":{},"value":{},"valueTwo":{},"op":"SCMP_CMP_MASKED_EQ"}})", index, mask,
+                       value);
   };
   for (const int family : {AF_INET, AF_INET6}) {
     for (const auto& [type, protocol] : {std::pair{SOCK_STREAM, 0},

@@ -200,8 +200,7 @@ class Maker {
         break;
       case RuntimeKind::kRunsc:
       case RuntimeKind::kKata:
-        for (const char* word :
-             {"--network=none", "--ignore-cgroups", "--overlay2=none", "--host-uds=none"})
+        for (const char* word : {"--network=none", "--ignore-cgroups", "--overlay2=none", "--host-uds=none"})
           words.emplace_back(word);
         words.push_back("--platform=" + runtime_.platform);
         passing.clear();
