@@ -212,6 +212,25 @@ result = s.recv(100).decode()"""]
         self.assertEqual((done["status"], done["result"]), ("ok", ""), done)
         self.assertIn("egress proxy", self.denied(done))
 
+    def test_nothing_is_left_when_the_engine_is_killed(self):
+        """What is left of it is also looked for when all of these tests are over."""
+        words = ["run", "--json", *self.tier_flags, "--network", "allow:a.example", "-c", FETCH + """
+held = [dial() for _ in range(10)]
+time.sleep(60)"""]
+        process = casemate.start(words, env=self.env, stdout=subprocess.PIPE)
+        try:
+            self.assertFalse(casemate.settle(lambda: not egress.children(process.pid, "casemate-egress"), 60))
+            proxy = egress.children(process.pid, "casemate-egress")[0]
+            late = casemate.settle(lambda: len(os.listdir(f"/proc/{proxy}/task")) < 11, 60)
+            self.assertFalse(late, "its connections did not arrive")
+        finally:
+            process.kill()
+            casemate.finish(process)
+            process.stdout.close()
+        self.assertFalse(casemate.settle(lambda: os.path.exists(f"/proc/{proxy}/exe"), 5))
+        # As of any run that was killed, its cgroups, which are empty, wait for the next run or for this.
+        self.assertEqual(casemate.run(["gc"], env=self.env).code, 0)
+
 
 def main():
     casemate.require_binary()
