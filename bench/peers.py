@@ -29,7 +29,8 @@ FILTER_FD = 100
 OUTER_ID = 0x70000000
 OUTER_ID_COUNT = 65536
 
-# As Casemate calls it. Its cgroup is Casemate's own there, and none here, in the peer's favour.
+# As Casemate calls it, but for `--oci-seccomp`: there the container's init installs the filter. Its cgroup is
+# Casemate's own there, and none here, in the peer's favour.
 RUNSC_FLAGS = ["--network=none", "--ignore-cgroups", "--overlay2=none", "--oci-seccomp", "--host-uds=none",
                f"--platform={os.environ.get('CASEMATE_BENCH_PLATFORM', 'systrap')}"]
 
@@ -202,6 +203,9 @@ def oci(runtime, interpreter, stack, work):
     argv = [path, "--root", str(work / f"{runtime}-state")]
     if runtime == "runsc":
         argv += RUNSC_FLAGS
+        # It keeps an empty network namespace for its next start there.
+        kept = ["umount", "--quiet", str(work / "runsc-state/null-netns")]
+        stack.callback(subprocess.run, kept, check=False, stderr=subprocess.DEVNULL)
     namespace = None
     if runtime == "crun" and os.path.ismount("/sys/fs/cgroup/unified"):
         namespace = stack.enter_context(_without_hybrid_cgroups())

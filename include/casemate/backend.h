@@ -148,8 +148,10 @@ class Sandbox {
   };
   virtual Refusals TakeRefusals() = 0;
 
-  // The socket that listens on 127.0.0.1:kEgressPort in its own network namespace, made before the program
-  // ran; -1 where the policy has no network. Owned by the sandbox.
+  // Where the program's connections to 127.0.0.1:kEgressPort come, from before it runs: the socket that
+  // listens there, in the sandbox's own network namespace; or, where that is out of the host's reach, a
+  // SOCK_SEQPACKET one over which each connection comes as a stream socket, its descriptor with one byte. -1
+  // where the policy has no network. Owned by the sandbox.
   virtual int egress_fd() const { return -1; }
 
   // The regular files below /workspace for which `wanted` (their relative path) is true, once exit_fd() is

@@ -37,7 +37,7 @@ class EgressProxy {
   // The certificate (PEM) of the authority with which it looks into TLS; empty when it looks into none. Waits
   // until it is there. To be called at most once, before Serve().
   Expected<std::string> Certificate();
-  // The socket on which clients come; a copy of it goes to the process.
+  // The socket on which clients come (Sandbox::egress_fd()); a copy of it goes to the process.
   Expected<void> Serve(int listener);
   // Readable when Take() has something; -1 once the process has gone.
   int fd() const { return control_.get(); }

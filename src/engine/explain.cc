@@ -18,7 +18,7 @@ namespace {
 
 // The container tier installs the same profile; Docker's form of it is one that others can read.
 std::vector<Document> ExplainContainer(const LaunchSpec& /*spec*/) {
-  return {{"seccomp.json", std::string(docker::SeccompProfile()) + "\n"}};
+  return {{"seccomp.json", docker::SeccompProfile({}) + "\n"}};
 }
 
 std::vector<Document> ExplainRuntime(std::string_view runtime, const LaunchSpec& spec) {

@@ -48,8 +48,8 @@ Expected<EnforcementReport> AdmitOn(Backend& backend, const Policy& policy) {
   if (!policy.network.open() || backend.CarriesNetwork()) return backend.Admit(policy);
   return Fail(
       ErrorCode::kUnavailable,
-      fmt::format("the tier {} has no network namespace of its own from which an egress proxy could be "
-                  "reached: use --isolation container, or --network none",
+      fmt::format("the tier {} has no network of its own from which an egress proxy could be reached: use "
+                  "--isolation container, docker or microvm, or --network none",
                   TierName(backend.tier())));
 }
 

@@ -7,10 +7,12 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <exception>
 #include <system_error>
 #include <thread>
 
+#include "base/descriptor_message.h"
 #include "egress/proxy/connection.h"
 
 namespace casemate::egress {
@@ -18,6 +20,28 @@ namespace {
 
 // How often it is looked whether a client has gone when there may be no more of them.
 constexpr int kLookMs = 20;
+
+// Whether clients come as descriptors.
+bool AreHanded(int listener) {
+  int type = 0;
+  socklen_t size = sizeof(type);
+  return getsockopt(listener, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
+}
+
+// The next client, or -errno; -EPIPE when none comes any more.
+int TakeClient(int listener, bool handed) {
+  if (!handed) {
+    const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return fd >= 0 ? fd : -errno;
+  }
+  std::array<std::byte, 1> word{};
+  int fd = -1;
+  std::size_t count = 0;
+  const ssize_t got = ReceiveDescriptors(listener, word, {&fd, 1}, count, MSG_DONTWAIT);
+  if (got == 0) return -EPIPE;
+  if (got < 0) return static_cast<int>(got);
+  return count == 1 ? fd : -EAGAIN;
+}
 
 }  // namespace
 
@@ -27,6 +51,7 @@ bool Server::AtMost() {
 }
 
 void Server::Serve(int listener, int control) {
+  const bool handed = AreHanded(listener);
   for (;;) {
     const bool full = AtMost();
     std::array<pollfd, 2> entries = {pollfd{full ? -1 : listener, POLLIN, 0}, pollfd{control, POLLIN, 0}};
@@ -34,10 +59,11 @@ void Server::Serve(int listener, int control) {
     if (ready < 0 && errno != EINTR) return;
     if (entries[1].revents != 0) return;
     if (ready <= 0 || entries[0].revents == 0) continue;
-    const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd = TakeClient(listener, handed);
     if (fd >= 0) Begin(fd);
-    // Out of descriptors: until some are free again.
-    if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS))
+    if (fd == -EPIPE) listener = -1;
+    // Out of descriptors: until some are free again. One that was handed over meanwhile is lost (EMSGSIZE).
+    if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -EMSGSIZE)
       std::this_thread::sleep_for(std::chrono::milliseconds(kLookMs));
   }
 }

@@ -18,7 +18,8 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Takes clients from `listener`, which does not block, until `control` is readable or at its end.
+  // Takes clients until `control` is readable or at its end: from `listener`, which does not block, or where
+  // that is a SOCK_SEQPACKET socket, those that come over it as descriptors, a byte with each.
   void Serve(int listener, int control);
   // Cuts all clients off and waits until their threads have noted what they moved; false when some have not
   // after `wait_ms`, which may use this for ever.

@@ -14,7 +14,7 @@ enum class Packet : char {
   // To the proxy, in this order.
   kPolicy = 'P',  // and how many kSecret follow, in one byte; descriptor attached: EncodeNetwork()'s text
   kSecret = 'S',  // placeholder, name, "HOST:PORT/HEADER,...", value; a NUL behind each of the first three
-  kListen = 'L',  // descriptor attached: the listening socket
+  kListen = 'L',  // descriptor attached: where clients come (Server::Serve)
   kFinish = 'F',  // tell what is left, and end
   // From it.
   kReady = 'C',     // before kListen: the certificate of its authority (PEM); nothing when it has none

@@ -46,10 +46,15 @@ ClauseAnswer FileSize(const Policy& policy) {
 
 // unix(7): connecting needs write permission on the socket's file; a read-only mount does not stop it.
 ClauseAnswer Network(const Policy& policy) {
-  if (!policy.shares_host_folder) return Holds(PolicyClause::kNetwork, "empty network namespace, seccomp");
+  const std::string_view mechanism =
+      policy.network.open()
+          ? "network namespace with a loopback alone, which leads by the attached stream to the "
+            "egress proxy and its allowlist; seccomp"
+          : "empty network namespace, seccomp";
+  if (!policy.shares_host_folder) return Holds(PolicyClause::kNetwork, std::string(mechanism));
   return Lacks(PolicyClause::kNetwork,
                "a program can connect to a unix socket whose file lies in the shared host folder",
-               "empty network namespace, seccomp: no other address is reachable",
+               fmt::format("{}: no other address is reachable", mechanism),
                "use the workspace mode `copy`, or share folders without sockets");
 }
 

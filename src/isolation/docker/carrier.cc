@@ -61,7 +61,11 @@ Carrier::Carrier(Line line, Ends ends, std::string order, HardKill hard_kill)
       stream_out_(std::move(line.out)),
       broken_off_(line.broken),
       stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      exit_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+      exit_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!ends.handover.valid()) return;
+  connections_.emplace(std::move(ends.handover), ends.network,
+                       [this](Wire kind, std::string_view payload) { CarryOut(kind, payload); });
+}
 
 Carrier::~Carrier() {
   Stop();
@@ -132,13 +136,15 @@ void Carrier::Run() {
   }
   while (!done_ || !Flushed()) Turn();
   // Their readers see the end.
+  connections_.reset();
   for (Outlet& outlet : outlets_) outlet.fd.reset();
   for (Inlet& inlet : inlets_) inlet.fd.reset();
   Signal(exit_event_.get());
 }
 
 void Carrier::Turn() {
-  std::array<pollfd, 9> entries{};
+  constexpr std::size_t kOwn = 9;
+  std::vector<pollfd> entries(kOwn);
   const bool room =
       std::ranges::all_of(outlets_, [](const Outlet& outlet) { return outlet.waiting.size() < kWaitingMax; });
   short on_stream = room && !done_ ? POLLIN : 0;
@@ -152,6 +158,7 @@ void Carrier::Turn() {
     entries[3 + i] = {inlets_[i].window > 0 && !done_ ? inlets_[i].fd.get() : -1, POLLIN, 0};
   for (std::size_t i = 0; i < outlets_.size(); ++i)
     entries[5 + i] = {outlets_[i].waiting.empty() ? -1 : outlets_[i].fd.get(), POLLOUT, 0};
+  if (connections_ && !done_ && !lost_) connections_->Watch(entries);
   poll(entries.data(), entries.size(), kTurnMs);
 
   if ((entries[0].revents & ~POLLOUT) != 0) ReadStream();
@@ -171,6 +178,10 @@ void Carrier::Turn() {
   }
   for (std::size_t i = 0; i < outlets_.size(); ++i) {
     if (entries[5 + i].revents != 0) WriteOutlet(outlets_[i]);
+  }
+  if (entries.size() > kOwn) {
+    connections_->Serve(entries.data() + kOwn);
+    if (!outgoing_.empty()) WriteStream();
   }
   HoldToStop();
 }
@@ -235,6 +246,11 @@ bool Carrier::TakeFrame(WireFrame& frame) {
   if (frame.kind == Wire::kExit) {
     wait_status_ = static_cast<int>(Number(frame.payload));
     done_ = true;
+    return false;
+  }
+  if (Connections::IsOf(frame.kind)) {
+    if (connections_ && connections_->Hear(frame)) return true;
+    if (!lost_ && !done_) Lose();
     return false;
   }
   if (frame.kind == Wire::kStarted) {
@@ -315,6 +331,8 @@ ssize_t Carrier::Send(std::string_view bytes) const {
     return send(stream_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   return write(stream_out_.get(), bytes.data(), bytes.size());
 }
+
+void Carrier::CarryOut(Wire kind, std::string_view payload) { outgoing_ += EncodeWire(kind, payload); }
 
 void Carrier::WriteStream() {
   std::size_t sent = 0;

@@ -16,13 +16,14 @@
 #include "base/clock.h"
 #include "base/unique_fd.h"
 #include "casemate/backend.h"
+#include "isolation/docker/connections.h"
 #include "isolation/docker/wire_reader.h"
 
 namespace casemate::docker {
 
-// Moves bytes between one container's attached streams and the pipes of a Sandbox, in a thread of its own,
-// until the program has ended; after that the caller may ask for files. The engine's ends of the pipes are
-// the caller's.
+// Moves bytes between one container's attached streams and the pipes and connections of a Sandbox, in a
+// thread of its own, until the program has ended; after that the caller may ask for files. The engine's ends
+// of the pipes are the caller's.
 class Carrier {
  public:
   struct Ends {
@@ -31,6 +32,8 @@ class Carrier {
     UniqueFd stdout_end;  // written to
     UniqueFd stderr_end;
     UniqueFd result_end;
+    UniqueFd handover;  // of connections; not valid when the program has no network
+    NetworkLimits network;
   };
   // Ends the container's processes without asking the attendant; true when that is certain to happen.
   using HardKill = std::function<bool()>;
@@ -117,12 +120,14 @@ class Carrier {
   void TellStart(NotStarted reason, bool started);
   Expected<WireFrame> NextFrame(const Deadline& deadline);
   bool Flushed() const;
+  void CarryOut(Wire kind, std::string_view payload);
 
   WireReader reader_;
   std::vector<WireFrame> frames_;  // of Collect() alone
   std::string outgoing_;
   std::array<Inlet, 2> inlets_;
   std::array<Outlet, 3> outlets_;
+  std::optional<Connections> connections_;
   HardKill hard_kill_;
   std::string early_;
   UniqueFd stream_;
@@ -153,7 +158,9 @@ class Carrier {
   std::thread thread_;
 };
 
-// The pipes that `spec` asks for; the engine's ends of them go into `channels`, by Channel.
-Expected<Carrier::Ends> MakePipes(const LaunchSpec& spec, std::array<UniqueFd, 5>& channels);
+// What `spec` asks for: pipes, whose other ends go into `channels`, by Channel, and where connections are
+// handed over, whose other end goes into `egress`.
+Expected<Carrier::Ends> MakePipes(const LaunchSpec& spec, std::array<UniqueFd, 5>& channels,
+                                  UniqueFd& egress);
 
 }  // namespace casemate::docker

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "casemate/backend.h"
@@ -29,7 +28,8 @@ Expected<std::string> ContainerConfig(const LaunchSpec& spec, const HostFacts& h
 std::vector<std::string> DockerRunWords(const LaunchSpec& spec, const HostFacts& host,
                                         const std::string& image, const std::string& seccomp_file);
 
-// Our system call filter in Docker's JSON (tools/seccomp).
-std::string_view SeccompProfile();
+// Our system call filter in Docker's JSON (tools/seccomp). With a network, TCP and UDP sockets may be made
+// and connected: there is no other interface than the container's own loopback.
+std::string SeccompProfile(const NetworkPolicy& network);
 
 }  // namespace casemate::docker

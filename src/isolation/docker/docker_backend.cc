@@ -61,6 +61,7 @@ class DockerBackend : public Backend {
 
   Tier tier() const override { return Tier::kDocker; }
   bool PlacesRoots() const override { return true; }
+  bool CarriesNetwork() const override { return true; }
 
   Expected<EnforcementReport> Admit(const Policy& policy) override {
     const std::lock_guard lock(mutex_);
@@ -121,7 +122,7 @@ class DockerBackend : public Backend {
     }
     auto order = LaunchOrder(spec);
     if (!order) return std::unexpected(order.error());
-    auto ends = MakePipes(spec, parts.channels);
+    auto ends = MakePipes(spec, parts.channels, parts.egress);
     if (!ends) return std::unexpected(ends.error());
     parts.carrier = std::make_unique<Carrier>(Carrier::Line{.in = std::move(parts.container.stream.fd),
                                                             .out = {},

@@ -152,6 +152,25 @@ TEST(ContainerConfigTest, ClosesAllThatDockerCanClose) {
     EXPECT_THAT(words, Contains(word));
 }
 
+TEST(ContainerConfigTest, LetsNetworkSocketsBeMadeOnlyWithAnAllowlist) {
+  const std::string closed = SeccompProfile({});
+  const std::string open = SeccompProfile({.allow = {{"a.example", {}, {}}}, .hosts = {}, .limits = {}});
+  // socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP)
+  const std::string rule = R"({"names":["socket"],"action":"SCMP_ACT_ALLOW","args":[)"
+                           R"({"index":0,"value":4294967295,"valueTwo":10,"op":"SCMP_CMP_MASKED_EQ"},)"
+                           R"({"index":1,"value":4294440959,"valueTwo":1,"op":"SCMP_CMP_MASKED_EQ"},)"
+                           R"({"index":2,"value":4294967295,"valueTwo":6,"op":"SCMP_CMP_MASKED_EQ"}]})";
+  EXPECT_THAT(closed, testing::Not(HasSubstr(rule)));
+  EXPECT_THAT(open, HasSubstr(rule));
+  EXPECT_EQ(JsonAt(open, {"defaultAction"}), "SCMP_ACT_ERRNO");
+  LaunchSpec spec;
+  spec.argv = {"true"};
+  spec.policy.network.allow = {{"a.example", {}, {}}};
+  const auto config = ContainerConfig(spec, {}, "image", "owner", "run");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(JsonAt(*config, {"HostConfig", "NetworkMode"}), "none");
+}
+
 TEST(ContainerConfigTest, RefusesFoldersThatAnEngineElsewhereCannotSee) {
   LaunchSpec spec;
   spec.workspace = Workspace{"/srv", WorkspaceMode::kReadOnly};

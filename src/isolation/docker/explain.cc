@@ -33,7 +33,7 @@ std::vector<Document> ExplainRun(const LaunchSpec& spec) {
   if (const auto config = ContainerConfig(spec, host, image, "", spec.id)) {
     documents.push_back({"POST /containers/create", *config + "\n"});
   }
-  documents.push_back({kProfileName, std::string(SeccompProfile()) + "\n"});
+  documents.push_back({kProfileName, SeccompProfile(spec.policy.network) + "\n"});
   return documents;
 }
 

@@ -107,6 +107,8 @@ Expected<std::string> LaunchOrder(const LaunchSpec& spec, HostFolder folder) {
   AddLimits(spec, order);
   for (const std::string& word : spec.argv) order += EncodeWire(Wire::kWord, word);
   order += EncodeWire(Wire::kWorkingDir, spec.working_dir);
+  if (spec.policy.network.open())
+    order += EncodeWire(Wire::kNetwork, std::to_string(spec.policy.network.limits.connections_max));
   return order + EncodeWire(Wire::kGo,
                             fmt::format("{}{}", spec.stdin_pipe ? "s" : "", spec.control_channel ? "c" : ""));
 }

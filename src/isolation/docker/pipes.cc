@@ -26,7 +26,8 @@ Expected<PipePair> MakePipe() {
 
 }  // namespace
 
-Expected<Carrier::Ends> MakePipes(const LaunchSpec& spec, std::array<UniqueFd, 5>& channels) {
+Expected<Carrier::Ends> MakePipes(const LaunchSpec& spec, std::array<UniqueFd, 5>& channels,
+                                  UniqueFd& egress) {
   Carrier::Ends ends;
   const auto join = [&channels](Channel channel, bool program_reads, UniqueFd& inner) -> Expected<void> {
     auto pipe = MakePipe();
@@ -41,6 +42,12 @@ Expected<Carrier::Ends> MakePipes(const LaunchSpec& spec, std::array<UniqueFd, 5
   if (done && spec.control_channel) done = join(Channel::kRequest, true, ends.request_end);
   if (done && spec.control_channel) done = join(Channel::kResult, false, ends.result_end);
   if (!done) return std::unexpected(done.error());
+  if (!spec.policy.network.open()) return ends;
+  auto handover = Connections::MakeHandover();
+  if (!handover) return std::unexpected(handover.error());
+  ends.handover = std::move(handover->ours);
+  ends.network = spec.policy.network.limits;
+  egress = std::move(handover->theirs);
   return ends;
 }
 

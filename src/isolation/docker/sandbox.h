@@ -21,6 +21,7 @@ class DockerSandbox : public Sandbox {
     // Takes the container to be removed while nobody waits, once nothing runs in it; may be empty.
     std::function<void(Container)> discard;
     std::array<UniqueFd, 5> channels;  // by Channel
+    UniqueFd egress;                   // its connections come there
     std::vector<Timing> timings;
     std::int64_t started_at_us = 0;
     std::unique_ptr<Carrier> carrier;  // last: it ends first
@@ -47,6 +48,7 @@ class DockerSandbox : public Sandbox {
   // Docker has no way to tell what its filter refuses.
   int denial_fd() const override { return -1; }
   Refusals TakeRefusals() override { return {}; }
+  int egress_fd() const override { return parts_.egress.get(); }
   Expected<std::vector<OutputFile>> CollectFiles(const WantedFile& wanted, std::int64_t bytes_max) override {
     return parts_.carrier->Collect(wanted, bytes_max);
   }

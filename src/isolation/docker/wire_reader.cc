@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::size_t kDockerHeader = 8;
 constexpr std::size_t kComplaintBytes = 1024;
-constexpr std::string_view kFromAttendant = "RSFOEVIQUPXNMBC";
+constexpr std::string_view kFromAttendant = "RSFOEVIQUATWZPXNMBC";
 
 std::size_t BigEndian(std::string_view bytes) {
   std::size_t value = 0;

@@ -21,8 +21,20 @@ ClauseAnswer AsTheWall(const EnforcementReport& wall, PolicyClause clause) {
   return Lacks(clause, gap->reason, gap->fallback, gap->remedy);
 }
 
+ClauseAnswer Network(const Policy& policy) {
+  constexpr std::string_view kOutside = "QEMU is in an empty network namespace";
+  return Holds(
+      PolicyClause::kNetwork,
+      policy.network.open()
+          ? fmt::format("a machine without a network device, whose loopback leads by the guest's control "
+                        "port to the egress proxy and its allowlist; seccomp; {}",
+                        kOutside)
+          : fmt::format("a machine without a network device, seccomp; {}", kOutside));
+}
+
 // No default: a new clause does not compile until it has an answer here.
-ClauseAnswer AnswerFor(const EnforcementReport& wall, const std::string& machine, PolicyClause clause) {
+ClauseAnswer AnswerFor(const EnforcementReport& wall, const std::string& machine, const Policy& policy,
+                       PolicyClause clause) {
   switch (clause) {
     case PolicyClause::kWallTime:
       return Holds(clause, "monotonic deadline, SIGKILL to QEMU's pid namespace, from outside");
@@ -46,8 +58,7 @@ ClauseAnswer AnswerFor(const EnforcementReport& wall, const std::string& machine
       return Holds(
           clause, fmt::format("{}: a read-only image of our own and no file of the host, Landlock", machine));
     case PolicyClause::kNetwork:
-      return Holds(clause,
-                   "a machine without a network device, seccomp; QEMU is in an empty network namespace");
+      return Network(policy);
     case PolicyClause::kPidSpace:
       return Holds(clause, "processes of the guest's own kernel, none of the host's");
     case PolicyClause::kIdentity:
@@ -66,7 +77,7 @@ ClauseAnswer AnswerFor(const EnforcementReport& wall, const std::string& machine
 Expected<EnforcementReport> AdmitGuest(const EnforcementReport& wall, const std::string& machine,
                                        const Policy& policy) {
   return AnswerAll(Tier::kMicrovm, policy,
-                   [&](PolicyClause clause) { return AnswerFor(wall, machine, clause); });
+                   [&](PolicyClause clause) { return AnswerFor(wall, machine, policy, clause); });
 }
 
 }  // namespace casemate::microvm

@@ -33,10 +33,10 @@
 #include "base/quiet_pipes.h"
 #include "base/sha256.h"
 #include "confine/seccomp_filter.h"
+#include "confine/seccomp_standalone.h"
 #include "isolation/docker/launch_order.h"
 #include "isolation/microvm/accelerator.h"
 #include "isolation/microvm/admission.h"
-#include "isolation/microvm/guest_filter.h"
 #include "isolation/microvm/inside/boot.h"
 #include "isolation/microvm/sandbox.h"
 #include "isolation/microvm/template.h"
@@ -60,8 +60,10 @@ std::string Bytes(const auto& object) { return {reinterpret_cast<const char*>(&o
 // What the guest's init is told, and the filter behind it.
 Expected<std::string> EncodeBootOrder(const LaunchSpec& spec) {
   const Limits& limits = spec.policy.limits;
-  const std::vector<sock_filter> filter = GuestFilter(ContainerSeccompTables());
+  const auto network = spec.policy.network.open() ? SandboxNetwork::kLoopback : SandboxNetwork::kNone;
+  const std::vector<sock_filter> filter = StandaloneSeccompFilter(ContainerSeccompTables(), network);
   BootOrder order;
+  order.raises_loopback = spec.policy.network.open() ? 1 : 0;
   order.filter_length = static_cast<std::uint32_t>(filter.size());
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
@@ -104,6 +106,7 @@ class MicrovmBackend : public Backend {
   Tier tier() const override { return Tier::kMicrovm; }
   bool only_by_name() const override { return true; }
   bool PlacesRoots() const override { return true; }
+  bool CarriesNetwork() const override { return true; }
   std::string why_never_chosen() override {
     const auto host = Find();
     // What is missing is told by Admit().
@@ -125,6 +128,7 @@ class MicrovmBackend : public Backend {
     }
     Policy around = policy;
     around.require_limits = false;
+    around.network = {};
     auto wall = wall_->Admit(around);
     if (!wall) return wall;
     return AdmitGuest(*wall, host->Describe(), policy);
@@ -275,7 +279,7 @@ class MicrovmBackend : public Backend {
     step("microvm.wall");
     if (auto fed = Feed(state, *parts.wall); !fed) return fed;
     step("microvm.restore");
-    auto ends = docker::MakePipes(spec, parts.channels);
+    auto ends = docker::MakePipes(spec, parts.channels, parts.egress);
     if (!ends) return std::unexpected(ends.error());
     docker::Carrier::Line line;
     line.in = UniqueFd(fcntl(parts.wall->ChannelFd(Channel::kStdout), F_DUPFD_CLOEXEC, 0));

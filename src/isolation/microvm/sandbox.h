@@ -16,6 +16,7 @@ class MicrovmSandbox : public Sandbox {
   struct Parts {
     std::unique_ptr<Sandbox> wall;     // QEMU is its program
     std::array<UniqueFd, 5> channels;  // by Channel
+    UniqueFd egress;                   // its connections come there
     std::vector<Timing> timings;
     std::int64_t started_at_us = 0;
     std::int64_t cpu_before_us = 0;            // what QEMU had used when the program started
@@ -41,6 +42,7 @@ class MicrovmSandbox : public Sandbox {
   // What QEMU's walls refuse to QEMU is answered and not told: it is no act of the program's.
   int denial_fd() const override { return parts_.wall->denial_fd(); }
   Refusals TakeRefusals() override;
+  int egress_fd() const override { return parts_.egress.get(); }
   Expected<std::vector<OutputFile>> CollectFiles(const WantedFile& wanted, std::int64_t bytes_max) override {
     return parts_.carrier->Collect(wanted, bytes_max);
   }

@@ -12,6 +12,8 @@
 #include "confine/init_binary.h"
 #include "confine/program_plan.h"
 #include "confine/root_table.h"
+#include "confine/seccomp_filter.h"
+#include "confine/seccomp_standalone.h"
 #include "isolation/oci/start_record.h"
 
 namespace casemate::oci {
@@ -75,8 +77,13 @@ class Maker {
     config().env = ProgramEnvironment(spec_);
     config().working_dir = spec_.working_dir;
     const auto candidates = ExecCandidates(spec_.argv.front(), config().env.at("PATH"), spec_.working_dir);
+    if (runtime_.own_kernel() && !portable_) {
+      config().init_filters = true;
+      bundle_->filter = StandaloneSeccompFilter(ContainerSeccompTables(), SandboxNetwork::kNone);
+    }
     config().args = {kStarterPath, std::to_string(spec_.policy.limits.open_files_max),
-                     spec_.control_channel ? "c" : "-", std::to_string(candidates.size())};
+                     spec_.control_channel ? "c" : "-", std::to_string(bundle_->filter.size()),
+                     std::to_string(candidates.size())};
     std::ranges::copy(candidates, std::back_inserter(config().args));
     std::ranges::copy(spec_.argv, std::back_inserter(config().args));
     config().resource_limits = CommonLimits();
@@ -193,8 +200,7 @@ class Maker {
         break;
       case RuntimeKind::kRunsc:
       case RuntimeKind::kKata:
-        for (const char* word :
-             {"--network=none", "--ignore-cgroups", "--overlay2=none", "--oci-seccomp", "--host-uds=none"})
+        for (const char* word : {"--network=none", "--ignore-cgroups", "--overlay2=none", "--host-uds=none"})
           words.emplace_back(word);
         words.push_back("--platform=" + runtime_.platform);
         passing.clear();

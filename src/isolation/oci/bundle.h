@@ -1,7 +1,10 @@
 #pragma once
 
+#include <linux/filter.h>
+
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "casemate/backend.h"
 #include "casemate/error.h"
@@ -24,6 +27,7 @@ struct Host {
 struct Bundle {
   RuntimePlan plan;
   Config config;
+  std::vector<sock_filter> filter;  // that the container's init installs; empty where the runtime does
 };
 
 // The bundle of `spec`. Its folders of the host are in plan.base.binds, to be opened by the engine; in the

@@ -164,6 +164,13 @@ class Writer {
     json_.EndObject();
   }
 
+  // Our own text, which is JSON by the tool that wrote it.
+  void Seccomp() {
+    if (config_.init_filters) return;
+    json_.Key("seccomp");
+    if (const auto seccomp = ParseJson(SeccompFor(config_.kind))) json_.Raw(*seccomp);
+  }
+
   void Linux() {
     json_.Key("linux");
     json_.BeginObject();
@@ -178,9 +185,7 @@ class Writer {
     IdMap("uidMappings");
     IdMap("gidMappings");
     Resources();
-    // Our own text, which is JSON by the tool that wrote it.
-    json_.Key("seccomp");
-    if (const auto seccomp = ParseJson(SeccompFor(config_.kind))) json_.Raw(*seccomp);
+    Seccomp();
     List("maskedPaths", kMaskedPaths);
     List("readonlyPaths", kReadOnlyPaths);
     json_.EndObject();

@@ -30,6 +30,8 @@ struct Config {
   std::vector<ConfigMount> mounts;  // parents before children
   uid_t root_id = 0;                // the host's id of root inside
   uid_t program_id = 0;             // and of the program
+  // The container's init installs the filter of system calls, and the runtime none.
+  bool init_filters = false;
   Limits limits;
 };
 

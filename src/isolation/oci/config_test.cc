@@ -1,11 +1,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/seccomp.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cerrno>
 #include <filesystem>
+#include <string>
 
+#include "confine/seccomp_evaluate.h"
+#include "confine/seccomp_filter.h"
 #include "isolation/oci/bundle.h"
 #include "isolation/oci/oci_backend.h"
 
@@ -78,6 +84,34 @@ TEST(OciConfigTest, HasNoPowerAndNoUnlistedCall) {
     for (const char* refused : {"mount", "bpf", "ptrace", "clone", "socket", "unshare", "io_uring_setup"}) {
       EXPECT_THAT(allowed, Not(Contains(refused)));
     }
+  }
+}
+
+// At a start gVisor is given no rules to translate: its container's init installs the compiled filter.
+TEST(OciConfigTest, GivesGvisorsInitTheFilterAndItsRuntimeNone) {
+  Host host;
+  host.lock_folder = "/run/casemate";
+  for (const RuntimeKind kind : {RuntimeKind::kCrun, RuntimeKind::kRunc, RuntimeKind::kRunsc}) {
+    const auto bundle = MakeBundle(Spec(), host, {kind, "/usr/bin/runtime", "", "systrap"}, IdLease());
+    ASSERT_TRUE(bundle);
+    const json::value config = json::parse(WriteConfig((*bundle)->config));
+    const bool own_kernel = kind == RuntimeKind::kRunsc;
+    EXPECT_EQ(config.at("linux").as_object().count("seccomp"), own_kernel ? 0U : 1U);
+    EXPECT_EQ((*bundle)->filter.empty(), !own_kernel);
+    // "start", open files, channels, the filter's length.
+    EXPECT_EQ(Texts(config.at("process").at("args")).at(3), std::to_string((*bundle)->filter.size()));
+    EXPECT_EQ(std::ranges::count((*bundle)->plan.base.argv, "--oci-seccomp"), 0);
+    if (!own_kernel) continue;
+    seccomp_data call{};
+    call.arch = ContainerSeccompTables().audit_architecture;
+    const auto answer = [&](int nr) {
+      call.nr = nr;
+      return EvaluateSeccomp((*bundle)->filter, call).value_or(SECCOMP_RET_ALLOW);
+    };
+    EXPECT_EQ(answer(SYS_read), SECCOMP_RET_ALLOW);
+    EXPECT_EQ(answer(SYS_clone3), SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(ENOSYS));
+    for (const int refused : {SYS_mount, SYS_bpf, SYS_ptrace, SYS_unshare, SYS_io_uring_setup})
+      EXPECT_EQ(answer(refused) & SECCOMP_RET_ACTION_FULL, static_cast<std::uint32_t>(SECCOMP_RET_ERRNO));
   }
 }
 

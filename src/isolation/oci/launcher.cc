@@ -11,7 +11,7 @@
 //       <------------------------------------------------------ kReady
 //       <-- the runtime's status - it has detached and ended
 //   the run's own limits
-//   secrets, end of file --------------------------------------> executes the program
+//   filter, secrets, end of file ------------------------------> confines itself, executes the program
 //       <------------------------------------------------------ kStarted
 //
 // kFailed may come instead of the last. Whatever happens, OciSandbox's destructor takes back what exists by
@@ -334,6 +334,11 @@ class Launcher {
     auto changed = parts().cgroup->ChangeLimits(host_.cgroups, LimitsOfRun(spec_.policy.limits, runtime_));
     if (!changed) return changed;
     parts().before = parts().cgroup->Read();
+    // It fits into any pipe, and nobody has read of this one yet.
+    const std::string_view filter(reinterpret_cast<const char*>(bundle_->filter.data()),
+                                  bundle_->filter.size() * sizeof(sock_filter));
+    if (write(secrets_.get(), filter.data(), filter.size()) != static_cast<ssize_t>(filter.size()))
+      return FailErrno(ErrorCode::kInternal, "cannot give the sandbox its filter of system calls", "write");
     if (!secret_variables_.empty()) fcntl(secrets_.get(), F_SETPIPE_SZ, kSecretsPipeBytes);
     for (const SecretValue& variable : secret_variables_) {
       const std::string_view bytes = variable.Reveal();

@@ -8,7 +8,7 @@ namespace casemate::oci {
 // order.
 struct StartRecord {
   enum What : std::int32_t {
-    kReady = 1,    // waits for the end of the secrets
+    kReady = 1,    // waits for its filter and the end of the secrets
     kStarted = 2,  // the program has been executed
     kFailed = 3,   // or could not be: `value` is an errno
     kOver = 4,     // the program's wait status

@@ -15,9 +15,11 @@
 #include <array>
 #include <cerrno>
 #include <ctime>
+#include <vector>
 
 #include "isolation/docker/inside/cgroup.h"
 #include "isolation/docker/inside/channel.h"
+#include "isolation/docker/inside/egress.h"
 #include "isolation/docker/inside/files.h"
 #include "isolation/docker/inside/program.h"
 
@@ -60,9 +62,10 @@ struct Inlet {
 
 class Attendant {
  public:
-  Attendant(Channel& channel, Program program, const Cgroup& cgroup)
+  Attendant(Channel& channel, Program program, const Cgroup& cgroup, Egress& egress)
       : channel_(channel),
         cgroup_(cgroup),
+        egress_(egress),
         program_(std::move(program)),
         inlets_{{{&program_.stdin_end, Wire::kStdinTaken, {}, false},
                  {&program_.request_end, Wire::kRequestTaken, {}, false}}} {}
@@ -78,6 +81,7 @@ class Attendant {
     }
     while (DrainOnce()) {
     }
+    egress_.Drain();
     Tell(MeasureFiles());
     TellCounted();
     return status_;
@@ -96,7 +100,8 @@ class Attendant {
   }
 
   void Turn() {
-    std::array<pollfd, 6> entries{};
+    constexpr std::size_t kOwn = 6;
+    std::vector<pollfd> entries(kOwn);
     entries[0] = {STDIN_FILENO, POLLIN, 0};
     entries[1] = {program_.stdout_end.get(), POLLIN, 0};
     entries[2] = {program_.stderr_end.get(), POLLIN, 0};
@@ -106,6 +111,7 @@ class Attendant {
       // Without events: told when its reader is gone.
       entries[4 + i] = {inlet.fd->get(), static_cast<short>(inlet.waiting.empty() ? 0 : POLLOUT), 0};
     }
+    egress_.Watch(entries);
     sigset_t none;
     sigemptyset(&none);
     const timespec patience{0, kMeasureEveryMs * 1'000'000};
@@ -117,6 +123,7 @@ class Attendant {
     for (std::size_t i = 0; i < inlets_.size(); ++i) {
       if (entries[4 + i].revents != 0) Feed(inlets_[i]);
     }
+    egress_.Serve(entries.data() + kOwn);
   }
 
   void Measure() {
@@ -148,6 +155,10 @@ class Attendant {
     while (channel_.Next(frame)) {
       if (frame.kind == Wire::kStop) {
         stop_ = true;
+        continue;
+      }
+      if (frame.kind != Wire::kStdin && frame.kind != Wire::kRequest) {
+        if (!egress_.Hear(frame.kind, frame.payload)) Channel::Fail(EPROTO, "read the engine's words");
         continue;
       }
       Inlet& inlet = inlets_[frame.kind == Wire::kStdin ? 0 : 1];
@@ -201,6 +212,7 @@ class Attendant {
 
   Channel& channel_;
   const Cgroup& cgroup_;
+  Egress& egress_;
   Program program_;
   std::array<Inlet, 2> inlets_;
   bool ended_ = false;
@@ -229,9 +241,10 @@ int RunAttendant(bool counts) {
   Channel::Send(Wire::kReady);
   Channel channel;
   Order order = TakeOrder(channel);
+  Egress egress(order.connections_max);
   Program program = StartProgram(order);
   Channel::Send(Wire::kStarted);
-  const int status = Attendant(channel, std::move(program), cgroup).Run();
+  const int status = Attendant(channel, std::move(program), cgroup, egress).Run();
   Channel::Send(Wire::kExit, std::to_string(status));
   ServeFiles(channel);
 }

@@ -86,6 +86,9 @@ Order TakeOrder(Channel& channel) {
       order.limits.push_back(ParseLimit(frame.payload));
     } else if (frame.kind == Wire::kWritable) {
       order.landlock.writable.push_back(std::move(frame.payload));
+    } else if (frame.kind == Wire::kNetwork) {
+      order.connections_max = std::strtoul(frame.payload.c_str(), nullptr, 10);
+      order.landlock.connects = true;
     } else if (frame.kind == Wire::kFolder) {
       MakeFolder(frame.payload);
     } else if (frame.kind == Wire::kFile) {

@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct Order {
   std::string working_dir = "/workspace";
   bool stdin_pipe = false;
   bool control = false;
+  std::size_t connections_max = 0;  // 0: no network
 };
 
 // Takes frames until kGo. What cannot be done ends the attendant with its reason.

@@ -21,11 +21,16 @@ enum class Wire : char {
   kFile = 'f',      // four octal digits, absolute path; kData follow
   kData = 'b',
   kSymlink = 'y',  // target, NUL, absolute path
+  kNetwork = 'n',  // decimal: listen at kEgressPort, and carry so many connections at one time
   kGo = 'g',       // "s" with a pipe for stdin, "c" with the request and result channels
   // While it runs. At most kWindow bytes of a channel are on the way and not told as taken.
   kStdin = 'i',  // empty: its end
   kRequest = 'q',
   kStop = 'k',  // SIGKILL to all that the program is
+  // Of connections (multiplexer.cc); each payload begins with the number of one.
+  kTo = 't',
+  kToTaken = 'u',
+  kToClosed = 'z',
   // After kExit.
   kList = 'c',
   kFetch = 'h',  // a number, decimal: the place in the list, from 0
@@ -40,9 +45,13 @@ enum class Wire : char {
   kStdinTaken = 'I',    // bytes, decimal; "-" when nobody reads it any more
   kRequestTaken = 'Q',  // the same
   kUse = 'U',           // "BYTES FILES FULL" of the writable file systems together
-  kCounted = 'P',       // of a guest's cgroup: "PEAK_BYTES MEMORY_KILLS PROCESS_REFUSALS PROCESSES_PEAK"
-  kExit = 'X',          // the wait status; nothing of the program is left
-  kListed = 'N',        // "SIZE path" below the workspace
+  kOpened = 'A',        // a connection, by its number
+  kFrom = 'T',          // as kTo, kToTaken, kToClosed
+  kFromTaken = 'W',
+  kFromClosed = 'Z',
+  kCounted = 'P',  // of a guest's cgroup: "PEAK_BYTES MEMORY_KILLS PROCESS_REFUSALS PROCESSES_PEAK"
+  kExit = 'X',     // the wait status; nothing of the program is left
+  kListed = 'N',   // "SIZE path" below the workspace
   kListEnd = 'M',
   kContent = 'B',
   kContentEnd = 'C',
@@ -51,5 +60,7 @@ enum class Wire : char {
 inline constexpr std::size_t kWireHeader = 5;
 inline constexpr std::size_t kWirePayloadMax = 64 * 1024;
 inline constexpr std::size_t kWindow = 64 * 1024;
+inline constexpr std::size_t kConnectionWindow = 64 * 1024;
+inline constexpr std::size_t kConnectionsMax = 512;
 
 }  // namespace casemate::docker

@@ -21,10 +21,11 @@ struct BootOrder {
   std::uint64_t scratch_bytes = 0;            // of /tmp, /dev/shm and /workspace together
   std::uint64_t scratch_files = 0;            // likewise
   std::uint64_t own_bytes = 0;                // of /casemate: our files and the secrets
+  std::uint64_t raises_loopback = 0;          // 1: there is a network
   std::uint64_t open_files_max = 0;           // hard, for the attendant and what it starts
   unsigned char entropy[kEntropyBytes] = {};  // NOLINT(modernize-avoid-c-arrays): of the wire
 };
-static_assert(sizeof(BootOrder) == 2 * 4 + 8 * 8 + BootOrder::kEntropyBytes);
+static_assert(sizeof(BootOrder) == 2 * 4 + 9 * 8 + BootOrder::kEntropyBytes);
 
 // The control port's name in the guest (virtio-serial, /sys/class/virtio-ports/*/name) and its device there.
 inline constexpr const char* kControlPort = "/dev/vport0p1";

@@ -13,11 +13,13 @@
 #include <linux/filter.h>
 #include <linux/random.h>
 #include <linux/seccomp.h>
+#include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -231,6 +233,17 @@ void EnterRoot() {
     Fail("enter the root");
 }
 
+// The machine has no other interface.
+void RaiseLoopback() {
+  const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  ifreq request{};
+  request.ifr_name[0] = 'l';
+  request.ifr_name[1] = 'o';
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  if (socket < 0 || ioctl(socket, SIOCSIFFLAGS, &request) != 0) Fail("raise the loopback");
+  close(socket);
+}
+
 void Limit(__rlimit_resource resource, rlim_t value) {
   const rlimit limit{value, value};
   if (setrlimit(resource, &limit) != 0) Fail("set its limits");
@@ -267,6 +280,7 @@ void DropPrivileges() {
   const int folder = fcntl(cgroup, F_DUPFD_CLOEXEC, kParked);
   if (parked < 0 || folder < 0) Fail("find its cgroup");
   MountWritable(order);
+  if (order.raises_loopback != 0) RaiseLoopback();
   if (sethostname("sandbox", std::strlen("sandbox")) != 0) Fail("set the host's name");
   EnterRoot();
   // 1, not 0: as in confine/program_plan.cc.

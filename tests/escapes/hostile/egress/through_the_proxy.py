@@ -9,10 +9,6 @@
 # in_process: why=without a network namespace of its own there is nothing that an allowlist could be held in
 # in_gvisor: expect=status=unavailable
 # in_gvisor: why=the proxy has no way into the network stack of gVisor's own kernel
-# in_docker: expect=status=unavailable
-# in_docker: why=the proxy has no way into a network namespace that the Docker Engine makes
-# in_microvm: expect=status=unavailable
-# in_microvm: why=a guest has no network device, and so no way to a proxy
 import socket
 
 port = int(os.environ["PROBE_TCP_PORT"])

@@ -1,8 +1,6 @@
 # what: Makes a user namespace with clone3, whose flags a filter cannot see.
 # expect: contained
 # uses: attempts
-# in_gvisor: expect=status=ok
-# in_gvisor: why=gVisor's own kernel reads clone3's flags, and a namespace made by it is one of that kernel's
 import signal
 
 
