@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <array>
+#include <mutex>
+#include <shared_mutex>
 #include <string_view>
 #include <utility>
 
@@ -88,12 +90,16 @@ class SessionCell : public LiveSession {
 
   ExecutionResult Step(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
                        bool cancel_on_hang_up) override;
-  void SetContext(std::string name) override { context_ = std::move(name); }
+  void Prepare(std::string context) override {
+    context_ = std::move(context);
+    wishes_.interrupt = false;
+  }
   std::string Look() override;
   Expected<std::vector<std::unique_ptr<LiveSession>>> Fork(const std::vector<std::string>& ids) override;
   void Interrupt() override { wishes_.interrupt = true; }
   void End() override { wishes_.end = true; }
   Expected<FileAnswer> Files(const FileRequest& request) override {
+    const std::shared_lock lock(place_);
     SessionControl& control = *sandbox_->session();
     return UseWorkspace({control.workspace_fd(), control.user_namespace_fd(), control.change_ids()}, request);
   }
@@ -127,6 +133,8 @@ class SessionCell : public LiveSession {
   EnvironmentView view_;
   std::string opening_bytes_;
   std::unique_ptr<Sandbox> sandbox_;
+  // Held alone by a fork, after which the files are in another place.
+  std::shared_mutex place_;
   StepSandbox::Wishes wishes_;
   std::string context_;  // of the next step
   std::int64_t steps_ = 0;
@@ -222,7 +230,6 @@ ExecutionResult SessionCell::Step(const ExecutionRequest& request, EventSink* si
   result.environment = base_.environment;
   result.code_sha256 = HashProgram(request);
   result.isolation = whole_.isolation;
-  wishes_.interrupt = false;
   auto step = MakeStepRequest(base_, request);
   const ExecutionRequest& recorded = step ? *step : request;
   RunRecorder recorder(parts_.audit.get(), recorded, sink);
@@ -309,7 +316,9 @@ Expected<std::vector<std::unique_ptr<LiveSession>>> SessionCell::Fork(const std:
       EncodeFrame(FrameType::kBranch, fmt::format("{}", ids.size() + 1)) + EncodeFrame(FrameType::kGo, {});
   auto* const branching = dynamic_cast<BranchControl*>(sandbox_.get());
   if (branching == nullptr) return Fail(ErrorCode::kUnavailable, "this tier's sandboxes cannot be copied");
+  std::unique_lock lock(place_);
   auto copies = branching->Fork(ask, static_cast<int>(ids.size()) + 1);
+  lock.unlock();
   if (!copies) {
     for (const auto& cell : cells) {
       AssembleRefusal(copies.error(), cell->whole_);

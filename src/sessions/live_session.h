@@ -17,11 +17,13 @@ class LiveSession {
  public:
   virtual ~LiveSession() = default;
 
-  // One caller at a time, of these two. The result's `session` says whether it has ended.
+  // One caller at a time, of these three; Prepare() comes before each step. The result's `session` says
+  // whether it has ended.
   virtual ExecutionResult Step(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
                                bool cancel_on_hang_up) = 0;
-  // The same caller: whose variables the next steps have; "" for the session's own.
-  virtual void SetContext(std::string name) = 0;
+  // Whose variables the step has; "" for the session's own. An interrupt from here on is the step's. Does not
+  // wait.
+  virtual void Prepare(std::string context) = 0;
   // A look between steps: ends what has used more than a step may. Why it has ended, or "".
   virtual std::string Look() = 0;
 
@@ -29,7 +31,7 @@ class LiveSession {
   // After an error other than kUnavailable it has ended, which Look() tells.
   virtual Expected<std::vector<std::unique_ptr<LiveSession>>> Fork(const std::vector<std::string>& ids) = 0;
 
-  // Any thread, at any time.
+  // Any thread, at any time. The first two do not wait.
   virtual void Interrupt() = 0;
   virtual void End() = 0;  // ends the step that runs; its Step() returns soon
   virtual Expected<FileAnswer> Files(const FileRequest& request) = 0;

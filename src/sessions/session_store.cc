@@ -137,10 +137,11 @@ Expected<ExecutionResult> SessionStore::RunIn(const std::string& id, const std::
     }
     entry->info.state = SessionState::kRunning;
     ++entry->info.steps;
+    // Here, since an interrupt is let through to it from now on.
+    live->Prepare(context);
   }
   // At most a look is to be waited for.
   std::unique_lock use(entry->use);
-  live->SetContext(context);
   ExecutionResult result = live->Step(request, sink, cancel_fd, cancel_on_hang_up);
   std::string ended = result.session ? result.session->ended_because : "";
   std::shared_ptr<LiveSession> dead;
@@ -156,17 +157,13 @@ Expected<ExecutionResult> SessionStore::RunIn(const std::string& id, const std::
 }
 
 Expected<void> SessionStore::Interrupt(const std::string& id) {
-  std::shared_ptr<LiveSession> live;
-  {
-    const std::lock_guard lock(mutex_);
-    auto found = Find(id);
-    if (!found) return std::unexpected(found.error());
-    auto living = Living(**found);
-    if (!living) return std::unexpected(living.error());
-    if ((*found)->info.state != SessionState::kRunning) return {};
-    live = *living;
-  }
-  live->Interrupt();
+  const std::lock_guard lock(mutex_);
+  auto found = Find(id);
+  if (!found) return std::unexpected(found.error());
+  auto living = Living(**found);
+  if (!living) return std::unexpected(living.error());
+  // Under the mutex: a moment later another step may run.
+  if ((*found)->info.state == SessionState::kRunning) (*living)->Interrupt();
   return {};
 }
 

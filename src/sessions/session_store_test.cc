@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <future>
+#include <memory>
 #include <optional>
 #include <thread>
 
@@ -19,8 +20,10 @@ using testing::HasSubstr;
 // What a test's sessions do, and what was done to them.
 struct Play {
   std::function<void()> step;
+  std::function<void()> look;
   std::atomic<const char*> dead = "";
   std::atomic<int> interrupts = 0;
+  std::atomic<bool> interrupted = false;  // the step that is prepared or runs
   std::atomic<int> ends = 0;
   std::atomic<int> live = 0;
   std::optional<Error> refuse;
@@ -37,15 +40,21 @@ class FakeSession : public LiveSession {
     result.session = SessionNote{.ended_because = play_.dead.load()};
     return result;
   }
-  void SetContext(std::string /*name*/) override {}
-  std::string Look() override { return play_.dead.load(); }
+  void Prepare(std::string /*context*/) override { play_.interrupted = false; }
+  std::string Look() override {
+    if (play_.look) play_.look();
+    return play_.dead.load();
+  }
   Expected<std::vector<std::unique_ptr<LiveSession>>> Fork(const std::vector<std::string>& ids) override {
     if (play_.refuse) return std::unexpected(*play_.refuse);
     std::vector<std::unique_ptr<LiveSession>> all;
     for (std::size_t i = 0; i < ids.size(); ++i) all.push_back(std::make_unique<FakeSession>(play_));
     return all;
   }
-  void Interrupt() override { ++play_.interrupts; }
+  void Interrupt() override {
+    ++play_.interrupts;
+    play_.interrupted = true;
+  }
   void End() override { ++play_.ends; }
   Expected<FileAnswer> Files(const FileRequest& request) override { return FileAnswer{request.path, {}}; }
   const EnforcementReport& isolation() const override { return isolation_; }
@@ -165,6 +174,28 @@ TEST_F(SessionStoreTest, ASecondStepIsToldThatItIsBusyAndAnInterruptReachesTheFi
   go_on.set_value();
   runner.join();
   EXPECT_EQ(play_.live, 0);
+}
+
+TEST_F(SessionStoreTest, AnInterruptReachesAStepThatStillWaitsForALook) {
+  std::promise<void> looking;
+  std::promise<void> go_on;
+  // The store looks again after this test's own variables are gone.
+  play_.look = [&, first = std::make_shared<std::atomic<bool>>(true)] {
+    if (!first->exchange(false)) return;
+    looking.set_value();
+    go_on.get_future().wait();
+  };
+  std::atomic<bool> interrupted = false;
+  play_.step = [&] { interrupted = play_.interrupted.load(); };
+  const auto opened = store_.Open({});
+  ASSERT_TRUE(opened);
+  looking.get_future().wait();
+  std::thread runner([&] { EXPECT_TRUE(store_.Run(opened->id, {}, nullptr, -1, false)); });
+  EXPECT_TRUE(Settle([&] { return store_.Get(opened->id)->state == SessionState::kRunning; }));
+  EXPECT_TRUE(store_.Interrupt(opened->id));
+  go_on.set_value();
+  runner.join();
+  EXPECT_TRUE(interrupted);
 }
 
 TEST_F(SessionStoreTest, OneThatEndsIsKnownForAWhileWithItsReason) {

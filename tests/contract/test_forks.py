@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -110,6 +111,30 @@ class Forks(WithForks):
                              [[1, number], f"same{number}", "tmp", f"[1, {number}]"])
             self.assertEqual(branch.file("GET", "f"), (200, f"same{number}".encode()))
         self.assertEqual({branch.ask("GET")[1].get("parent") for branch in forks}, {session.id})
+
+    def test_files_that_are_put_while_it_forks_are_kept(self):
+        session = self.open()
+        session.run("state = [bytearray(4000) for _ in range(2000)]")
+        over, put, wrong = threading.Event(), [], []
+
+        def put_files():
+            while not over.is_set():
+                put.append(f"f{len(put)}")
+                for ask, expected in ((("PUT", put[-1], b"x"), (204, b"")), (("GET", put[-1]), (200, b"x"))):
+                    answer = session.file(*ask)
+                    if answer != expected:
+                        wrong.append((ask, answer))
+
+        thread = threading.Thread(target=put_files)
+        thread.start()
+        try:
+            for _ in range(10):
+                self.fork(session)[0].ask("DELETE")
+        finally:
+            over.set()
+            thread.join()
+        self.assertEqual(wrong, [])
+        self.assertEqual(set(session.value("import os\nos.listdir('/workspace')")), set(put))
 
     def test_forks_of_forks_and_their_ends(self):
         line = [self.open()]
