@@ -111,6 +111,9 @@ class SessionControl {
   virtual bool change_ids() const = 0;  // false: the caller's own id is the only one mapped
   // Forgets what was full or over before: a step begins.
   virtual void BeginStep() = 0;
+  // Between steps: what all processes have used so far, and lets go of descriptors that only a step needs.
+  virtual std::int64_t CpuTimeUs() = 0;
+  virtual void Rest() = 0;
 };
 
 // A program running behind a tier's walls. One owner, one thread. The destructor kills what still runs and

@@ -31,6 +31,9 @@ TEST(ErrnoTest, NamesTheErrorAndTheCall) {
   const Error error = FailErrno(ErrorCode::kInternal, "cannot do it", "mount /x", EPERM).error();
   EXPECT_EQ(error.cause, "mount /x: EPERM");
   EXPECT_EQ(ErrnoName(99999), "errno 99999");
+  const auto lack = FailErrno(ErrorCode::kInternal, "cannot open x", "open x", EMFILE).error();
+  EXPECT_EQ(lack.code, ErrorCode::kUnavailable);
+  EXPECT_THAT(lack.message, testing::HasSubstr("raise the limit with ulimit -n"));
 }
 
 TEST(Sha256Test, MatchesThePublishedVectors) {

@@ -272,8 +272,11 @@ std::string_view Cgroup::Text(Counter counter, CgroupController controller, std:
   if (kept.missing) return {};
   if (!kept.fd.valid()) {
     auto fd = OpenFile(fmt::format("{}/{}", FolderOf(controller), file), O_RDONLY);
-    kept.missing = !fd;
-    if (!fd) return {};
+    // A lack of descriptors is one of the moment, and must not blind the counter for all that follow.
+    if (!fd) {
+      kept.missing = fd.error().code == ErrorCode::kNotFound;
+      return {};
+    }
     kept.fd = *std::move(fd);
   }
   const ssize_t count = pread(kept.fd.get(), text_.data(), text_.size(), 0);
@@ -287,7 +290,6 @@ std::int64_t Cgroup::Count(Counter counter, CgroupController controller, std::st
 CgroupReading Cgroup::Read() {
   constexpr auto kMemory = CgroupController::kMemory;
   constexpr auto kPids = CgroupController::kPids;
-  constexpr auto kCpu = CgroupController::kCpuacct;
   const auto version = [this](CgroupController controller) {
     return version_of_[static_cast<std::size_t>(controller)];
   };
@@ -306,12 +308,23 @@ CgroupReading Cgroup::Read() {
     last_.processes_peak = std::max({last_.processes_peak, Count(kPidsPeak, kPids, "pids.peak"),
                                      Count(kPidsCurrent, kPids, "pids.current")});
   }
-  if (version(kCpu) == 2) {
-    last_.cpu_time_us = FindKey(Text(kCpuUsage, kCpu, "cpu.stat"), "usage_usec");
-  } else if (version(kCpu) == 1) {
-    last_.cpu_time_us = Count(kCpuUsage, kCpu, "cpuacct.usage") / 1000;
-  }
+  (void)ReadCpuTimeUs();
   return last_;
+}
+
+std::optional<std::int64_t> Cgroup::ReadCpuTimeUs() {
+  constexpr auto kCpu = CgroupController::kCpuacct;
+  const int version = version_of_[static_cast<std::size_t>(kCpu)];
+  if (version == 0) return std::nullopt;
+  last_.cpu_time_us = version == 2 ? FindKey(Text(kCpuUsage, kCpu, "cpu.stat"), "usage_usec")
+                                   : Count(kCpuUsage, kCpu, "cpuacct.usage") / 1000;
+  return last_.cpu_time_us;
+}
+
+void Cgroup::CloseCounters() {
+  for (std::size_t counter = 0; counter < kCounters; ++counter) {
+    if (counter != kCpuUsage) counter_files_.at(counter).fd.reset();
+  }
 }
 
 void Cgroup::Kill() const {

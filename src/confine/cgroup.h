@@ -58,6 +58,10 @@ class Cgroup {
   void CloseEntrances();
 
   CgroupReading Read();
+  // Of Read(), the CPU time alone; nothing without a controller for it.
+  std::optional<std::int64_t> ReadCpuTimeUs();
+  // Closes the files of the other counters until the next Read().
+  void CloseCounters();
   // SIGKILL to every member where the kernel can do it in one step (cgroup.kill, 5.14); otherwise nothing.
   void Kill() const;
   // Removes the folders; false when a member is still dying. Retries up to `wait_ms`.

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -100,12 +101,22 @@ TEST_F(CgroupTest, CountsWhatAMemberDoesAndCannotBeRemovedBeforeItIsGone) {
   ASSERT_EQ(waitpid(pid, &status, WUNTRACED), pid);
   ASSERT_TRUE(WIFSTOPPED(status)) << status;
   EXPECT_FALSE(cgroup->Remove(0)) << "it still has a member";
+  // A read for which there was no descriptor does not blind the next one.
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  const rlimit none{0, files.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  (void)cgroup->Read();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &files), 0);
   const CgroupReading reading = cgroup->Read();
   EXPECT_GT(reading.cpu_time_us, 1000);
   EXPECT_GT(reading.memory_peak_bytes, 0);
   EXPECT_EQ(reading.process_refusals, 1);
   EXPECT_GE(reading.processes_peak, 1);
   EXPECT_EQ(reading.memory_kills, 0);
+  cgroup->CloseCounters();
+  EXPECT_GE(cgroup->ReadCpuTimeUs().value_or(0), reading.cpu_time_us);
+  EXPECT_EQ(cgroup->Read().process_refusals, 1);
   kill(pid, SIGKILL);
   ASSERT_EQ(waitpid(pid, &status, 0), pid);
   EXPECT_TRUE(cgroup->Remove(1000));

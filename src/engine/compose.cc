@@ -18,7 +18,6 @@
 #include "isolation/process/process_backend.h"
 #include "policy/age.h"
 #include "policy/units.h"
-#include "sessions/session_store.h"
 
 namespace casemate {
 namespace {
@@ -101,21 +100,31 @@ EngineParts ComposeParts(const EngineOptions& options) {
   return parts;
 }
 
+// Of open files. A host that has no room for so many sessions tells the one that does not fit.
+Expected<void> MakeRoom(const EngineOptions& options, EngineParts& parts) {
+  const auto room =
+      container::MakeRoomForWarmCells(options.warm.cells_max, static_cast<int>(parts.sessions_max));
+  if (!room) return std::unexpected(room.error());
+  const auto fit = static_cast<std::size_t>(*room);
+  if (fit >= parts.sessions_max) return {};
+  parts.sessions_max = fit;
+  parts.why_no_more_sessions =
+      "the limit of open files has room for no more: close some, or raise it with ulimit -Hn, or "
+      "LimitNOFILE= of the service";
+  return {};
+}
+
 }  // namespace
 
 Expected<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options) {
-  if (options.warm.enabled) {
-    // A host that has no room for so many sessions tells the one that does not fit.
-    constexpr int kSessionsMax = static_cast<int>(SessionStore::Options().live_max);
-    auto room = container::MakeRoomForWarmCells(options.warm.cells_max + kSessionsMax);
-    if (!room) room = container::MakeRoomForWarmCells(options.warm.cells_max);
-    if (!room) return std::unexpected(room.error());
-  }
   const auto secrets = FindSecretOptions(options.secrets);
   if (!secrets) return std::unexpected(secrets.error());
   EngineParts parts = ComposeParts(options);
   parts.secrets = MakeSecretStore(*secrets);
   parts.resident = options.warm.enabled;
+  if (options.warm.enabled) {
+    if (auto made = MakeRoom(options, parts); !made) return std::unexpected(made.error());
+  }
   const auto sync = FindSyncPolicy(options.audit_sync);
   if (!sync) return std::unexpected(sync.error());
   const auto keep = FindKeep();

@@ -220,7 +220,8 @@ class FlowEngine : public Engine {
   ArmedSecrets armed_;
   EnvironmentSource environments_;
   SessionMaker session_maker_{parts_, environments_};
-  SessionStore sessions_{session_maker_, {}};
+  SessionStore sessions_{session_maker_,
+                         {.live_max = parts_.sessions_max, .why_no_more = parts_.why_no_more_sessions}};
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +24,8 @@ struct EngineParts {
   std::string state_dir;
   std::shared_ptr<audit::Writer> audit;  // null records nothing: for tests and measurements alone
   bool resident = false;                 // it stays, and keeps warm what it runs
+  std::size_t sessions_max = 1000;
+  std::string why_no_more_sessions = "no more are allowed: close some";
 };
 std::unique_ptr<Engine> MakeEngineOf(EngineParts parts);
 

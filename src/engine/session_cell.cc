@@ -95,6 +95,7 @@ class SessionCell : public LiveSession {
     wishes_.interrupt = false;
   }
   std::string Look() override;
+  void Rest() override { sandbox_->session()->Rest(); }
   Expected<std::vector<std::unique_ptr<LiveSession>>> Fork(const std::vector<std::string>& ids) override;
   void Interrupt() override { wishes_.interrupt = true; }
   void End() override { wishes_.end = true; }
@@ -218,7 +219,9 @@ Expected<void> SessionCell::Launch(EnvironmentSource& environments) {
     return Fail(ErrorCode::kUnavailable, "this engine's sandboxes cannot hold a session");
   sandbox_ = *std::move(sandbox);
   opening_bytes_ = std::string(sandbox_->request_prefix()) + launch->request_bytes;
-  spec_.files.clear();
+  // What a launch needs alone: 80 KB of the harness, which an idle session would hold for its whole life.
+  spec_.files = {};
+  spec_.root_files = {};
   return {};
 }
 
@@ -371,9 +374,8 @@ std::string SessionCell::Look() {
     return ended_because_;
   }
   const Limits& limits = spec_.policy.limits;
-  ResourceReading reading = sandbox_->Read();
-  reading.cpu_time_us -= cpu_at_rest_us_;
-  if (reading.cpu_time_us < CpuTimeMs(limits) * 1000) return "";
+  const std::int64_t used_us = sandbox_->session()->CpuTimeUs() - cpu_at_rest_us_;
+  if (used_us < CpuTimeMs(limits) * 1000) return "";
   ended_because_ = "it used more CPU time between two steps than a step may";
   whole_.status = Status::kCpuLimit;
   return ended_because_;

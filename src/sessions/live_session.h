@@ -17,7 +17,7 @@ class LiveSession {
  public:
   virtual ~LiveSession() = default;
 
-  // One caller at a time, of these three; Prepare() comes before each step. The result's `session` says
+  // One caller at a time, of these four; Prepare() comes before each step. The result's `session` says
   // whether it has ended.
   virtual ExecutionResult Step(const ExecutionRequest& request, EventSink* sink, int cancel_fd,
                                bool cancel_on_hang_up) = 0;
@@ -26,6 +26,8 @@ class LiveSession {
   virtual void Prepare(std::string context) = 0;
   // A look between steps: ends what has used more than a step may. Why it has ended, or "".
   virtual std::string Look() = 0;
+  // Lets go of what only a step needs, which the next one takes again.
+  virtual void Rest() = 0;
 
   // The same caller. One session more for each id; each begins where this one is, and so does this one, anew.
   // After an error other than kUnavailable it has ended, which Look() tells.

@@ -29,10 +29,7 @@ Expected<SessionStore::Busy> SessionStore::Begin(const std::string& id, std::siz
       return Fail(ErrorCode::kUnavailable,
                   "the session is busy with a step: wait for its end, or interrupt it");
     }
-    if (live_ + more > options_.live_max) {
-      return Fail(ErrorCode::kUnavailable,
-                  fmt::format("there are {} sessions already, and no more are allowed: close some", live_));
-    }
+    if (live_ + more > options_.live_max) return NoRoom();
     live_ += more;
     busy.entry = *found;
     busy.live = *living;

@@ -44,10 +44,7 @@ Expected<SessionInfo> SessionStore::Open(const SessionOptions& options) {
   if (auto checked = CheckTimes(options); !checked) return std::unexpected(checked.error());
   {
     const std::lock_guard lock(mutex_);
-    if (live_ >= options_.live_max) {
-      return Fail(ErrorCode::kUnavailable,
-                  fmt::format("there are {} sessions already, and no more are allowed: close some", live_));
-    }
+    if (live_ >= options_.live_max) return NoRoom();
     ++live_;
   }
   auto entry = std::make_shared<Entry>();
@@ -59,6 +56,7 @@ Expected<SessionInfo> SessionStore::Open(const SessionOptions& options) {
     return std::unexpected(std::move(made.error()));
   }
   entry->live = *std::move(made);
+  entry->live->Rest();
   entry->info.name = options.name;
   entry->info.caller = options.base.origin.caller;
   entry->info.policy = options.base.policy;
@@ -72,6 +70,12 @@ Expected<SessionInfo> SessionStore::Open(const SessionOptions& options) {
   if (!keeper_.joinable()) keeper_ = std::thread([this] { Keep(); });
   changed_.notify_all();
   return InfoOf(*entry);
+}
+
+// The mutex is held.
+std::unexpected<Error> SessionStore::NoRoom() const {
+  return Fail(ErrorCode::kUnavailable,
+              fmt::format("there are {} sessions already, and {}", live_, options_.why_no_more));
 }
 
 Expected<SessionStore::EntryPtr> SessionStore::Find(const std::string& id) const {
@@ -123,6 +127,7 @@ Expected<ExecutionResult> SessionStore::RunIn(const std::string& id, const std::
     return Fail(ErrorCode::kInvalidRequest, "\"context\" must be 1 to 64 letters, digits, \"_\" and \"-\"");
   EntryPtr entry;
   std::shared_ptr<LiveSession> live;
+  bool crowded = false;
   {
     const std::lock_guard lock(mutex_);
     auto found = Find(id);
@@ -139,10 +144,12 @@ Expected<ExecutionResult> SessionStore::RunIn(const std::string& id, const std::
     ++entry->info.steps;
     // Here, since an interrupt is let through to it from now on.
     live->Prepare(context);
+    crowded = live_ > options_.busy_max;
   }
   // At most a look is to be waited for.
   std::unique_lock use(entry->use);
   ExecutionResult result = live->Step(request, sink, cancel_fd, cancel_on_hang_up);
+  if (crowded) live->Rest();
   std::string ended = result.session ? result.session->ended_because : "";
   std::shared_ptr<LiveSession> dead;
   const std::lock_guard lock(mutex_);
@@ -269,6 +276,7 @@ void SessionStore::LookAt(Entry& entry) {
   }
   if (!live) return;
   std::string ended = live->Look();
+  live->Rest();
   if (ended.empty()) return;
   const std::lock_guard lock(mutex_);
   (void)EndEntry(entry, std::move(ended));

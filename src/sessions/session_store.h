@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "casemate/session.h"
@@ -23,11 +24,13 @@ class SessionStore : public Sessions, public SessionBranches, public SessionCont
  public:
   struct Options {
     std::size_t live_max = 1000;
+    std::string why_no_more = "no more are allowed: close some";
+    std::size_t busy_max = 100;          // with more, each rests as soon as its step has ended
     std::int64_t look_ms = 10'000;       // between two looks at an idle session
     std::int64_t remember_ms = 600'000;  // how long one that has ended is still known, with its reason
   };
   // `maker` must outlive it.
-  SessionStore(LiveSessionMaker& maker, Options options) : maker_(maker), options_(options) {}
+  SessionStore(LiveSessionMaker& maker, Options options) : maker_(maker), options_(std::move(options)) {}
   // Ends all of them. No other call is under way.
   ~SessionStore() override;
   SessionStore(const SessionStore&) = delete;
@@ -75,6 +78,7 @@ class SessionStore : public Sessions, public SessionBranches, public SessionCont
     std::unique_lock<std::mutex> use;
   };
 
+  std::unexpected<Error> NoRoom() const;
   Expected<EntryPtr> Find(const std::string& id) const;
   static Expected<std::shared_ptr<LiveSession>> Living(const Entry& entry);
   SessionInfo InfoOf(const Entry& entry) const;

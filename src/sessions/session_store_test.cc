@@ -25,6 +25,7 @@ struct Play {
   std::atomic<int> interrupts = 0;
   std::atomic<bool> interrupted = false;  // the step that is prepared or runs
   std::atomic<int> ends = 0;
+  std::atomic<int> rests = 0;
   std::atomic<int> live = 0;
   std::optional<Error> refuse;
 };
@@ -45,6 +46,7 @@ class FakeSession : public LiveSession {
     if (play_.look) play_.look();
     return play_.dead.load();
   }
+  void Rest() override { ++play_.rests; }
   Expected<std::vector<std::unique_ptr<LiveSession>>> Fork(const std::vector<std::string>& ids) override {
     if (play_.refuse) return std::unexpected(*play_.refuse);
     std::vector<std::unique_ptr<LiveSession>> all;
@@ -219,6 +221,32 @@ TEST_F(SessionStoreTest, EndsWhenItsTimeIsOver) {
   EXPECT_THAT(store_.Get(idle->id)->ended_because, HasSubstr("idle"));
   EXPECT_THAT(store_.Get(old->id)->ended_because, HasSubstr("lifetime"));
   EXPECT_TRUE(Settle([&] { return store_.List().empty(); }));
+}
+
+TEST_F(SessionStoreTest, AFewKeepWhatStepsNeedUntilTheyAreLookedAt) {
+  SessionStore calm(maker(), {.busy_max = 1, .look_ms = 3'600'000});
+  const auto first = calm.Open({});
+  ASSERT_TRUE(first);
+  EXPECT_EQ(play_.rests, 1) << "it may never have a step";
+  EXPECT_TRUE(calm.Run(first->id, {}, nullptr, -1, false));
+  EXPECT_EQ(play_.rests, 1);
+  ASSERT_TRUE(calm.Open({}));
+  EXPECT_TRUE(calm.Run(first->id, {}, nullptr, -1, false));
+  EXPECT_EQ(play_.rests, 3) << "more than a few rest after each step";
+
+  const auto looked_at = store_.Open({});
+  ASSERT_TRUE(looked_at);
+  EXPECT_TRUE(store_.Run(looked_at->id, {}, nullptr, -1, false));
+  EXPECT_TRUE(Settle([&] { return play_.rests >= 5; }));
+}
+
+TEST_F(SessionStoreTest, SaysWhyThereIsNoRoomForMore) {
+  SessionStore full(maker(), {.live_max = 1, .why_no_more = "the limit of open files has room for no more"});
+  const auto opened = full.Open({});
+  ASSERT_TRUE(opened);
+  EXPECT_THAT(full.Open({}).error().message,
+              HasSubstr("there are 1 sessions already, and the limit of open"));
+  EXPECT_THAT(full.Fork(opened->id, {}).error().message, HasSubstr("the limit of open"));
 }
 
 TEST_F(SessionStoreTest, ALookFindsOneThatDiedBetweenSteps) {

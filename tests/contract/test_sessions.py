@@ -440,7 +440,8 @@ class Refusals(WithEngine):
         session = self.open()
         status, problem = session.ask("POST", "/hibernate", {})
         self.assertEqual((status, problem["code"]), (501, "not_implemented"))
-        self.assertIn("hibernate", problem["detail"])
+        self.assertIn("cannot hibernate, since", problem["detail"])
+        self.assertIn("make a checkpoint", problem["detail"])
 
     def test_the_command_line(self):
         env = {**self.env, "CASEMATE_SOCKET": self.engine.path}
@@ -467,6 +468,8 @@ class Refusals(WithEngine):
         self.assertEqual(session("rewind", opened, kept).code, 0)
         self.assertEqual(session("run", opened, "-c", "x").stdout, b"20\n")
         self.assertEqual(session("drop", opened, kept).code, 0)
+        refused = session("hibernate", opened)
+        self.assertEqual((refused.code, b"cannot hibernate" in refused.stderr), (126, True), refused.stderr)
         self.assertEqual(session("close", opened).code, 0)
         gone = session("run", opened, "-c", "1")
         self.assertEqual((gone.code, b"no such session" in gone.stderr), (126, True))

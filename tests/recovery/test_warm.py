@@ -2,8 +2,8 @@
 """Warm cells: each is fresh, settings of one run reach it alone, and the death of a zygote or of the engine at any
 instant loses no run in silence and leaves nothing behind.
 
-CASEMATE_RECOVERY_RUNS (10) is the number of random instants for each victim, CASEMATE_SOAK_RUNS (400) the number of
-runs of the soak. The seed is printed; set CASEMATE_RECOVERY_SEED to repeat a series.
+CASEMATE_RECOVERY_RUNS (10) is the number of random instants for each victim. The seed is printed; set
+CASEMATE_RECOVERY_SEED to repeat a series.
 """
 
 import concurrent.futures
@@ -29,7 +29,6 @@ from case import Case  # noqa: E402
 from engine import Engine  # noqa: E402
 
 RUNS = int(os.environ.get("CASEMATE_RECOVERY_RUNS", "10"))
-SOAK = int(os.environ.get("CASEMATE_SOAK_RUNS", "400"))
 SEED = int(os.environ.get("CASEMATE_RECOVERY_SEED", secrets.randbelow(10**6)))
 
 RANDOM = """
@@ -51,29 +50,6 @@ result = {"pid": os.getpid(), "parent": os.getppid(), "cwd": os.getcwd(),
           "threads": len(os.listdir("/proc/self/task")), "env": dict(os.environ), "tmp": os.listdir("/tmp"),
           "shm": os.listdir("/dev/shm"), "workspace": os.listdir("/workspace")}
 """
-
-
-def children(pid):
-    found = []
-    try:
-        for task in os.listdir(f"/proc/{pid}/task"):
-            found += casemate.read_bytes(f"/proc/{pid}/task/{task}/children").split()
-    except OSError:
-        pass  # gone by now
-    return [int(child) for child in found]
-
-
-def zygotes(engine):
-    """The zygotes of an engine: first children of inits that it started. Others are programs of cold runs."""
-    found = []
-    for init in children(engine.process.pid):
-        for pid in sorted(children(init))[:1]:
-            try:
-                if b"zygote" in casemate.read_bytes(f"/proc/{pid}/cmdline"):
-                    found.append(pid)
-            except OSError:
-                continue
-    return found
 
 
 class Warm(Case):
@@ -223,7 +199,7 @@ class Deaths(Warm):
             statuses = pool.submit(self.load, 3, until)
             for _ in range(RUNS):
                 time.sleep(rng.random() * 0.3)
-                for victim in zygotes(self.engine):
+                for victim in self.engine.zygotes():
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(victim, signal.SIGKILL)
             until.set()
@@ -235,7 +211,7 @@ class Deaths(Warm):
 
     def test_a_session_waits_for_the_zygote_that_comes_back(self):
         for _ in range(5):
-            for victim in zygotes(self.engine):
+            for victim in self.engine.zygotes():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(victim, signal.SIGKILL)
             # The engine notices within a second at most: meanwhile a cell that is dead may still be handed out.
@@ -259,37 +235,6 @@ class Deaths(Warm):
             self.engine = Engine(self.engine.path, self.env, "--pool-size", "2")
             self.addCleanup(self.engine.end)
             self.assertIn("serving at", self.engine.first_line)
-
-    def test_soak(self):
-        """Many runs from many clients, one in ten hostile: afterwards there is as much as before."""
-        hostile = ["import os\nwhile True: os.fork()", "while True: print('x' * 9999)",
-                   "import os, signal\nos.kill(-1, signal.SIGKILL)", "x = bytearray(10**9)",
-                   "import socket\nfor _ in range(50): socket.socket()", "import os; os.abort()"]
-        limits = {"wall_time_ms": 3000}
-
-        def one(number):
-            if number % 10 == 9:
-                self.engine.run(code=hostile[number // 10 % len(hostile)], limits=limits)
-                return "hostile"
-            return self.engine.run(code=f"result = {number}")[1]["result"] == number
-
-        def state():
-            pid = self.engine.process.pid
-            return len(os.listdir(f"/proc/{pid}/fd")), len(casemate.cgroups_of_runs()), len(casemate.mounts())
-
-        list(map(one, range(60)))  # what grows once has grown
-        casemate.settle(lambda: self.pool()["cells_ready"] < 4, 20)
-        before = state()
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            seen = list(pool.map(one, range(SOAK)))
-        self.assertNotIn(False, seen)
-        casemate.settle(lambda: self.pool()["cells_ready"] < 4 or self.pool()["cells_running"] > 0, 30)
-        after = state()
-        # Slots of as many cells as were ever there at once stay: about twenty descriptors and four cgroups each.
-        slots = 4 + 4 + 4
-        self.assertLess(after[0] - before[0], 24 * slots, (before, after))
-        self.assertLessEqual(after[1] - before[1], 4 * slots, (before, after))
-        self.assertEqual(after[2], before[2])
 
 
 class Preloads(Warm):

@@ -157,10 +157,16 @@ def environment(**changes):
     return {k: v for k, v in env.items() if v is not None}
 
 
-def start(arguments, env=None, stdin=None, stdout=None, stderr=None, cwd=None):
+def start(arguments, env=None, stdin=None, stdout=None, stderr=None, cwd=None, preexec_fn=None):
     with _live_lock:
         process = subprocess.Popen(
-            [BINARY, *arguments], env=env, stdin=stdin or subprocess.DEVNULL, stdout=stdout, stderr=stderr, cwd=cwd
+            [BINARY, *arguments],
+            env=env,
+            stdin=stdin or subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            cwd=cwd,
+            preexec_fn=preexec_fn,
         )
         _live.add(process.pid)
     return process

@@ -1,6 +1,7 @@
 #include "isolation/container/cell_slot.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "confine/id_pool.h"
@@ -10,6 +11,9 @@ namespace {
 
 // One fork makes the namespaces of so many: the fork costs more than they do.
 constexpr uid_t kSpacesAtOnce = 8;
+// Slots that nobody uses are kept up to as many as an engine has places to run at: more come from a crowd of
+// sessions, and each holds namespaces, cgroups and some ten descriptors.
+constexpr std::size_t kWholeMax = 256;
 
 }  // namespace
 
@@ -20,6 +24,8 @@ Expected<std::shared_ptr<CellSlot>> SlotStock::Take() {
   std::shared_ptr<CellSlot> slot = whole_.front();
   if (!slot->cgroup) {
     if (auto made = MakeCgroup(*slot); !made) return std::unexpected(made.error());
+  } else if (slot->entrances.empty()) {
+    if (auto opened = OpenEntrances(*slot); !opened) return std::unexpected(opened.error());
   }
   whole_.pop_front();
   return slot;
@@ -37,26 +43,32 @@ Expected<void> SlotStock::MakeSpaces() {
     return Fail(ErrorCode::kUnavailable, "all ids for warm cells are in use; let some runs end first");
   }
   CellSpacesRequest request{options_.zygote_user_namespace, options_.single_id, {}};
-  for (const auto& slot : spaceless_) request.cells.push_back(slot->number);
+  const std::size_t kept = spaceless_.size() - std::min<std::size_t>(spaceless_.size(), kSpacesAtOnce);
+  const std::span making = std::span(spaceless_).subspan(kept);
+  for (const auto& slot : making) request.cells.push_back(slot->number);
   auto made = MakeCellSpaces(request);
   if (!made) return std::unexpected(made.error());
   for (std::size_t i = 0; i < made->size(); ++i) {
-    spaceless_[i]->spaces = std::move((*made)[i]);
-    whole_.push_back(std::move(spaceless_[i]));
+    making[i]->spaces = std::move((*made)[i]);
+    whole_.push_back(std::move(making[i]));
   }
-  spaceless_.clear();
+  spaceless_.resize(kept);
   return {};
 }
 
 Expected<void> SlotStock::MakeCgroup(CellSlot& slot) const {
   auto cgroup = Cgroup::Create(options_.cgroups, Limits());
   if (!cgroup) return std::unexpected(cgroup.error());
-  auto entrances = cgroup->OpenEntrances();
-  if (!entrances) return std::unexpected(entrances.error());
-  cgroup->CloseEntrances();
   slot.cgroup = *std::move(cgroup);
-  slot.entrances = *std::move(entrances);
   slot.limits = Limits();
+  return OpenEntrances(slot);
+}
+
+Expected<void> SlotStock::OpenEntrances(CellSlot& slot) {
+  auto entrances = slot.cgroup->OpenEntrances();
+  if (!entrances) return std::unexpected(entrances.error());
+  slot.cgroup->CloseEntrances();
+  slot.entrances = *std::move(entrances);
   return {};
 }
 
@@ -68,7 +80,12 @@ bool SlotStock::PutBack(const std::shared_ptr<CellSlot>& slot, bool network_touc
     slot->entrances.clear();
     slot->cgroup.reset();
   }
-  if (network_touched) {
+  const bool surplus = whole_.size() >= kWholeMax;
+  if (surplus) {
+    slot->entrances.clear();
+    slot->cgroup.reset();
+  }
+  if (network_touched || surplus) {
     slot->spaces = {};
     spaceless_.push_back(slot);
   } else {

@@ -19,7 +19,7 @@ struct CellSlot {
   uid_t host_ids = 0;  // init's; the program's is the next one
   CellSpaces spaces;
   std::optional<Cgroup> cgroup;     // with the cell while there is one
-  std::vector<UniqueFd> entrances;  // of the cgroup
+  std::vector<UniqueFd> entrances;  // of the cgroup; a session closes them
   std::optional<Limits> limits;  // what the cgroup holds now; nothing when a change of them failed half-way
 };
 
@@ -56,6 +56,7 @@ class SlotStock {
  private:
   Expected<void> MakeSpaces();
   Expected<void> MakeCgroup(CellSlot& slot) const;
+  static Expected<void> OpenEntrances(CellSlot& slot);
 
   const Options options_;
   uid_t next_ = 0;

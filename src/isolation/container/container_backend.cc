@@ -1,7 +1,9 @@
 #include "isolation/container/container_backend.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
 
@@ -90,13 +92,20 @@ std::unique_ptr<Backend> MakeContainerBackend(std::string lock_folder, const War
   return std::make_unique<ContainerBackend>(std::move(lock_folder), warm);
 }
 
-Expected<void> MakeRoomForWarmCells(int cells_max) {
-  constexpr rlim_t kPerCell = 20;  // in stock; one that runs or is being buried has not more
+Expected<int> MakeRoomForWarmCells(int cells_max, int sessions_max) {
+  constexpr rlim_t kPerCell = 20;     // in stock
+  constexpr rlim_t kPerSession = 15;  // at rest: five more in a step, for its counters
   constexpr rlim_t kForTheRest = 4000;
-  auto raised = RaiseDescriptorLimit(kForTheRest + static_cast<rlim_t>(cells_max) * kPerCell);
-  if (raised) return {};
-  return Fail(raised.error().code, fmt::format("{} waiting cells are too many here", cells_max),
-              raised.error().ToString());
+  const rlim_t least = kForTheRest + static_cast<rlim_t>(cells_max) * kPerCell;
+  const rlim_t wanted = least + static_cast<rlim_t>(sessions_max) * kPerSession;
+  if (RaiseDescriptorLimit(wanted)) return sessions_max;
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  if (auto raised = RaiseDescriptorLimit(std::max(least, limit.rlim_max)); !raised) {
+    return Fail(raised.error().code, fmt::format("{} waiting cells are too many here", cells_max),
+                raised.error().ToString());
+  }
+  return static_cast<int>((limit.rlim_max - least) / kPerSession);
 }
 
 Garbage CollectContainerGarbage() {

@@ -112,6 +112,15 @@ void ContainerSandbox::BeginStep() {
   usage_.last().memory_over = false;
 }
 
+std::int64_t ContainerSandbox::CpuTimeUs() {
+  const auto counted = parts_.cgroup ? parts_.cgroup->ReadCpuTimeUs() : std::nullopt;
+  return counted ? *counted : Read().cpu_time_us;
+}
+
+void ContainerSandbox::Rest() {
+  if (parts_.cgroup) parts_.cgroup->CloseCounters();
+}
+
 Expected<std::vector<std::unique_ptr<Sandbox>>> ContainerSandbox::Fork(std::string_view ask, int copies) {
   auto branches = MakeBranches(parts_, ask, copies);
   if (!branches) {

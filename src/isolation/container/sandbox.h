@@ -94,6 +94,8 @@ class ContainerSandbox : public Sandbox, public BranchControl, private SessionCo
   int user_namespace_fd() const override { return parts_.user_namespace.get(); }
   bool change_ids() const override { return parts_.change_ids; }
   void BeginStep() override;
+  std::int64_t CpuTimeUs() override;
+  void Rest() override;
 
   // Waits for init, once; keeps what the kernel says of its tree.
   void Reap();

@@ -284,6 +284,8 @@ Expected<std::unique_ptr<Sandbox>> WarmCells::Launch(const LaunchSpec& spec) {
     auto program = OpenProgram(parts.pidfd.get());
     if (!program) return std::unexpected(program.error());
     parts.program = *std::move(program);
+    // It has entered, and may be here for days.
+    parts.slot->entrances.clear();
   }
   parts.started_at_us = MonotonicUs();
   const char* const step = taken->forked_on_demand ? "fork_on_demand" : "take_cell";

@@ -1,6 +1,7 @@
 #include "surfaces/cli/serve_command.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -151,6 +152,14 @@ Expected<std::unique_ptr<SinkProcess>> StartSinks(const ServeOptions& options, L
       std::move(words), [&logger](const std::string& sentence) { logger.Log(LogLevel::kError, sentence); });
 }
 
+// What one large output took is given back when it is answered. By default glibc raises the size from which
+// memory is mapped by itself, up to 32 MiB, at the first such buffer that is freed, and then each of its
+// arenas, eight for each processor, keeps the largest output that it ever held (mallopt(3)).
+void KeepNoLargeBuffers() {
+  constexpr int kLargeBytes = 256 << 10;
+  ::mallopt(M_MMAP_THRESHOLD, kLargeBytes);
+}
+
 // The families of /metrics that are not of runs.
 std::vector<MeteredEngine::Part> MoreMetrics(const ServeOptions& options, const http::Handler& handler,
                                              const Logger& logger) {
@@ -180,6 +189,7 @@ int ServeCommandLine(const std::vector<std::string>& words, const CliServices& s
                    "there is no place for the socket: set XDG_RUNTIME_DIR or name a path with --socket", ""},
                   streams);
   }
+  KeepNoLargeBuffers();
   const ServeSignals signals;
   UniqueFd stop;
   if (options->lifeline >= 0) {

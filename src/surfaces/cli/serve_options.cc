@@ -236,7 +236,7 @@ constexpr std::array kFlags = {
     ServeFlag{"lifeline", "FD", SetLifeline,
               "end when the other end of this pipe or socket is closed, and take the socket's folder along "
               "if empty"},
-    ServeFlag{"max-connections", "COUNT", SetConnections, "connections at one time (256)"},
+    ServeFlag{"max-connections", "COUNT", SetConnections, "connections at one time, at each address (1024)"},
     ServeFlag{"python", "PATH",
               [](ServeOptions& o, std::string_view v) -> Applied {
                 o.engine.python = v;

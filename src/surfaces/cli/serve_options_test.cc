@@ -17,7 +17,7 @@ TEST(ServeOptionsTest, Defaults) {
   EXPECT_EQ(options->engine.warm.cells_max, 16);
   EXPECT_THAT(options->engine.warm.preload, IsEmpty());
   EXPECT_EQ(options->drain_ms, 30'000);
-  EXPECT_EQ(options->server.connections_max, 256U);
+  EXPECT_EQ(options->server.connections_max, 1024U);
   EXPECT_EQ(options->socket, "");
   EXPECT_FALSE(options->help);
 }

@@ -123,6 +123,8 @@ Expected<Ask> AskFor(const std::vector<std::string>& words) {
   if (command == "show") return Ask{"GET", Target(id), ""};
   if (command == "close") return Ask{"DELETE", Target(id), ""};
   if (command == "interrupt") return Ask{"POST", Target(id, "/interrupt"), ""};
+  // Which the engine refuses, and says why.
+  if (command == "hibernate") return Ask{"POST", Target(id, "/hibernate"), ""};
   if (command == "fork") return ForkAsk(id, words.size() > 2 ? words[2] : "1");
   if (command == "checkpoint")
     return Ask{"POST", Target(id, "/checkpoints"), Object("name", words.size() > 2 ? words[2] : "")};
@@ -151,7 +153,7 @@ constexpr std::array kCommands = {
     Command{"get", 3, 3},        Command{"ls", 2, 3},          Command{"mv", 4, 4},
     Command{"rm", 3, 3},         Command{"close", 2, 2},       Command{"fork", 2, 3},
     Command{"checkpoint", 2, 3}, Command{"checkpoints", 2, 2}, Command{"rewind", 3, 3},
-    Command{"drop", 3, 3}};
+    Command{"drop", 3, 3},       Command{"hibernate", 2, 2}};
 
 Expected<void> Check(const std::vector<std::string>& words) {
   for (const Command& command : kCommands) {

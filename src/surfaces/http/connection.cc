@@ -27,11 +27,27 @@ namespace beast = boost::beast::http;
 
 using Parser = beast::request_parser<beast::string_body>;
 
-// How long and how much is still taken from a peer whose request was refused half read, so that it gets to
-// read why instead of a broken pipe.
-constexpr std::int64_t kLingerMs = 2000;
-
 std::string_view View(boost::beast::string_view text) { return {text.data(), text.size()}; }
+
+// Waits for bytes until `deadline`; `wait_for` is set when none came in time.
+Wire::Io ReadSome(Wire& wire, ReadBuffer& buffer, const Deadline& deadline) {
+  // Who sends a byte at a time, each of them in time, must not go on for ever.
+  if (deadline.Passed()) return {0, POLLIN};
+  for (;;) {
+    const Wire::Io io = wire.Read(buffer.Room());
+    if (io.wait_for == 0 || !WaitFor(wire.fd(), io.wait_for, deadline.RemainingMs())) return io;
+  }
+}
+
+// Takes and forgets what a peer still sends whose request was refused, so that it gets to read why instead of
+// a broken pipe.
+void Linger(Wire& wire, ReadBuffer& buffer, const Deadline& deadline) {
+  wire.EndWriting();
+  for (;;) {
+    buffer.Consume(buffer.unread().size());
+    if (ReadSome(wire, buffer, deadline).count == 0) return;
+  }
+}
 
 class Connection {
  public:
@@ -59,7 +75,7 @@ class Connection {
       case Read::kGone:
         return false;
       case Read::kRefused:
-        Linger();
+        Linger(wire_, buffer_, Deadline::After(kLingerMs));
         return false;
       case Read::kRequest:
         break;
@@ -112,7 +128,7 @@ class Connection {
       if (parser.is_done()) return Read::kRequest;
       const Deadline idle = Deadline::After(limits_.idle_ms);
       const Deadline& deadline = !begun ? idle : fields_done ? whole : fields;
-      const Wire::Io io = ReadSome(begun ? deadline : idle);
+      const Wire::Io io = ReadSome(wire_, buffer_, begun ? deadline : idle);
       if (io.wait_for != 0) {
         return begun ? Refuse(408, "the request did not come to its end in time") : Read::kGone;
       }
@@ -123,16 +139,6 @@ class Connection {
         fields = Deadline::After(limits_.header_ms);
       }
       begun = true;
-    }
-  }
-
-  // Waits for bytes until `deadline`; `wait_for` is set when none came in time.
-  Wire::Io ReadSome(const Deadline& deadline) {
-    // Who sends a byte at a time, each of them in time, must not go on for ever.
-    if (deadline.Passed()) return {0, POLLIN};
-    for (;;) {
-      const Wire::Io io = wire_.Read(buffer_.Room());
-      if (io.wait_for == 0 || !WaitFor(wire_.fd(), io.wait_for, deadline.RemainingMs())) return io;
     }
   }
 
@@ -162,15 +168,6 @@ class Connection {
     return Read::kRefused;
   }
 
-  void Linger() {
-    wire_.EndWriting();
-    const Deadline deadline = Deadline::After(kLingerMs);
-    for (;;) {
-      buffer_.Consume(buffer_.unread().size());
-      if (ReadSome(deadline).count == 0) return;
-    }
-  }
-
   Wire& wire_;
   const PeerInfo& peer_;
   Handler& handler_;
@@ -196,12 +193,15 @@ void ServeConnection(Wire& wire, const PeerInfo& peer, Handler& handler, const S
   }
 }
 
-void RefuseConnection(Wire& wire) noexcept {
+void TurnAway(Wire& wire, std::int64_t linger_ms) noexcept {
   try {
-    ReadBuffer nothing;
-    ReplyWriter reply(wire, nothing, {.keep_alive = false, .write_ms = 0});
+    const Deadline deadline = Deadline::After(linger_ms);
+    if (!wire.Begin(deadline)) return;
+    ReadBuffer unread;
+    ReplyWriter reply(wire, unread, {.keep_alive = false, .write_ms = linger_ms});
     reply.AddField("Retry-After", "1");
     reply.Send(ErrorAnswer(503, "unavailable", "too many connections: close some, or try again soon"));
+    Linger(wire, unread, deadline);
   } catch (const std::exception&) {
     return;
   }

@@ -13,7 +13,7 @@ namespace casemate::http {
 
 // What one peer may take of us.
 struct ServerLimits {
-  std::size_t connections_max = 256;              // at each place to listen
+  std::size_t connections_max = 1024;             // at each place to listen
   std::size_t header_bytes_max = 16 * 1024;       // request line and fields; more is 431
   std::size_t body_bytes_max = kRequestBytesMax;  // more is 413
   std::int64_t idle_ms = 60'000;                  // without a request; then the connection ends
@@ -37,7 +37,9 @@ PeerInfo LocalPeer(int fd);
 void ServeConnection(Wire& wire, const PeerInfo& peer, Handler& handler, const ServerLimits& limits,
                      std::atomic<bool>& busy) noexcept;
 
-// Tells a peer that there is no room for it, and does not wait.
-void RefuseConnection(Wire& wire) noexcept;
+// Tells a peer that there is no room for it and when to come back, and waits at most so long for it to read
+// that: a socket that is closed with unread bytes in it takes the answer back (tcp(7)).
+inline constexpr std::int64_t kLingerMs = 2000;
+void TurnAway(Wire& wire, std::int64_t linger_ms = kLingerMs) noexcept;
 
 }  // namespace casemate::http

@@ -13,20 +13,9 @@
 namespace casemate::http {
 namespace {
 
-// How often one that waits for a place looks whether its peer is still there.
-constexpr std::chrono::milliseconds kLookEvery{100};
-
-// Counts one that waits, for as long as it does.
-class Waiting {
- public:
-  explicit Waiting(std::atomic<int>& count) : count_(count) { ++count_; }
-  ~Waiting() { --count_; }
-  Waiting(const Waiting&) = delete;
-  Waiting& operator=(const Waiting&) = delete;
-
- private:
-  std::atomic<int>& count_;
-};
+// How often one that waits for a place looks whether its peer is still there. A thousand of them look at the
+// same time, and the programs that they wait for want the processor.
+constexpr std::chrono::milliseconds kLookEvery{250};
 
 std::string Lacks(Scope scope, std::string_view what) {
   return fmt::format("{} needs a key with the scope {}: leave it out or use such a key", what,
@@ -39,13 +28,7 @@ std::string Lacks(Scope scope, std::string_view what) {
 class Runs::Place {
  public:
   explicit Place(Runs& runs) : runs_(runs) {}
-  ~Place() {
-    {
-      const std::lock_guard lock(runs_.mutex_);
-      --runs_.running_;
-    }
-    runs_.place_free_.notify_one();
-  }
+  ~Place() { runs_.LeavePlace(); }
   Place(const Place&) = delete;
   Place& operator=(const Place&) = delete;
 
@@ -85,18 +68,38 @@ class Runs::Watch : public EventSink {
 bool Runs::WaitForPlace(const Cancel& cancel) {
   const Deadline deadline = Deadline::After(limits_.wait_ms);
   std::unique_lock lock(mutex_);
-  const Waiting waiting(waiting_);
-  while (running_ >= limits_.running_max) {
-    place_free_.wait_for(lock, kLookEvery);
-    if (deadline.Passed() || draining_) return false;
-    lock.unlock();
-    const bool gone =
-        cancel.fd >= 0 && cancel.when == CancelWhen::kHungUp && WaitFor(cancel.fd, POLLRDHUP, 0);
-    lock.lock();
-    if (gone) return false;
+  if (running_ < limits_.running_max) {
+    ++running_;
+    return true;
   }
-  ++running_;
-  return true;
+  Waiter self;
+  waiters_.push_back(&self);
+  bool gone = false;
+  while (!gone && !deadline.Passed() && !draining_) {
+    self.called.wait_for(lock, std::min<std::chrono::milliseconds>(
+                                   kLookEvery, std::chrono::milliseconds(deadline.RemainingMs())));
+    if (self.has_place) return true;
+    lock.unlock();
+    gone = cancel.fd >= 0 && cancel.when == CancelWhen::kHungUp && WaitFor(cancel.fd, POLLRDHUP, 0);
+    lock.lock();
+    if (self.has_place) return true;
+  }
+  std::erase(waiters_, &self);
+  return false;
+}
+
+// Hands it on, so that nobody who asks now gets it before those who wait. There may be more that run than
+// places, since sessions take none.
+void Runs::LeavePlace() {
+  const std::lock_guard lock(mutex_);
+  if (waiters_.empty() || running_ > limits_.running_max) {
+    --running_;
+    return;
+  }
+  Waiter* const next = waiters_.front();
+  waiters_.pop_front();
+  next->has_place = true;
+  next->called.notify_one();
 }
 
 std::optional<Runs::Refusal> Runs::Refuses(const Request& asked, const ExecutionRequest& request) {
@@ -168,7 +171,8 @@ void Runs::CancelAll() {
 
 void Runs::BeginDrain() {
   draining_ = true;
-  place_free_.notify_all();
+  const std::lock_guard lock(mutex_);
+  for (Waiter* const waiter : waiters_) waiter->called.notify_one();
 }
 
 std::optional<std::string> Forbids(Scopes scopes, const ExecutionRequest& request) {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <expected>
 #include <functional>
 #include <map>
@@ -71,12 +72,19 @@ class Runs {
   bool draining() const { return draining_; }
   int running() const { return running_; }
   // Peers that wait for a place.
-  int waiting() const { return waiting_; }
+  int waiting() const {
+    const std::lock_guard lock(mutex_);
+    return static_cast<int>(waiters_.size());
+  }
   Engine& engine() { return engine_; }
 
  private:
   class Watch;
   class Place;
+  struct Waiter {
+    std::condition_variable called;
+    bool has_place = false;
+  };
   struct Known {
     Live live;
     std::function<void()> cancel;
@@ -84,17 +92,17 @@ class Runs {
 
   // Why the peer may not run `request` now, whatever place there is.
   std::optional<Refusal> Refuses(const Request& asked, const ExecutionRequest& request);
-  // False when there was no place in time, or the peer has gone.
+  // False when there was no place in time, or the peer has gone. Places are given in the order of asking.
   bool WaitForPlace(const Cancel& cancel);
+  void LeavePlace();
 
   Engine& engine_;
   KeyUsage& usage_;
   const RunLimits limits_;
   std::atomic<bool> draining_ = false;
   std::atomic<int> running_ = 0;
-  std::atomic<int> waiting_ = 0;
   mutable std::mutex mutex_;
-  std::condition_variable place_free_;
+  std::deque<Waiter*> waiters_;
   std::map<std::uint64_t, Known> known_;
   std::uint64_t next_ = 0;
 };

@@ -20,6 +20,9 @@ namespace {
 constexpr int kNoDescriptorMs = 50;
 // What a cancelled run has to end, and its peer to read the answer.
 constexpr std::int64_t kCancelMs = 5000;
+// Peers that are being told at one time, at each place to listen, that there is no room for them. Others wait
+// in the listener's queue, which is an answer that comes later, and not a refused connection.
+constexpr std::size_t kTurnedAwayMax = 64;
 
 int Poll(std::span<pollfd> entries, std::int64_t timeout_ms) {
   return ::poll(entries.data(), entries.size(), static_cast<int>(timeout_ms));
@@ -42,7 +45,8 @@ void Server::Serve(int stop_fd, std::int64_t drain_ms) {
   for (;;) {
     // poll(2) passes over a negative descriptor.
     std::array entries{pollfd{stop_fd, POLLIN, 0}, pollfd{peer_done_.get(), POLLIN, 0},
-                       pollfd{listener_.fd(), POLLIN, 0}, pollfd{tcp_ ? tcp_->fd() : -1, POLLIN, 0}};
+                       pollfd{MayAccept(false) ? listener_.fd() : -1, POLLIN, 0},
+                       pollfd{tcp_ && MayAccept(true) ? tcp_->fd() : -1, POLLIN, 0}};
     if (Poll(entries, -1) < 0 && errno != EINTR) break;
     if (entries[0].revents != 0) break;
     if (entries[1].revents != 0) Reap();
@@ -50,6 +54,19 @@ void Server::Serve(int stop_fd, std::int64_t drain_ms) {
     if (entries[3].revents != 0) AcceptTcp();
   }
   Drain(drain_ms);
+}
+
+// Those who come over a network must not keep this host's own user out.
+std::size_t Server::CountAt(bool networked, bool turned_away) const {
+  return static_cast<std::size_t>(std::ranges::count_if(peers_, [=](const Peer& peer) {
+    return peer.info.networked == networked && peer.turned_away == turned_away;
+  }));
+}
+
+bool Server::HasRoom(bool networked) const { return CountAt(networked, false) < limits_.connections_max; }
+
+bool Server::MayAccept(bool networked) const {
+  return HasRoom(networked) || CountAt(networked, true) < kTurnedAwayMax;
 }
 
 UniqueFd Server::Accept(int listener) {
@@ -82,21 +99,19 @@ void Server::AcceptTcp() {
 }
 
 void Server::Begin(UniqueFd fd, std::unique_ptr<Wire> wire, PeerInfo info) {
-  // Those who come over a network must not keep this host's own user out.
-  const auto same_door = static_cast<std::size_t>(std::ranges::count_if(
-      peers_, [&info](const Peer& peer) { return peer.info.networked == info.networked; }));
-  // Before its TLS has begun, a refusal could not be read.
-  if (same_door >= limits_.connections_max) {
-    if (!(info.networked && wrap_)) RefuseConnection(*wire);
-    return;
-  }
+  const bool room = HasRoom(info.networked);
   Peer& peer = peers_.emplace_back();
+  peer.turned_away = !room;
   peer.fd = std::move(fd);
   peer.wire = std::move(wire);
   peer.info = std::move(info);
   try {
     peer.thread = std::thread([this, &peer] {
-      ServeConnection(*peer.wire, peer.info, handler_, limits_, peer.busy);
+      if (peer.turned_away) {
+        TurnAway(*peer.wire);
+      } else {
+        ServeConnection(*peer.wire, peer.info, handler_, limits_, peer.busy);
+      }
       // The peer must not wait for its end of file until somebody joins.
       ::shutdown(peer.fd.get(), SHUT_RDWR);
       peer.done = true;
@@ -104,7 +119,8 @@ void Server::Begin(UniqueFd fd, std::unique_ptr<Wire> wire, PeerInfo info) {
       (void)!::write(peer_done_.get(), &one, sizeof one);
     });
   } catch (const std::system_error&) {
-    RefuseConnection(*peer.wire);
+    // No thread either: it is not waited for whether the peer has read that.
+    TurnAway(*peer.wire, 0);
     peers_.pop_back();
   }
 }

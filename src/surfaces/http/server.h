@@ -39,11 +39,16 @@ class Server {
     UniqueFd fd;
     std::unique_ptr<Wire> wire;
     PeerInfo info;
+    bool turned_away = false;  // there was no room: it is told so, and no request of it is read
     std::atomic<bool> busy = false;
     std::atomic<bool> done = false;
     std::thread thread;
   };
 
+  std::size_t CountAt(bool networked, bool turned_away) const;
+  bool HasRoom(bool networked) const;
+  // Whether one more can be served there, or at least be told that it cannot.
+  bool MayAccept(bool networked) const;
   void AcceptLocal();
   void AcceptTcp();
   UniqueFd Accept(int listener);

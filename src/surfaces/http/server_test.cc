@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <list>
+
 #include "model/result_json.h"
 #include "surfaces/http/server_fixture.h"
 
@@ -193,6 +195,27 @@ TEST_F(ServerTest, RefusesMoreConnectionsThanItMayHave) {
     again.Send("GET /v1/health HTTP/1.1\r\n\r\n");
     if (again.ReadAnswer().first == "HTTP/1.1 200 OK") break;
     ASSERT_FALSE(deadline.Passed()) << "the place of one that is gone is free again";
+  }
+}
+
+// A socket that is closed with unread bytes in it takes back what was written to it, or breaks the peer's
+// pipe.
+TEST_F(ServerTest, WhoeverIsTurnedAwayGetsToReadWhy) {
+  limits_.connections_max = 1;
+  Start(fake::Script{});
+  RawClient first(path_);
+  first.Send("GET /v1/health HTTP/1.1\r\n\r\n");
+  ASSERT_EQ(first.ReadAnswer().first, "HTTP/1.1 200 OK");
+  std::list<RawClient> others;
+  // More than are told at one time: the others wait for their answer.
+  for (int i = 0; i < 100; ++i) others.emplace_back(path_);
+  const std::string long_body(std::size_t{1} << 20, ' ');
+  for (RawClient& other : others) {
+    other.Send(Post(long_body));
+    const std::string answer = other.ReadAll();
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 "));
+    EXPECT_THAT(answer, HasSubstr("Retry-After: 1\r\n"));
+    other.HangUp();
   }
 }
 

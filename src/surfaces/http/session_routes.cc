@@ -22,9 +22,9 @@ namespace {
 constexpr std::string_view kMoveTo = "move_to=";
 
 constexpr std::string_view kNoHibernation =
-    "a session cannot hibernate: its memory and its filter's listener cannot be put back from a disk; keep "
-    "what "
-    "matters in files, and get them before the engine ends";
+    "a session cannot hibernate, since what the kernel holds of it, such as its filter's listener, cannot be "
+    "put back from a disk: keep what matters in files and get them before the engine ends, or make a "
+    "checkpoint, which lives as long as the session";
 
 Answer ProblemOf(const Error& error) {
   // A session that is there and cannot now, by what its peer or the program did.

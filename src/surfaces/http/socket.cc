@@ -11,13 +11,18 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/clock.h"
 #include "base/errno.h"
 #include "base/file.h"
 
 namespace casemate::http {
 namespace {
 
-constexpr int kBacklog = 1024;
+// The kernel has a limit of its own (net.core.somaxconn, usually 4096).
+constexpr int kBacklog = 4096;
+// For an engine whose queue of peers is full, which a burst of clients fills for an instant.
+constexpr std::int64_t kQueueMs = 2000;
+constexpr useconds_t kQueueRetryUs = 5000;
 
 struct Address {
   sockaddr_un name{};
@@ -84,6 +89,16 @@ Expected<UniqueFd> Lock(const std::string& path) {
   }
 }
 
+// A socket that does not block says EAGAIN of a full queue (unix(7)), and poll(2) cannot wait for room in it.
+int ConnectPatiently(int fd, const Address& address) {
+  const Deadline deadline = Deadline::After(kQueueMs);
+  for (;;) {
+    if (::connect(fd, address.get(), address.size()) == 0) return 0;
+    if (errno != EAGAIN || deadline.Passed()) return -1;
+    ::usleep(kQueueRetryUs);
+  }
+}
+
 }  // namespace
 
 std::string DefaultSocketPath() {
@@ -145,7 +160,7 @@ Expected<UniqueFd> Connect(const std::string& path) {
   if (!address) return std::unexpected(address.error());
   // Not blocking: an engine that is stopped must not stop its clients too.
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd.valid() || ::connect(fd.get(), address->get(), address->size()) != 0) {
+  if (!fd.valid() || ConnectPatiently(fd.get(), *address) != 0) {
     const bool nobody = errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR;
     return FailErrno(nobody ? ErrorCode::kNotFound : ErrorCode::kUnavailable,
                      fmt::format("no engine answers at {}: start one with casemate serve", path),

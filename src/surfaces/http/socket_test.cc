@@ -8,8 +8,10 @@
 #include <sys/wait.h>
 
 #include <filesystem>
+#include <thread>
 
 #include "base/file.h"
+#include "base/unique_fd.h"
 
 namespace casemate::http {
 namespace {
@@ -61,6 +63,22 @@ TEST_F(SocketTest, IsForItsUserAlone) {
   const auto client = Connect(path_);
   ASSERT_TRUE(client) << client.error().message;
   EXPECT_EQ(PeerUid(client->get()), ::geteuid());
+}
+
+TEST_F(SocketTest, AFullQueueIsWaitedFor) {
+  const auto listener = Listener::Open(path_);
+  ASSERT_TRUE(listener) << listener.error().message;
+  // Linux takes a new length for a socket that listens already.
+  ASSERT_EQ(::listen(listener->fd(), 0), 0);
+  const auto first = Connect(path_);
+  ASSERT_TRUE(first) << first.error().message;
+  std::thread accepting([&listener] {
+    ::usleep(200'000);
+    const UniqueFd accepted(::accept4(listener->fd(), nullptr, nullptr, SOCK_CLOEXEC));
+  });
+  const auto second = Connect(path_);
+  accepting.join();
+  EXPECT_TRUE(second) << second.error().ToString();
 }
 
 TEST_F(SocketTest, OneProcessAtATimeHasIt) {

@@ -15,7 +15,8 @@
 namespace casemate::http {
 namespace {
 
-constexpr int kBacklog = 1024;
+// The kernel has a limit of its own (net.core.somaxconn, usually 4096).
+constexpr int kBacklog = 4096;
 
 struct SocketName {
   sockaddr_storage storage{};
