@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -55,27 +56,35 @@ result = reached
 """
 
 
-# Makes the copies by itself, when it is asked for some.
+# Handlers of the C library's fork(), which are called in the middle of the making of a copy: as_init() in its pid 1,
+# which still is in the memory of the session, as_copy() in the copy.
 HIJACK = r"""
 import ctypes, os, time
 libc, mark = ctypes.CDLL(None, use_errno=True), ctypes.c_ulong(0x6272616e6368)
-def hijack():
-    for _ in range(2):
-        if libc.syscall(56, 0x7e024111, 0, 0, 0, 0) == 0:
-            libc.syscall(272, 0, mark, 1, 0)
-            if libc.syscall(56, 17, 0, 0, 0, 0) == 0:
-                as_copy()
-                libc.syscall(272, 0, mark, 2, 0)
-                os._exit(0)
-            as_init()
-            time.sleep(600)
-    libc.syscall(272, 0, mark, 3, 0)
-os.register_at_fork(before=hijack)
+handler = ctypes.CFUNCTYPE(None)
+handlers = [handler(lambda: None), handler(as_init), handler(as_copy)]
+libc.__register_atfork(*handlers, None)
+def wait_as_copy():
+    libc.syscall(272, 0, mark, 2, 0)
+    os._exit(0)
+def clone(flags):
+    # One more that pauses, in the memory of whoever calls this.
+    stack = ctypes.create_string_buffer(65536)
+    kept.append(stack)
+    return libc.clone(ctypes.cast(libc.pause, ctypes.c_void_p), ctypes.c_void_p(ctypes.addressof(stack) + 65520),
+                      flags, None)
+kept = []
 """
 DROPS = r"""
-os.closerange(0, 1200)
 os.setsid(); os.chdir('/workspace')
 libc.capset((ctypes.c_uint * 2)(0x20080522, 0), (ctypes.c_uint * 6)())
+wait_as_copy()
+"""
+# In the place of the reaper, which is about to be executed by its descriptor.
+NO_REAPER = r"""
+with open('/workspace/init', 'w') as file: file.write('#!/bin/sh\nexec sleep 600\n')
+os.chmod('/workspace/init', 0o755)
+os.dup2(os.open('/workspace/init', os.O_RDONLY), 5)
 """
 
 
@@ -322,23 +331,77 @@ class Isolation(WithForks):
                 self.assertIn(status, (409, 500), answer)
         self.assertEqual(bystander.value("x"), 7)
 
+    def hijacked(self, init, copy):
+        """Asks for a fork of a session that has these handlers; why it was not made."""
+        marker = f"forged-{os.getpid()}"
+        session = self.open(env={"MARKER": marker})
+        bodies = [textwrap.indent(code.strip() or "pass", "    ") for code in (init, copy)]
+        session.run("def as_init():\n{}\ndef as_copy():\n{}\n".format(*bodies) + HIJACK)
+        status, answer = session.ask("POST", "/fork", {})
+        if status == 201:
+            forks = [session, *(Session.known(self.engine, info) for info in answer["sessions"])]
+            for branch in forks:
+                pids = branch.value("[int(name) for name in os.listdir('/proc') if name.isdigit()]")
+                self.assertEqual([pid for pid in pids if pid > 2], [], init)
+            for branch in forks[1:]:
+                branch.ask("DELETE")
+        session.ask("DELETE")
+        self.assertFalse(casemate.settle(lambda: casemate.marked(marker), 10), init)
+        return answer.get("detail", "")
+
     def test_a_forged_copy_is_not_let_go(self):
         bystander = self.open()
         bystander.run("x = 7")
-        for init, copy in (
-                ("os.execv('/bin/sleep', ['sleep', '600'])", DROPS),  # no reaper of ours above it
-                ("", DROPS + "time.sleep(600)"),                      # it never waits
-                ("os.execv('/proc/self/fd/5', ['init'])", ""),        # it keeps its descriptors and capabilities
-                ("libc.syscall(56, 0x8011, 0, 0, 0, 0) or time.sleep(600)\nos.execv('/proc/self/fd/5', ['init'])",
-                 DROPS)):                                             # one more in its namespace (CLONE_PARENT)
-            session = self.open(env={"MARKER": f"forged-{os.getpid()}"})
-            bodies = [textwrap.indent(code or "pass", "    ") for code in (init, copy)]
-            session.run(HIJACK + "\ndef as_init():\n{}\ndef as_copy():\n{}\n".format(*bodies))
-            status, answer = session.ask("POST", "/fork", {})
-            self.assertIn(status, (409, 500), (init, answer))
-            session.ask("DELETE")
-            self.assertFalse(casemate.settle(lambda: casemate.marked(f"forged-{os.getpid()}"), 10), init)
+        # The last one has its own pid 1 make one more, in the memory of the session.
+        for init, copy, why in ((NO_REAPER, "", "not the reaper"),
+                                ("", "time.sleep(600)", "in time"),
+                                ("", "wait_as_copy()", "capabilities"),
+                                ("", "os.closerange(0, 1200)\nwait_as_copy()", "capabilities"),
+                                ("", DROPS, "descriptors"),
+                                ("", "os.closerange(0, 1200)\nclone(17)\n" + DROPS, "alone"),
+                                ("clone(0x111)", "", "alone")):
+            self.assertIn(why, self.hijacked(init, copy), (init, copy))
         self.assertEqual(bystander.value("x"), 7)
+
+    def test_what_hides_among_the_copies_dies_with_the_session(self):
+        # With a copy of the memory and in the same one; in the namespaces of a copy, and a child of the session.
+        for flags in ("0x8011", "0x8111"):
+            self.assertEqual(self.hijacked(f"clone({flags})", ""), "", flags)
+        stray = "if libc.syscall(56, 0x8011, 0, 0, 0, 0) == 0: os.execv('/bin/sleep', ['sleep', '600'])"
+        self.assertEqual(self.hijacked(stray, ""), "")
+
+    def test_the_memory_is_nobody_elses_after_it(self):
+        session = self.open()
+        session.run(HIJACK.replace("as_init", "print").replace("as_copy", "print").replace("libc.__register", "#"))
+        self.assertGreater(session.value("clone(0x111)"), 2)
+        fork = self.fork(session)[0]
+        for branch in (session, fork):
+            self.assertLessEqual(branch.value("len([name for name in os.listdir('/proc') if name.isdigit()])"), 2)
+
+    def test_networks_and_queues_are_apart(self):
+        session = self.open()
+        session.run("import ctypes, os, socket\nlibc = ctypes.CDLL(None)\nqueue = libc.msgget(7, 0o1666)")
+        branches = [session, *self.fork(session, 2)]
+        for branch in branches:
+            branch.run("s = socket.socket(socket.AF_UNIX)\ns.bind('\\0' + str(id(s)))\ns.listen()")
+        names = [branch.value("s.getsockname()[1:].decode()") for branch in branches]
+        for branch in branches:
+            own = branch.value("s.getsockname()[1:].decode()")
+            for name in set(names) - {own}:
+                self.assertEqual(branch.run(f"socket.socket(socket.AF_UNIX).connect('\\0{name}')")["error"]["type"],
+                                 "ConnectionRefusedError")
+            self.assertGreaterEqual(branch.value("libc.msgget(8, 0o3666)"), 0)
+        self.assertGreaterEqual([branch.value("libc.msgget(7, 0o666)") for branch in branches].count(-1), 2)
+
+    def test_threads_begin_and_end_after_it(self):
+        session = self.open()
+        session.run("import faulthandler, threading\nfaulthandler.enable()")
+        for branch in (session, *self.fork(session, 2)):
+            self.assertEqual(branch.value("t = [threading.Thread(target=lambda: done.append(threading.get_native_id()))"
+                                          " for _ in range(4)]\ndone = []\n[each.start() for each in t]\n"
+                                          "[each.join() for each in t]\n"
+                                          "[len(set(done)), threading.get_native_id(), threading.active_count()]"),
+                             [4, 2, 1])
 
     def test_a_flood_of_refused_calls_ends_its_own_branch_alone(self):
         session = self.open()
@@ -352,6 +415,24 @@ class Isolation(WithForks):
         for _ in range(3):
             self.assertEqual(session.run("import time\ntime.sleep(0.5)\nlibc.unshare(0x10000000)")["result"], -1)
         self.assertEqual(session.value("1"), 1)
+
+    def test_what_waits_for_the_next_copies_ends_with_the_engine(self):
+        engine = Engine(self.place / "killed.sock", self.env, *self.flags)
+        self.addCleanup(engine.end)
+        self.assertEqual(Session(engine).ask("POST", "/fork", {})[0], 201)
+
+        def agents():
+            lists = pathlib.Path(f"/proc/{engine.process.pid}/task").glob("*/children")
+            children = [pid for each in lists for pid in each.read_text().split()]
+            return [pid for pid in children if pathlib.Path(f"/proc/{pid}/comm").read_text() == "casemate-server\n"]
+
+        self.assertFalse(casemate.settle(lambda: len(agents()) < 2, 10))
+        engine.end(signal.SIGKILL)
+        self.assertFalse(casemate.settle(casemate.orphans, 20))
+        # The next one sweeps up the cgroups.
+        engine = Engine(engine.path, self.env, *self.flags)
+        self.addCleanup(engine.end)
+        self.assertIn("serving at", engine.first_line)
 
     def test_everything_is_gone_at_the_end(self):
         marker = f"gone-{os.getpid()}"

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <fmt/compile.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -24,6 +25,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/descriptor_message.h"
 #include "base/errno.h"
@@ -41,18 +43,25 @@ namespace {
 constexpr int kUnknown = 255;
 constexpr uid_t kInitId = 0;  // inside
 
+// Made before the fork, so that nothing is allocated after it.
 struct Task {
-  const BranchOrder& order;
-  int socket;
-  pid_t engine;
-  std::vector<int> keep;  // ascending
-  std::string map;
+  int socket = -1;
+  pid_t engine = -1;
+  std::vector<int> tasks;
+  std::vector<int> keep;               // ascending
+  std::array<ScratchPlan, 2> scratch;  // with a host folder as the workspace, and with its own
+  std::string map;                     // of both ids
+  std::string single_map;
 };
 
-// What Begin() sends, with the pidfd attached.
-struct Branch {
+// What Begin() sends.
+struct Message {
   pid_t init = -1;
+  bool change_ids = true;
+  bool own_workspace = true;
+  std::array<char, 128> scratch_options{};
 };
+enum OrderFd : std::size_t { kPidfd, kUserNamespace, kScratch, kOrderFds };
 
 [[noreturn]] void Leave(int err) { _exit(err > 0 && err < kUnknown ? err : kUnknown); }
 
@@ -88,46 +97,52 @@ void MountProcFor(int pidfd, int last_pid) {
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) Leave(WIFEXITED(status) ? WEXITSTATUS(status) : 0);
 }
 
-[[noreturn]] void RunAgent(const Task& task) {
-  const BranchOrder& order = task.order;
+void WriteIds(const Task& task, const Message& message) {
+  const std::string& map = message.change_ids ? task.map : task.single_map;
+  if (!message.change_ids) WriteTo(message.init, "setgroups", "deny");
+  WriteTo(message.init, "gid_map", map);
+  WriteTo(message.init, "uid_map", map);
+}
+
+[[noreturn]] void RunAgent(Task& task) {
   CloseAllBut(task.keep);
   Require(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0);
   if (getppid() != task.engine) Leave(EPIPE);
   const int last_pid = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
   Require(last_pid >= 0);
-  if (const int failed = EnterCgroups(order.tasks); failed != 0) Leave(-failed);
-  Require(setns(order.origin_user_namespace, CLONE_NEWUSER) == 0);
-  Branch branch;
-  int pidfd = -1;
+  if (const int failed = EnterCgroups(task.tasks); failed != 0) Leave(-failed);
+  Message message;
+  std::array<int, kOrderFds> fds{};
   std::size_t count = 0;
   const ssize_t got =
-      ReceiveDescriptors(task.socket, std::as_writable_bytes(std::span(&branch, 1)), {&pidfd, 1}, count);
-  if (got != sizeof(branch) || count != 1) Leave(EPIPE);
-  if (!order.change_ids) WriteTo(branch.init, "setgroups", "deny");
-  WriteTo(branch.init, "gid_map", task.map);
-  WriteTo(branch.init, "uid_map", task.map);
-  Require(setns(pidfd, CLONE_NEWUSER | CLONE_NEWNS) == 0);
+      ReceiveDescriptors(task.socket, std::as_writable_bytes(std::span(&message, 1)), fds, count);
+  if (got != sizeof(message) || count != fds.size()) Leave(EPIPE);
+  Require(setns(fds[kUserNamespace], CLONE_NEWUSER) == 0);
+  WriteIds(task, message);
+  Require(setns(fds[kPidfd], CLONE_NEWUSER | CLONE_NEWNS) == 0);
   // A file's owner must be one of this namespace.
-  if (order.change_ids && TakeIds(kInitId, true) != 0) Leave(EPERM);
+  if (message.change_ids && TakeIds(kInitId, true) != 0) Leave(EPERM);
   umask(0);
   Require(chdir("/") == 0);
   const int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   Require(root >= 0);
   RootHandles handles;
-  if (const StepResult done = MountScratch(root, *order.scratch, kProgramId, handles); done.err != 0)
+  ScratchPlan& scratch = task.scratch[message.own_workspace ? 1 : 0];
+  scratch.options = message.scratch_options.data();
+  if (const StepResult done = MountScratch(root, scratch, kProgramId, handles); done.err != 0)
     Leave(done.err);
-  MountProcFor(pidfd, last_pid);
-  if (const int failed = CopyTree(order.origin_scratch, handles.scratch); failed != 0) Leave(-failed);
+  MountProcFor(fds[kPidfd], last_pid);
+  if (const int failed = CopyTree(fds[kScratch], handles.scratch); failed != 0) Leave(-failed);
   handles.workspace = open("/workspace", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   Require(handles.workspace >= 0);
-  const std::array<int, 2> fds{handles.scratch, handles.workspace};
+  const std::array<int, 2> made{handles.scratch, handles.workspace};
   constexpr std::array kByte = {std::byte{'b'}};
-  _exit(SendDescriptors(task.socket, kByte, fds) == 0 ? 0 : kUnknown);
+  _exit(SendDescriptors(task.socket, kByte, made) == 0 ? 0 : kUnknown);
 }
 
 }  // namespace
 
-Expected<BranchAgent> BranchAgent::Start(const BranchOrder& order) {
+Expected<BranchAgent> BranchAgent::Start(std::span<const UniqueFd> tasks) {
   std::array<int, 2> ends{};
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return FailErrno(ErrorCode::kInternal, "out of file descriptors; raise the limit with ulimit -n",
@@ -136,14 +151,20 @@ Expected<BranchAgent> BranchAgent::Start(const BranchOrder& order) {
   BranchAgent agent;
   agent.socket_.reset(ends[0]);
   const UniqueFd theirs(ends[1]);
-  const std::string own = fmt::format("{0} {0} 1\n", kProgramId);
-  Task task{order,
-            theirs.get(),
-            getpid(),
-            {theirs.get(), order.origin_user_namespace, order.origin_scratch},
-            order.change_ids ? "0 0 1\n" + own : own};
-  task.keep.insert(task.keep.end(), order.tasks.begin(), order.tasks.end());
+  Task task;
+  task.socket = theirs.get();
+  task.engine = getpid();
+  for (const UniqueFd& fd : tasks) task.tasks.push_back(fd.get());
+  task.keep = task.tasks;
+  task.keep.push_back(theirs.get());
   std::ranges::sort(task.keep);
+  for (const bool own : {false, true}) {
+    ScratchPlan& scratch = task.scratch[own ? 1 : 0];
+    scratch = PlanScratch(Limits(), own, true);
+    scratch.options.reserve(sizeof(Message::scratch_options));
+  }
+  task.single_map = fmt::format("{0} {0} 1\n", kProgramId);
+  task.map = "0 0 1\n" + task.single_map;
   const pid_t process = ForkAlone();
   if (process < 0) return FailErrno(ErrorCode::kInternal, "cannot prepare a branch", "clone");
   if (process == 0) RunAgent(task);
@@ -151,9 +172,22 @@ Expected<BranchAgent> BranchAgent::Start(const BranchOrder& order) {
   return agent;
 }
 
-Expected<void> BranchAgent::Begin(pid_t init, int init_pidfd) {
-  const Branch branch{init};
-  const int failed = SendDescriptors(socket_.get(), std::as_bytes(std::span(&branch, 1)), {&init_pidfd, 1});
+bool BranchAgent::IsReady() const {
+  pollfd gone{socket_.get(), 0, 0};
+  return process_ > 0 && poll(&gone, 1, 0) == 0;
+}
+
+Expected<void> BranchAgent::Begin(const BranchOrder& order) {
+  Message message;
+  message.init = order.init;
+  message.change_ids = order.change_ids;
+  message.own_workspace = order.own_workspace;
+  const std::string options = PlanScratch(order.limits, order.own_workspace, true).options;
+  if (options.size() >= message.scratch_options.size())
+    return Fail(ErrorCode::kInternal, "cannot prepare a branch", "its mount options are too long");
+  std::ranges::copy(options, message.scratch_options.begin());
+  const std::array fds{order.init_pidfd, order.origin_user_namespace, order.origin_scratch};
+  const int failed = SendDescriptors(socket_.get(), std::as_bytes(std::span(&message, 1)), fds);
   if (failed != 0) return FailErrno(ErrorCode::kInternal, "cannot prepare a branch", "sendmsg", -failed);
   return {};
 }
@@ -164,6 +198,7 @@ Expected<BranchFiles> BranchAgent::Finish() {
   std::size_t count = 0;
   const ssize_t got = ReceiveDescriptors(socket_.get(), byte, fds, count);
   BranchFiles files{UniqueFd(fds[0]), UniqueFd(fds[1])};
+  if (got == 1 && count == fds.size()) return files;
   const int status = End(false);
   const int err = WIFEXITED(status) ? WEXITSTATUS(status) : kUnknown;
   if (err == ENOSPC || err == ELOOP) {
@@ -171,9 +206,8 @@ Expected<BranchFiles> BranchAgent::Finish() {
                 "the session's files could not be copied: they are too many, too large or too deeply nested; "
                 "remove some");
   }
-  if (err != 0) return FailErrno(ErrorCode::kInternal, "cannot prepare a branch", "branch agent", err);
-  if (got != 1 || count != fds.size()) return Fail(ErrorCode::kInternal, "cannot prepare a branch");
-  return files;
+  return FailErrno(ErrorCode::kInternal, "cannot prepare a branch", "branch agent",
+                   err != 0 ? err : kUnknown);
 }
 
 int BranchAgent::End(bool kill_it) {

@@ -2,22 +2,24 @@
 
 #include <sys/types.h>
 
+#include <span>
 #include <utility>
-#include <vector>
 
 #include "base/unique_fd.h"
 #include "casemate/error.h"
-#include "confine/plan.h"
+#include "casemate/limits.h"
 
 namespace casemate::container {
 
 // What is done from outside to the namespaces of a branch while its pid 1 waits.
 struct BranchOrder {
+  pid_t init = -1;  // that pid 1, by its number and its pidfd here
+  int init_pidfd = -1;
   int origin_user_namespace = -1;  // in which the branch's own is made
   int origin_scratch = -1;         // whose files are copied
   bool change_ids = true;          // false when the caller's own id is the only one mapped
-  std::vector<int> tasks;          // of the branch's cgroups, so that its files are charged there
-  const ScratchPlan* scratch = nullptr;
+  bool own_workspace = true;       // false when it is a host folder
+  Limits limits;                   // of its files
 };
 
 struct BranchFiles {
@@ -26,8 +28,9 @@ struct BranchFiles {
 };
 
 // A process that writes the id maps, puts a scratch file system of its own with a copy of the origin's files
-// over the old one, and a /proc of its own over the other. Begun before there is a branch, so that it is
-// ready by then. The destructor ends it. One thread.
+// over the old one, and a /proc of its own over the other. Started before there is a branch, so that it is
+// ready by then. The destructor ends it, and so does the end of the thread that started it. One thread at a
+// time.
 class BranchAgent {
  public:
   BranchAgent() = default;
@@ -36,11 +39,12 @@ class BranchAgent {
   BranchAgent& operator=(BranchAgent&&) = delete;
   ~BranchAgent() { (void)End(true); }
 
-  // `order` is read before this returns.
-  static Expected<BranchAgent> Start(const BranchOrder& order);
-  // The branch's pid 1, by its number and its pidfd here, waits.
-  Expected<void> Begin(pid_t init, int init_pidfd);
-  // Blocks until it is done. kUnavailable when the files have become too many or too large meanwhile.
+  // `tasks` of the branch's cgroups, so that its files are charged there. They are borrowed for the call.
+  static Expected<BranchAgent> Start(std::span<const UniqueFd> tasks);
+  bool IsReady() const;  // false when something outside has ended it
+  Expected<void> Begin(const BranchOrder& order);
+  // Blocks until it is done. kUnavailable when the files have become too many or too large meanwhile. What is
+  // left of the process then is its own end, which the destructor waits for.
   Expected<BranchFiles> Finish();
 
  private:

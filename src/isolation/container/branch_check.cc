@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <cstdlib>
 #include <string_view>
@@ -34,6 +35,12 @@ std::string_view FieldOf(std::string_view status, std::string_view name) {
   line = line.substr(0, line.find('\n'));
   line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
   return line;
+}
+
+int NumberIn(std::string_view text) {
+  int number = -1;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
 }
 
 bool SameFile(const std::string& path, int fd) {
@@ -90,6 +97,38 @@ bool SameIds(const std::string& one, const std::string& other) {
          FieldOf(one, "Gid") == FieldOf(other, "Gid");
 }
 
+void AddChildren(const std::string& file, std::vector<pid_t>& all) {
+  const std::string text = ReadKernelFile(file);
+  for (const char* at = text.c_str();;) {
+    char* end = nullptr;
+    const long child = std::strtol(at, &end, 10);
+    if (end == at) return;
+    all.push_back(static_cast<pid_t>(child));
+    at = end;
+  }
+}
+
+// The children of all threads of a process, here.
+std::vector<pid_t> ChildrenOf(pid_t pid) {
+  std::vector<pid_t> all;
+  const std::string folder = fmt::format("/proc/{}/task", pid);
+  DIR* const tasks = opendir(folder.c_str());
+  if (tasks == nullptr) return all;
+  while (const dirent* task = readdir(tasks)) {  // NOLINT(concurrency-mt-unsafe): a stream of its own
+    if (task->d_name[0] == '.') continue;
+    AddChildren(fmt::format("{}/{}/children", folder, std::string_view(task->d_name)), all);
+  }
+  closedir(tasks);
+  return all;
+}
+
+// The same of one that has one thread.
+std::vector<pid_t> ChildrenOfSingle(pid_t pid) {
+  std::vector<pid_t> all;
+  AddChildren(fmt::format("/proc/{0}/task/{0}/children", pid), all);
+  return all;
+}
+
 // Everything below `pid`, but what is `kept` and what is below that.
 std::vector<pid_t> Gather(pid_t pid, std::span<const pid_t> kept) {
   std::vector<pid_t> found;
@@ -117,45 +156,14 @@ UniqueFd KillMember(pid_t pid, const std::vector<std::uint64_t>& pid_namespaces)
 
 std::string StatusOf(pid_t pid) { return ReadKernelFile(fmt::format("/proc/{}/status", pid)); }
 
-std::vector<pid_t> ChildrenOf(pid_t pid) {
-  std::vector<pid_t> all;
-  const std::string folder = fmt::format("/proc/{}/task", pid);
-  DIR* const tasks = opendir(folder.c_str());
-  if (tasks == nullptr) return all;
-  while (const dirent* task = readdir(tasks)) {  // NOLINT(concurrency-mt-unsafe): a stream of its own
-    if (task->d_name[0] == '.') continue;
-    const std::string text =
-        ReadKernelFile(fmt::format("{}/{}/children", folder, std::string_view(task->d_name)));
-    for (const char* at = text.c_str();;) {
-      char* end = nullptr;
-      const long child = std::strtol(at, &end, 10);
-      if (end == at) break;
-      all.push_back(static_cast<pid_t>(child));
-      at = end;
-    }
-  }
-  closedir(tasks);
-  return all;
-}
+pid_t ParentIn(const std::string& status) { return NumberIn(FieldOf(status, "PPid")); }
 
-pid_t ParentOf(pid_t pid) {
-  const std::string status = StatusOf(pid);
-  const std::string parent(FieldOf(status, "PPid"));
-  return parent.empty() ? -1 : static_cast<pid_t>(std::strtol(parent.c_str(), nullptr, 10));
-}
+int ThreadsIn(const std::string& status) { return NumberIn(FieldOf(status, "Threads")); }
 
-int ThreadsOf(pid_t pid) {
-  const std::string status = StatusOf(pid);
-  return static_cast<int>(std::strtol(std::string(FieldOf(status, "Threads")).c_str(), nullptr, 10));
-}
-
-int InnermostPid(pid_t pid) {
-  const std::string status = StatusOf(pid);
-  const std::string numbers(FieldOf(status, "NSpid"));
-  if (numbers.empty()) return -1;
+int InnermostPidIn(const std::string& status) {
+  const std::string_view numbers = FieldOf(status, "NSpid");
   const std::size_t last = numbers.find_last_of(" \t");
-  return static_cast<int>(
-      std::strtol(numbers.c_str() + (last == std::string::npos ? 0 : last + 1), nullptr, 10));
+  return NumberIn(last == std::string_view::npos ? numbers : numbers.substr(last + 1));
 }
 
 std::string WhyNoBranch(pid_t program, int scratch, int workspace) {
@@ -179,10 +187,13 @@ std::string WhyNoBranch(pid_t program, int scratch, int workspace) {
 
 std::string WhyNoCopy(const WaitingProcess& copy, const BranchExpected& expected) {
   const std::string status = StatusOf(copy.pid);
+  const std::string init_status = StatusOf(copy.init);
   if (std::string why = WhyPowerful(status); !why.empty()) return why;
   if (!SameIds(status, expected.origin_status)) return "it has other ids";
-  if (InnermostPid(copy.pid) != 2 || InnermostPid(copy.init) != 1 || ParentOf(copy.pid) != copy.init ||
-      ChildrenOf(copy.init) != std::vector{copy.pid} || !ChildrenOf(copy.pid).empty()) {
+  // Each has one thread, whose children are all that it has.
+  if (InnermostPidIn(status) != 2 || InnermostPidIn(init_status) != 1 || ThreadsIn(init_status) != 1 ||
+      ParentIn(status) != copy.init || ChildrenOfSingle(copy.init) != std::vector{copy.pid} ||
+      !ChildrenOfSingle(copy.pid).empty()) {
     return "it is not alone";
   }
   if (PidNamespaceOf(copy.pid) != PidNamespaceOf(copy.init)) return "it is elsewhere";

@@ -34,12 +34,11 @@ bool ShareMemory(pid_t one, pid_t other);
 
 // /proc/PID/status.
 std::string StatusOf(pid_t pid);
-// The children of a process, here.
-std::vector<pid_t> ChildrenOf(pid_t pid);
-pid_t ParentOf(pid_t pid);
-int ThreadsOf(pid_t pid);
-// The last number of NSpid: what it is called in its own pid namespace; -1 when it is gone.
-int InnermostPid(pid_t pid);
+// What it says: of a process that is gone, -1.
+pid_t ParentIn(const std::string& status);
+int ThreadsIn(const std::string& status);
+// The last number of NSpid: what it is called in its own pid namespace.
+int InnermostPidIn(const std::string& status);
 
 // Kills everything below `init` but the `kept` ones and what is below these, and waits until nothing else is
 // left; false when that has not happened in a second. `parked`, when it is not -1, is

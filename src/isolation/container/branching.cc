@@ -3,13 +3,15 @@
 //   1  The origin is asked, and only then its clone(2) with new namespaces is let through, as often as asked.
 //      What a branch gets from outside is made meanwhile.
 //   2  Its children, each pid 1 of its own, wait while agents of ours write their id maps and mount their
-//   files. 3  Each copy, pid 2, closes all it has and waits. Until here the origin has power over both: its
-//   user id
-//      owns their user namespace, and they have numbers in its pid namespace.
+//      files.
+//   3  Each copy, pid 2, closes all it has and waits. Until here the origin has power over both: its user id
+//      owns their user namespace, and they have numbers in its pid namespace. One of the copies may be in its
+//      very memory (cell_branch.h).
 //   4  When all copies wait, everything of the origin's program is killed. Its pid 1, which is ours, is told
 //      to stay: the copies' pid namespaces live below its own.
 //   5  Now nothing that runs is hostile, and what waits cannot move: each copy is looked at (branch_check.h),
-//      by the kernel's account alone. What is not as it should be ends all of them.
+//      by the kernel's account alone. What is not as it should be ends all of them. Nobody is left who could
+//      share the memory of one but another copy, and that is looked at too.
 //   6  Each gets its channels, and its call is answered.
 //
 // Copies have the same ids in user namespaces of their own that are siblings: neither has a capability over
@@ -20,19 +22,22 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
+#include <span>
 #include <utility>
 
+#include "base/descriptor_message.h"
 #include "base/errno.h"
 #include "confine/cell_branch.h"
 #include "confine/init_binary.h"
-#include "confine/program_plan.h"
 #include "confine/syscalls.h"
 #include "isolation/container/branch_agent.h"
 #include "isolation/container/branch_check.h"
@@ -63,7 +68,8 @@ class Branching {
  public:
   Branching(Parts& origin, int count) : origin_(origin), count_(count) {}
 
-  Expected<void> Prepare(std::string_view ask);
+  Expected<void> Ask(std::string_view ask);
+  Expected<void> Prepare();
   Expected<void> Equip();
   Expected<void> Make();
   Expected<void> Part();
@@ -78,6 +84,7 @@ class Branching {
   Expected<void> Take(const seccomp_notif& call);
   Expected<void> Meet(const seccomp_notif& call);
   Expected<void> Furnish(Branch& branch);
+  Expected<void> HandAll(std::uint64_t call, std::span<const int> fds, int number);
   Expected<void> Park(const seccomp_notif& call);
   bool LostOne() const;
   bool Complete() const {
@@ -99,27 +106,18 @@ class Branching {
   std::uint64_t origin_call_ = 0;  // in which the origin waits for its end
   std::string origin_status_;
   UniqueFd reaper_;
-  std::optional<ScratchPlan> scratch_;
+  bool own_workspace_ = true;
   std::vector<Branch> branches_;
   Lock hold_;
 };
 
-Expected<void> Branching::Prepare(std::string_view ask) {
+// It is asked before it is known whether it can be copied: its way to its first call, which waits, takes as
+// long as finding that out.
+Expected<void> Branching::Ask(std::string_view ask) {
   program_ = PidOf(origin_.program.get());
   init_ = PidOf(origin_.pidfd.get());
   if (program_ <= 0 || init_ <= 0)
     return Fail(ErrorCode::kUnavailable, "the session's interpreter has ended");
-  if (std::string why = WhyNoBranch(program_, origin_.scratch.get(), origin_.workspace.get()); !why.empty())
-    return Fail(ErrorCode::kUnavailable, std::move(why));
-  origin_status_ = StatusOf(program_);
-  rlimit files{};
-  if (prlimit(program_, RLIMIT_NOFILE, nullptr, &files) != 0 || files.rlim_cur < kFilesLeast) {
-    return Fail(
-        ErrorCode::kUnavailable,
-        fmt::format("the session's limit of open files (RLIMIT_NOFILE) is below {}, which a copy needs",
-                    kFilesLeast));
-  }
-  request_ = static_cast<int>(std::min<rlim_t>(files.rlim_cur, kRequestFd)) - 2;
   if (!origin_.family) {
     if (!origin_.listener || origin_.listener->fd() < 0) {
       return Fail(ErrorCode::kUnavailable,
@@ -133,6 +131,25 @@ Expected<void> Branching::Prepare(std::string_view ask) {
     origin_.family = std::move(family);
     origin_.member = *std::move(joined);
   }
+  hold_ = family().Hold();
+  const int request = origin_.channels[static_cast<std::size_t>(Channel::kRequest)].get();
+  if (write(request, ask.data(), ask.size()) != static_cast<ssize_t>(ask.size()))
+    return Fail(ErrorCode::kUnavailable, "the session does not listen");
+  return {};
+}
+
+Expected<void> Branching::Prepare() {
+  if (std::string why = WhyNoBranch(program_, origin_.scratch.get(), origin_.workspace.get()); !why.empty())
+    return Fail(ErrorCode::kUnavailable, std::move(why));
+  origin_status_ = StatusOf(program_);
+  rlimit files{};
+  if (prlimit(program_, RLIMIT_NOFILE, nullptr, &files) != 0 || files.rlim_cur < kFilesLeast) {
+    return Fail(
+        ErrorCode::kUnavailable,
+        fmt::format("the session's limit of open files (RLIMIT_NOFILE) is below {}, which a copy needs",
+                    kFilesLeast));
+  }
+  request_ = static_cast<int>(std::min<rlim_t>(files.rlim_cur, kRequestFd)) - 2;
   auto reaper = OpenInitBinary();
   if (!reaper) return std::unexpected(reaper.error());
   reaper_ = *std::move(reaper);
@@ -140,11 +157,7 @@ Expected<void> Branching::Prepare(std::string_view ask) {
   struct stat work {};
   fstat(origin_.scratch.get(), &own);
   fstat(origin_.workspace.get(), &work);
-  scratch_ = PlanScratch(origin_.limits, own.st_dev == work.st_dev, true);
-  hold_ = family().Hold();
-  const int request = origin_.channels[static_cast<std::size_t>(Channel::kRequest)].get();
-  if (write(request, ask.data(), ask.size()) != static_cast<ssize_t>(ask.size()))
-    return Fail(ErrorCode::kUnavailable, "the session does not listen");
+  own_workspace_ = own.st_dev == work.st_dev;
   return {};
 }
 
@@ -162,20 +175,11 @@ Expected<void> Branching::Equip() {
     parts.slot = std::make_shared<CellSlot>();
     parts.slot->zygote = -1;  // its cgroup is nobody's after it
     parts.slot->limits = parts.limits;
-    auto cgroup = Cgroup::Create(origin_.kin->cgroups, parts.limits);
-    if (!cgroup) return std::unexpected(cgroup.error());
-    auto tasks = cgroup->OpenEntrances();
-    if (!tasks) return std::unexpected(tasks.error());
-    cgroup->CloseEntrances();
-    parts.cgroup = *std::move(cgroup);
-    branch.tasks = *std::move(tasks);
-    if (branch.tasks.size() > kBranchTasksMax)
-      return Fail(ErrorCode::kInternal, "a branch has more cgroups than it can be given");
-    BranchOrder order{origin_.user_namespace.get(), origin_.scratch.get(), parts.change_ids, {}, &*scratch_};
-    for (const UniqueFd& task : branch.tasks) order.tasks.push_back(task.get());
-    auto agent = BranchAgent::Start(order);
-    if (!agent) return std::unexpected(agent.error());
-    branch.agent.emplace(*std::move(agent));
+    auto kit = origin_.kin->stock->Take(parts.limits);
+    if (!kit) return std::unexpected(kit.error());
+    parts.cgroup = std::move(kit->cgroup);
+    branch.tasks = std::move(kit->tasks);
+    branch.agent.emplace(std::move(kit->agent));
     auto ends = MakeChannels({true, true, kPatienceMs}, parts);
     if (!ends) return std::unexpected(ends.error());
     branch.ends = *std::move(ends);
@@ -215,7 +219,8 @@ Expected<void> Branching::Make() {
 Expected<void> Branching::Take(const seccomp_notif& call) {
   const auto pid = static_cast<pid_t>(call.pid);
   const bool is_origin = pid == program_;
-  if (is_origin && call.data.nr == SYS_clone && call.data.args[0] == kBranchCloneFlags && clones_ < count_) {
+  const unsigned long flags = clones_ + 1 < count_ ? kBranchCloneFlags : kLastCloneFlags;
+  if (is_origin && call.data.nr == SYS_clone && call.data.args[0] == flags && clones_ < count_) {
     ++clones_;
     family().Continue(call.id);
     return {};
@@ -238,37 +243,43 @@ Expected<void> Branching::Take(const seccomp_notif& call) {
   return Fail(ErrorCode::kInternal, "a copy of the session was not as it should be; the session is ended");
 }
 
-// Pid 1 of a new branch waits. None goes on before all are furnished: the first that changes its ids does it
-// in memory that is the others' too, and their files in /proc would be root's from then on (proc(5)).
+// Pid 1 of a new branch waits. When all do, one after the other goes on as its agent comes to an end.
 Expected<void> Branching::Meet(const seccomp_notif& call) {
   const auto pid = static_cast<pid_t>(call.pid);
   Branch& branch = branches_[static_cast<std::size_t>(inits_)];
   Parts& parts = branch.parts;
   parts.pidfd.reset(PidfdOpen(pid));
-  if (!parts.pidfd.valid() || InnermostPid(pid) != 1 || ParentOf(pid) != program_ ||
+  const std::string status = StatusOf(pid);
+  if (!parts.pidfd.valid() || InnermostPidIn(status) != 1 || ParentIn(status) != program_ ||
       !family().StillWaits(call.id)) {
     return Fail(ErrorCode::kInternal, "a copy of the session was not as it should be; the session is ended");
   }
   ++inits_;
   branch.process.init = pid;
   branch.init_call = call.id;
-  if (!origin_.kin->cgroups.complete()) parts.init = pid;
+  if (!origin_.kin->counts_all) parts.init = pid;
   parts.user_namespace.reset(open(fmt::format("/proc/{}/ns/user", pid).c_str(), O_RDONLY | O_CLOEXEC));
   if (!parts.user_namespace.valid())
     return FailErrno(ErrorCode::kInternal, "cannot prepare a branch", "open");
-  if (auto begun = branch.agent->Begin(pid, parts.pidfd.get()); !begun) return begun;
+  const BranchOrder order{pid,
+                          parts.pidfd.get(),
+                          origin_.user_namespace.get(),
+                          origin_.scratch.get(),
+                          parts.change_ids,
+                          own_workspace_,
+                          parts.limits};
+  if (auto begun = branch.agent->Begin(order); !begun) return begun;
   if (inits_ < count_) return {};
   for (Branch& each : branches_) {
     if (auto furnished = Furnish(each); !furnished) return furnished;
   }
-  for (const Branch& each : branches_)
-    family().Return(each.init_call, static_cast<std::int64_t>(each.tasks.size()));
   return {};
 }
 
 Expected<void> Branching::Furnish(Branch& branch) {
   Parts& parts = branch.parts;
   auto files = branch.agent->Finish();
+  if (files) origin_.kin->stock->Retire(*std::move(branch.agent));
   branch.agent.reset();
   if (!files) return std::unexpected(files.error());
   parts.scratch = std::move(files->scratch);
@@ -277,13 +288,22 @@ Expected<void> Branching::Furnish(Branch& branch) {
   if (!joined) return std::unexpected(joined.error());
   parts.family = origin_.family;
   parts.member = *std::move(joined);
-  bool given = family().Give(branch.init_call, branch.ends.lifeline.get(), kBranchLifeline, false) &&
-               family().Give(branch.init_call, branch.ends.exit_status.get(), kBranchStatus, false) &&
-               family().Give(branch.init_call, reaper_.get(), kBranchReaper, true);
-  for (std::size_t i = 0; given && i < branch.tasks.size(); ++i) {
-    given = family().Give(branch.init_call, branch.tasks[i].get(), kBranchTasks + static_cast<int>(i), true);
+  std::vector<int> fds{branch.ends.lifeline.get(), branch.ends.exit_status.get(), reaper_.get()};
+  for (const UniqueFd& task : branch.tasks) fds.push_back(task.get());
+  return HandAll(branch.init_call, fds, kBranchSocket);
+}
+
+// Answers a call of a branch with these descriptors (cell_branch.h).
+Expected<void> Branching::HandAll(std::uint64_t call, std::span<const int> fds, int number) {
+  constexpr std::array kByte = {std::byte{'d'}};
+  std::array<int, 2> ends{};
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return FailErrno(ErrorCode::kUnavailable, "out of file descriptors; raise the limit with ulimit -n",
+                     "socketpair");
   }
-  if (given) return {};
+  const UniqueFd ours(ends[0]);
+  const UniqueFd theirs(ends[1]);
+  if (SendDescriptors(ours.get(), kByte, fds) == 0 && family().Hand(call, theirs.get(), number)) return {};
   return Fail(ErrorCode::kUnavailable, "the session could not be given what a copy needs");
 }
 
@@ -291,7 +311,7 @@ Expected<void> Branching::Furnish(Branch& branch) {
 Expected<void> Branching::Park(const seccomp_notif& call) {
   const auto pid = static_cast<pid_t>(call.pid);
   UniqueFd pidfd(PidfdOpen(pid));
-  const pid_t parent = ParentOf(pid);
+  const pid_t parent = ParentIn(StatusOf(pid));
   const auto found = std::ranges::find_if(
       branches_, [&](const Branch& branch) { return branch.process.init == parent && branch.call == 0; });
   if (!pidfd.valid() || found == branches_.end() || !family().StillWaits(call.id)) {
@@ -331,7 +351,7 @@ Expected<void> Branching::Part() {
   std::vector<pid_t> kept;
   for (const Branch& branch : branches_) kept.push_back(branch.process.init);
   const bool told = write(origin_.lifeline.get(), &stay, 1) == 1;
-  const bool alone = ThreadsOf(program_) == 1 && family().StillWaits(origin_call_);
+  const bool alone = ThreadsIn(StatusOf(program_)) == 1 && family().StillWaits(origin_call_);
   if (!told || !EndAllBut(init_, kept, alone ? program_ : -1))
     return Fail(ErrorCode::kInternal, "the session's processes could not be ended for a copy; it is ended");
   for (const Branch& branch : branches_) {
@@ -353,11 +373,6 @@ Expected<std::vector<Parts>> Branching::Release() {
   std::vector<Parts> all;
   for (Branch& branch : branches_) {
     branch.parts.member->pid_namespace = PidNamespaceOf(branch.process.init);
-    for (const DescriptorMove& move : branch.ends.moves) {
-      const int number = move.to < kRequestFd ? move.to : request_ + move.to - kRequestFd;
-      if (!family().Give(branch.call, move.from, number, number > 2))
-        return Fail(ErrorCode::kInternal, "a copy of the session could not be let go; it is ended");
-    }
     // What it may have said in the reaper's place.
     int ignored = 0;
     while (read(branch.parts.exit_status.get(), &ignored, sizeof(ignored)) > 0) {
@@ -366,9 +381,12 @@ Expected<std::vector<Parts>> Branching::Release() {
     branch.parts.started_at_us = MonotonicUs();
   }
   for (Branch& branch : branches_) {
-    family().Return(branch.call, request_);
-    all.push_back(std::move(branch.parts));
+    std::vector<int> fds;
+    for (const DescriptorMove& move : branch.ends.moves) fds.push_back(move.from);
+    if (!HandAll(branch.call, fds, request_))
+      return Fail(ErrorCode::kInternal, "a copy of the session could not be let go; it is ended");
   }
+  for (Branch& branch : branches_) all.push_back(std::move(branch.parts));
   return all;
 }
 
@@ -376,8 +394,9 @@ Expected<std::vector<Parts>> Branching::Release() {
 
 Expected<std::vector<Parts>> MakeBranches(Parts& origin, std::string_view ask, int count) {
   Branching branching(origin, count);
-  if (auto ready = branching.Prepare(ask); !ready) return std::unexpected(ready.error());
-  auto made = branching.Equip();
+  if (auto asked = branching.Ask(ask); !asked) return std::unexpected(asked.error());
+  auto made = branching.Prepare();
+  if (made) made = branching.Equip();
   if (made) made = branching.Make();
   if (!made) {
     branching.GiveUp(made.error().code == ErrorCode::kUnavailable);

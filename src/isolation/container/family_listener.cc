@@ -161,13 +161,13 @@ void FamilyListener::Reply(std::uint64_t id, std::int64_t value, int error, std:
   ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, response_buffer_.data());
 }
 
-bool FamilyListener::Give(std::uint64_t id, int fd, int number, bool close_on_exec) {
+bool FamilyListener::Hand(std::uint64_t id, int fd, int number) {
   seccomp_notif_addfd given = {};
   given.id = id;
-  given.flags = SECCOMP_ADDFD_FLAG_SETFD;
+  given.flags = SECCOMP_ADDFD_FLAG_SETFD | SECCOMP_ADDFD_FLAG_SEND;
   given.srcfd = static_cast<std::uint32_t>(fd);
   given.newfd = static_cast<std::uint32_t>(number);
-  given.newfd_flags = close_on_exec ? O_CLOEXEC : 0;
+  given.newfd_flags = O_CLOEXEC;
   return ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_ADDFD, &given) == number;
 }
 

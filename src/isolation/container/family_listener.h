@@ -49,8 +49,9 @@ class FamilyListener {
   void Refuse(std::uint64_t id, int err);
   // As any other call of `member`.
   void AnswerFor(FamilyMember& member, const seccomp_notif& call);
-  // Puts a copy of `fd` into the caller's table under this number; false when that cannot be.
-  bool Give(std::uint64_t id, int fd, int number, bool close_on_exec);
+  // Puts a copy of `fd` into the caller's table under this number, close-on-exec, and answers with it, in one
+  // step; false when that cannot be.
+  bool Hand(std::uint64_t id, int fd, int number);
   bool StillWaits(std::uint64_t id) const;
 
  private:

@@ -17,6 +17,7 @@
 #include "confine/id_pool.h"
 #include "confine/seccomp_notify.h"
 #include "confine/usage_reader.h"
+#include "isolation/container/branch_stock.h"
 #include "isolation/container/cell_slot.h"
 #include "isolation/container/family_listener.h"
 
@@ -28,7 +29,8 @@ class ContainerSandbox : public Sandbox, public BranchControl, private SessionCo
   struct Parts;
   // What a session's sandbox needs of its pool to have branches.
   struct Kin {
-    CgroupHost cgroups;
+    bool counts_all = false;                                          // by cgroups: no tree has to be sampled
+    std::shared_ptr<BranchStock> stock;                               // what branches are equipped from
     std::function<std::unique_ptr<ContainerSandbox>(Parts&&)> adopt;  // counts it among those that run
   };
   struct Parts {

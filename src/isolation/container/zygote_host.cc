@@ -31,6 +31,8 @@
 #include "base/errno.h"
 #include "base/file.h"
 #include "confine/syscalls.h"
+#include "isolation/container/branch_stock.h"
+#include "isolation/container/cell_birth.h"
 #include "isolation/container/cell_order.h"
 #include "isolation/container/cell_states.h"
 #include "isolation/container/launcher.h"
@@ -46,6 +48,7 @@ constexpr std::int64_t kRestartDelayMs = 1000;
 constexpr std::int64_t kBurialRetryMs = 5;
 // A run that ends has an answer to give before its cell is buried and replaced.
 constexpr std::int64_t kTidyDelayUs = 500;
+constexpr std::int64_t kKitsDelayUs = 5'000;
 // For the cgroups of cells that died with their zygote.
 constexpr std::int64_t kRemovalPatienceMs = 2000;
 constexpr int kFailuresMax = 3;
@@ -64,6 +67,7 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
  public:
   explicit Impl(Options options)
       : options_(std::move(options)),
+        kits_(std::make_shared<BranchStock>(options_.host.cgroups)),
         wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
         later_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {}
 
@@ -97,6 +101,11 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
     constexpr itimerspec kSoon{{0, 0}, {0, kTidyDelayUs * 1000}};
     timerfd_settime(later_.get(), 0, &kSoon, nullptr);
   }
+  // For the next branches; not while a session's first step is likely to come. The mutex is held.
+  void WantKits() {
+    kits_at_us_ = MonotonicUs() + kKitsDelayUs;
+    WakeLater();
+  }
   // Whether the keeper has something to do while programs run. The mutex is held.
   bool StockIsLow() const {
     return !takers_.empty() || static_cast<int>(stock_.size()) < std::max(1, options_.cells_max / 4);
@@ -129,8 +138,10 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
   int Missing() const;
   bool IsAwaited() const;
   bool IsRunning() const;
+  void FillKits();
 
   const Options options_;
+  const std::shared_ptr<BranchStock> kits_;
   UniqueFd wake_;
   UniqueFd later_;
   std::thread keeper_;
@@ -145,7 +156,8 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
   std::deque<Taker*> takers_;
   std::vector<Grave> graves_;
   Status status_;
-  int sessions_ = 0;  // of those that run
+  int sessions_ = 0;             // of those that run
+  std::int64_t kits_at_us_ = 0;  // when to fill their stock; 0 for not at all
 
   std::optional<RunningZygote> zygote_;
   std::int64_t restart_at_us_ = 0;
@@ -164,7 +176,9 @@ class ZygoteHost::Impl : public std::enable_shared_from_this<ZygoteHost::Impl> {
 void ZygoteHost::Impl::CountTaken(bool session) {
   ++status_.taken;
   ++status_.running;
-  if (session) ++sessions_;
+  if (!session) return;
+  ++sessions_;
+  WantKits();
 }
 
 Expected<ZygoteHost::Taken> ZygoteHost::Impl::Take(std::int64_t patience_ms, bool session) {
@@ -210,7 +224,7 @@ std::unique_ptr<ContainerSandbox> ZygoteHost::Impl::Dress(std::unique_ptr<Cell> 
   sandbox->BecomeWarm(BurialOf(cell->slot, session));
   if (session) {
     sandbox->parts().kin = std::make_shared<const ContainerSandbox::Kin>(ContainerSandbox::Kin{
-        options_.host.cgroups, [weak = weak_from_this()](ContainerSandbox::Parts&& parts) {
+        options_.host.cgroups.complete(), kits_, [weak = weak_from_this()](ContainerSandbox::Parts&& parts) {
           auto branch = std::make_unique<ContainerSandbox>();
           const std::shared_ptr<CellSlot> slot = parts.slot;
           branch->parts() = std::move(parts);
@@ -234,6 +248,7 @@ ContainerSandbox::Burial ZygoteHost::Impl::Adopt(const std::shared_ptr<CellSlot>
     const std::lock_guard lock(mutex_);
     ++status_.running;
     ++sessions_;
+    WantKits();
   }
   return BurialOf(slot, true);
 }
@@ -267,6 +282,15 @@ bool ZygoteHost::Impl::IsAwaited() const {
 bool ZygoteHost::Impl::IsRunning() const {
   const std::lock_guard lock(mutex_);
   return status_.running > 0;
+}
+
+void ZygoteHost::Impl::FillKits() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (kits_at_us_ == 0 || MonotonicUs() < kits_at_us_) return;
+    kits_at_us_ = 0;
+  }
+  kits_->Fill(BranchStock::kKits);
 }
 
 // How many births to have now. A program that runs is not to feel them, so while one does they wait until the
@@ -325,9 +349,12 @@ void ZygoteHost::Impl::Keep() {
     if (wanted) MindHost();
     if (wanted && !zygote_ && MonotonicUs() >= restart_at_us_) StartZygote();
     if (wanted && zygote_) StartBirths();
+    if (!wanted) kits_->Drop();
+    if (wanted) FillKits();
     Watch(wanted);
   }
   FailTakers({ErrorCode::kUnavailable, kBeingReplaced, ""});
+  kits_->Drop();
   EndZygote();
   const std::lock_guard lock(mutex_);
   done_ = true;
@@ -448,48 +475,13 @@ Expected<std::unique_ptr<Cell>> ZygoteHost::Impl::Order() {
   return cell;
 }
 
-// True when the birth is over, well or not.
 bool ZygoteHost::Impl::Attend(Cell& birth) {
-  ContainerSandbox::Parts& parts = birth.parts;
-  const auto mark = [&birth, &parts](std::string_view step, std::int64_t at_us) {
-    parts.timings.push_back({std::string(step), at_us - birth.step_us});
-    birth.step_us = at_us;
-  };
-  LaunchMessage message{};
-  std::array<UniqueFd, 2> fds;
-  auto more = ReceiveLaunchMessage(birth.socket.get(), message, fds, MSG_DONTWAIT);
-  if (more && !*more) {
-    mark("cell.rehearse", MonotonicUs());
-    return true;
-  }
-  if (!more || message.kind == LaunchMessageKind::kFailed) {
-    const std::lock_guard lock(mutex_);
-    status_.error =
-        more ? fmt::format("a cell could not {}: {}", LaunchStepName(message.step), ErrnoName(message.err))
-             : more.error().ToString();
-    return true;
-  }
-  switch (message.kind) {
-    case LaunchMessageKind::kCloned:
-      parts.pidfd = std::move(fds[0]);
-      // Where no cgroup counts, the tree below init is sampled.
-      if (!options_.host.cgroups.complete()) parts.init = PidOf(parts.pidfd.get());
-      break;
-    case LaunchMessageKind::kMounted:
-      mark("cell.mounts", message.at_us);
-      parts.scratch = std::move(fds[0]);
-      parts.workspace = std::move(fds[1]);
-      break;
-    case LaunchMessageKind::kListener:
-      mark("cell.drop_privileges", message.at_us);
-      parts.listener.emplace(std::move(fds[0]));
-      break;
-    case LaunchMessageKind::kReady:
-    case LaunchMessageKind::kTerminal:
-    case LaunchMessageKind::kFailed:
-      break;
-  }
-  return false;
+  std::string error;
+  const bool over = AttendBirth(birth, options_.host.cgroups.complete(), error);
+  if (error.empty()) return over;
+  const std::lock_guard lock(mutex_);
+  status_.error = std::move(error);
+  return over;
 }
 
 bool ZygoteHost::Impl::Attend(Grave& grave) {
@@ -553,6 +545,10 @@ void ZygoteHost::Impl::Watch(bool wanted) {
   if (failures_ > 0 && wanted) wait_ms = std::min(wait_ms, kBirthRetryMs);
   if (!zygote_ && wanted) wait_ms = std::min(wait_ms, (restart_at_us_ - MonotonicUs()) / 1000 + 1);
   if (retry) wait_ms = std::min(wait_ms, kBurialRetryMs);
+  {
+    const std::lock_guard lock(mutex_);
+    if (wanted && kits_at_us_ != 0) wait_ms = std::min(wait_ms, (kits_at_us_ - MonotonicUs()) / 1000 + 1);
+  }
   if (poll(entries.data(), entries.size(), static_cast<int>(std::max<std::int64_t>(0, wait_ms))) < 0) return;
 
   for (const UniqueFd* fd : {&wake_, &later_}) {

@@ -23,6 +23,7 @@
 #include "confine/seccomp_filter.h"
 #include "zygote/cell_message.h"
 #include "zygote/inside/huge_arenas.h"
+#include "zygote/inside/huge_blocks.h"
 #include "zygote/inside/huge_text.h"
 #include "zygote/inside/settle.h"
 
@@ -238,6 +239,7 @@ PyObject* Seal(PyObject* /*self*/, PyObject* args) {
 // For a program whose state is to be forked: a session.
 PyObject* Enlarge(PyObject* /*self*/, PyObject* /*args*/) {
   UseHugeArenas();
+  UseHugeBlocks();
   Py_RETURN_NONE;
 }
 
