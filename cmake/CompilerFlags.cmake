@@ -23,3 +23,10 @@ else()
     $<IF:${static},-static-pie,-static-libstdc++> $<$<NOT:${static}>:-static-libgcc>)
 endif()
 target_link_options(casemate_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
+
+# For a program whose shared libraries bring what is linked into it too, of which neither may take the other's. A
+# sanitizer's runtime is an archive as well, but one whose allocator the shared libraries must find.
+set(CASEMATE_HIDE_ARCHIVES -Wl,--exclude-libs,ALL)
+if(CASEMATE_SANITIZE)
+  set(CASEMATE_HIDE_ARCHIVES -Wl,--exclude-libs,libcrypto.a -Wl,--exclude-libs,libssl.a)
+endif()

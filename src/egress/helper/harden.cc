@@ -20,6 +20,7 @@
 #include <string_view>
 
 #include "base/errno.h"
+#include "base/instrumented.h"
 #include "base/unique_fd.h"
 
 namespace casemate {
@@ -48,7 +49,8 @@ Expected<void> SetLimits() {
   getrlimit(RLIMIT_NOFILE, &descriptors);
   descriptors.rlim_cur = descriptors.rlim_max = std::min(descriptors.rlim_max, kDescriptors);
   const rlimit none{0, 0};
-  const rlimit memory{kMemoryBytes, kMemoryBytes};
+  const rlim_t bytes = kInstrumented ? RLIM_INFINITY : kMemoryBytes;
+  const rlimit memory{bytes, bytes};
   if (setrlimit(RLIMIT_CORE, &none) != 0 || setrlimit(RLIMIT_FSIZE, &none) != 0 ||
       setrlimit(RLIMIT_NOFILE, &descriptors) != 0 || setrlimit(RLIMIT_DATA, &memory) != 0)
     return Broken("setrlimit");
@@ -120,6 +122,9 @@ int FillFilter(scmp_filter_ctx filter) {
     return failed;
   if (const int failed = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0); failed != 0)
     return failed;
+  if (kInstrumented) {
+    if (const int failed = Allow(filter, "sigaltstack"); failed != 0) return failed;
+  }
   for (const int family : {AF_INET, AF_INET6, AF_NETLINK}) {
     if (const int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
                                             SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family)));

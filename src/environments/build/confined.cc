@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/errno.h"
 #include "base/file.h"
+#include "base/instrumented.h"
 #include "base/unique_fd.h"
 #include "confine/landlock.h"
 
@@ -67,12 +68,12 @@ void Limit(__rlimit_resource resource, std::int64_t value) {
   ::setrlimit(resource, &limit);
 }
 
-// False when what was asked for does not hold.
+// False when what was asked for does not hold. Without its limit on memory, which comes last: a sanitizer's
+// allocator cannot work below it.
 bool Confine(const Confinement& confinement) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
   Limit(RLIMIT_CORE, 0);
-  Limit(RLIMIT_AS, confinement.memory_bytes);
   Limit(RLIMIT_CPU, confinement.cpu_s);
   Limit(RLIMIT_FSIZE, confinement.file_bytes);
   if (!confinement.writable.empty()) {
@@ -131,6 +132,7 @@ constexpr int kNotConfined = 112;
   ::dup3(binary, kBinaryFd, O_CLOEXEC);
   ::setpgid(0, 0);
   if (::chdir(working_dir.c_str()) != 0 || !Confine(confinement)) ::_exit(kNotConfined);
+  Limit(RLIMIT_AS, confinement.memory_bytes);
   ::syscall(SYS_execveat, kBinaryFd, "", argv, envp, AT_EMPTY_PATH);
   ::_exit(127);
 }
@@ -180,6 +182,7 @@ Expected<std::string> RunConfined(const Confinement& confinement,
   if (pid < 0) return FailErrno(ErrorCode::kInternal, "no process can be started", "fork");
   if (pid == 0) {
     if (!Confine(confinement)) ::_exit(kNotConfined);
+    if (!kInstrumented) Limit(RLIMIT_AS, confinement.memory_bytes);
     const std::string answer = Pack(work());
     const bool written = WriteAll(pipe->write_end.get(), answer, "the answer").has_value();
     ::_exit(written ? 0 : 1);
