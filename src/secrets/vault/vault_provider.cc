@@ -57,7 +57,11 @@ class VaultProvider : public Provider {
         renewer_([this](const std::stop_token& stop) { Renew(stop); }) {}
 
   ~VaultProvider() override {
-    renewer_.request_stop();
+    {
+      // Between its look and its wait the thread would miss the word.
+      const std::lock_guard lock(mutex_);
+      renewer_.request_stop();
+    }
     changed_.notify_all();
     renewer_.join();
     const Deadline deadline = Deadline::After(kFarewellMs);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/clock.h"
 #include "secrets/http/scripted_client.h"
 #include "secrets/vault/vault_place.h"
 
@@ -53,6 +54,17 @@ TEST(VaultProviderTest, AsksForTheMountThenForTheVersion) {
   const auto other = provider->Fetch("kv/app?version=7#other", Deadline::After(1000));
   ASSERT_TRUE(other && other->value);
   EXPECT_EQ(client.asked.size(), 2U);
+}
+
+// Its thread may be anywhere between its start and its wait.
+TEST(VaultProviderTest, EndsAtAnyInstant) {
+  ScriptedClient client({});
+  for (int i = 0; i < 20'000; ++i) {
+    const auto provider = MakeVaultProvider(client, Setting);
+    const Deadline end = Deadline::AtUs(MonotonicUs() + i % 100);
+    while (!end.Passed()) {
+    }
+  }
 }
 
 TEST(VaultProviderTest, SaysWhyWithoutTheServersWords) {
