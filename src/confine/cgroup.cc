@@ -256,8 +256,11 @@ bool Cgroup::Renew() {
   }
   const std::string& cpu = FolderOf(CgroupController::kCpuacct);
   if (!cpu.empty() && !WriteControl(cpu + "/cpuacct.usage", 0)) return false;
+  // Its last user may have been killed for memory, or refused a process, after anybody looked.
+  (void)Read();
   before_.memory_kills += last_.memory_kills;
   before_.process_refusals += last_.process_refusals;
+  before_.processes_peak = Count(kPidsPeak, CgroupController::kPids, "pids.peak");
   last_ = {};
   return true;
 }
@@ -305,7 +308,9 @@ CgroupReading Cgroup::Read() {
   if (version(kPids) != 0) {
     last_.process_refusals =
         FindKey(Text(kPidsEvents, kPids, "pids.events"), "max") - before_.process_refusals;
-    last_.processes_peak = std::max({last_.processes_peak, Count(kPidsPeak, kPids, "pids.peak"),
+    // It cannot be set back: below that of earlier users it says nothing of this one.
+    const std::int64_t peak = Count(kPidsPeak, kPids, "pids.peak");
+    last_.processes_peak = std::max({last_.processes_peak, peak > before_.processes_peak ? peak : 0,
                                      Count(kPidsCurrent, kPids, "pids.current")});
   }
   (void)ReadCpuTimeUs();

@@ -122,6 +122,39 @@ TEST_F(CgroupTest, CountsWhatAMemberDoesAndCannotBeRemovedBeforeItIsGone) {
   EXPECT_TRUE(cgroup->Remove(1000));
 }
 
+// The next user is not told of what the last one met after anybody looked, nor of how many processes it had.
+TEST_F(CgroupTest, RenewedItKnowsNothingOfItsLastUser) {
+  if (host_.place(CgroupController::kPids).version != 1) GTEST_SKIP() << "version 2 is never renewed";
+  Limits limits;
+  limits.processes_max = 2;
+  auto cgroup = Cgroup::Create(host_, limits);
+  ASSERT_TRUE(cgroup) << cgroup.error().message;
+  const pid_t pid = fork();
+  if (pid == 0) {
+    for (const UniqueFd& tasks : cgroup->task_fds()) {
+      if (write(tasks.get(), "0", 1) != 1) _exit(1);
+    }
+    const pid_t second = fork();
+    if (second == 0) {
+      pause();
+      _exit(0);
+    }
+    // Two are all that it may have.
+    const bool refused = fork() < 0;
+    kill(second, SIGKILL);
+    waitpid(second, nullptr, 0);
+    _exit(refused ? 0 : 2);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(pid, &status, 0), pid);
+  ASSERT_EQ(status, 0);
+  ASSERT_TRUE(cgroup->Renew());
+  const CgroupReading reading = cgroup->Read();
+  EXPECT_EQ(reading.process_refusals, 0);
+  EXPECT_EQ(reading.processes_peak, 0);
+  EXPECT_TRUE(cgroup->Remove(1000));
+}
+
 // Folders with names as cgroup.cc gives them: casemate-<pid namespace>-<pid>-<start time>-<serial>. Plain
 // ones in a place of the test's own, where no engine of this host looks.
 class StaleCgroupsTest : public testing::Test {

@@ -151,6 +151,8 @@ TEST_P(ContainerFilterTest, WhatReachesTheKernelsOrTheHostsPowerIsRefused) {
                            "acct",
                            "syslog",
                            "vhangup",
+                           "inotify_init1",
+                           "inotify_add_watch",
                            "fanotify_init",
                            "fanotify_mark",
                            "sethostname",

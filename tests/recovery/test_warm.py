@@ -122,9 +122,13 @@ class Cells(Warm):
     def test_counters_begin_at_zero(self):
         self.engine.run(code="import os\nfor _ in range(100):\n    try:\n        os.fork() or os._exit(0)\n"
                              "    except OSError: pass\nx = bytearray(200 << 20)", limits={"processes_max": 3})
+        for _ in range(4):
+            self.engine.run(code="import os, time\nfor _ in range(30):\n    if os.fork() == 0:\n"
+                                 "        time.sleep(0.1); os._exit(0)")
         for _ in range(8):
             _, result = self.engine.run(code="pass")
             self.assertEqual((result["status"], result["denials"]), ("ok", []))
+            self.assertLess(result["usage"]["processes_peak"], 10)
             self.assertLess(result["usage"]["memory_peak_bytes"], 64 << 20)
 
     def test_ids_and_namespaces_are_used_again_however_they_were_left(self):

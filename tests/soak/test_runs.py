@@ -127,7 +127,9 @@ class Runs(Case):
             self.seen[result["status"] if hostile is None else f"hostile {result['status']}"] += 1
         if hostile:
             return hostile.check(result)
-        return None if result["result"] == [number, number] else f"run {number}: {body[:600]}"
+        # Nor is it told of what others have used.
+        good = result["result"] == [number, number] and result["usage"]["processes_peak"] < 10
+        return None if good else f"run {number}: {body[:900]}"
 
     def client(self, numbers, rng):
         connection = UnixConnection(self.engine.path)
