@@ -229,7 +229,8 @@ time.sleep(60)"""]
             process.stdout.close()
         self.assertFalse(casemate.settle(lambda: os.path.exists(f"/proc/{proxy}/exe"), 5))
         # As of any run that was killed, its cgroups, which are empty, wait for the next run or for this.
-        self.assertEqual(casemate.run(["gc"], env=self.env).code, 0)
+        done = casemate.run(["gc"], env=self.env)
+        self.assertEqual(done.code, 0, done.stdout + done.stderr)
 
 
 def main():

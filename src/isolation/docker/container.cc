@@ -130,7 +130,7 @@ Container& Container::operator=(Container&& other) noexcept {
 
 Container::~Container() {
   stream.fd.reset();
-  if (!id.empty()) RemoveContainer(*api, id);
+  if (!id.empty()) (void)RemoveContainer(*api, id);
 }
 
 bool Container::Alive() const {
@@ -144,13 +144,12 @@ Expected<Container> MakeContainer(std::shared_ptr<const Api> api, const Containe
   return Maker(std::move(api), order, timings).Run();
 }
 
-void RemoveContainer(const Api& api, const std::string& id) {
+Expected<Reply> RemoveContainer(const Api& api, const std::string& id) {
   const Deadline deadline = Deadline::After(kRemoveTimeoutMs);
   for (;;) {
-    const auto reply =
-        api.Call("DELETE", "/containers/" + id + "?force=1&v=1", {}, deadline.RemainingMs() + 1);
+    auto reply = api.Call("DELETE", "/containers/" + id + "?force=1&v=1", {}, deadline.RemainingMs() + 1);
     // 409: it is being removed already.
-    if (!reply || reply->ok() || reply->status == kNotFound || deadline.Passed()) return;
+    if (!reply || reply->ok() || reply->status == kNotFound || deadline.Passed()) return reply;
     poll(nullptr, 0, 5);
   }
 }

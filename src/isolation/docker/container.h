@@ -41,7 +41,8 @@ struct ContainerOrder {
 Expected<Container> MakeContainer(std::shared_ptr<const Api> api, const ContainerOrder& order,
                                   std::vector<Timing>& timings);
 
-// Waits until the engine has container `id` no more: its record, its file system and its cgroup.
-void RemoveContainer(const Api& api, const std::string& id);
+// Waits until the engine has container `id` no more: its record, its file system and its cgroup. What it
+// answered last: ok, 404 for one that is gone, or why it stays.
+Expected<Reply> RemoveContainer(const Api& api, const std::string& id);
 
 }  // namespace casemate::docker

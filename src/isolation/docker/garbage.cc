@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "isolation/docker/api.h"
+#include "isolation/docker/container.h"
 #include "isolation/docker/container_config.h"
 #include "isolation/docker/docker_backend.h"
 #include "isolation/docker/image.h"
@@ -47,7 +48,7 @@ Garbage CollectDockerGarbage() {
   for (const std::string& container : runs ? Elements(runs->body) : std::vector<std::string>()) {
     const std::string id = JsonAt(container, {"Id"});
     if (!OwnerIsGone(JsonAt(container, {"Labels", kOwnerLabel}))) continue;
-    Take(api.Call("DELETE", "/containers/" + id + "?force=1&v=1"), "container " + id.substr(0, 12), garbage);
+    Take(RemoveContainer(api, id), "container " + id.substr(0, 12), garbage);
   }
   const auto images = api.Call(
       "GET", "/images/json?filters=" + UrlEncode(R"({"label":["casemate.image"],"dangling":["true"]})"));
