@@ -170,6 +170,28 @@ class Cells(Warm):
         self.assertEqual([file["content_base64"] for file in warm["files"]],
                          [file["content_base64"] for file in cold["files"]])
 
+    @unittest.skipIf(os.geteuid() != 0, "a host folder as a warm run's workspace needs root")
+    def test_who_says_that_it_has_ended_writes_no_more_to_a_host_folder(self):
+        code = ("import os, threading, time\n"
+                "def write():\n"
+                "    with open('/workspace/grows', 'ab', 0) as file:\n"
+                "        while True: file.write(b'x')\n"
+                "threading.Thread(target=write, daemon=True).start()\n"
+                "time.sleep(0.05)\n"
+                "os.write(1101, b'S\\0\\0\\0\\0' + b'Z\\0\\0\\0\\0' + b'Q\\1\\0\\0\\0\\0')\n"
+                "while True: time.sleep(1)")
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o777)
+            for _ in range(5):
+                result = self.engine.run(code=code, workspace={"path": folder, "mode": "rw"},
+                                         limits={"wall_time_ms": 5000})[1]
+                at_once = os.path.getsize(f"{folder}/grows")
+                self.assertEqual((result["status"], result["exit_code"]), ("ok", 0), result)
+                self.assertGreater(at_once, 0)
+                time.sleep(0.05)
+                self.assertEqual(os.path.getsize(f"{folder}/grows"), at_once)
+        self.assertEqual(self.pool()["cold"], {})
+
     def test_exit_codes(self):
         for code in ("import sys; sys.exit(3)", "raise SystemExit('text')", "1/0", "raise KeyboardInterrupt",
                      "import os; os._exit(4)", "import sys; sys.exit(None)", "import sys; sys.exit(256 + 7)",
