@@ -63,6 +63,11 @@ std::vector<ResourceLimit> EachProcessLimits(const Policy& policy) {
   return all;
 }
 
+ResourceLimit PrivateMemoryLimit(const Limits& limits) {
+  const auto bytes = static_cast<rlim_t>(limits.memory_bytes + kUntouchedBytes);
+  return {RLIMIT_DATA, {bytes, bytes}};
+}
+
 ScratchPlan PlanScratch(const Limits& limits, bool own_workspace, bool code) {
   ScratchPlan scratch;
   scratch.views.push_back({"shm", "dev/shm", kNoExec, 01777});

@@ -21,6 +21,11 @@ std::vector<std::string> ExecCandidates(const std::string& command, std::string_
 std::vector<ResourceLimit> CommonLimits();
 // The limits of `policy` that the kernel holds for each process alone.
 std::vector<ResourceLimit> EachProcessLimits(const Policy& policy);
+// Where no cgroup counts memory, a sum of what is touched is sampled, and each process may reserve
+// `memory_bytes` and kUntouchedBytes (RLIMIT_DATA, which counts what is mapped: setrlimit(2)): OpenBLAS
+// reserves 128 MiB and a stack for each processor, and asks for ever where it does not get them.
+inline constexpr std::int64_t kUntouchedBytes = 4 * kGiB;
+ResourceLimit PrivateMemoryLimit(const Limits& limits);
 
 // A sandbox with a root of its own.
 inline constexpr const char* kSandboxHostName = "sandbox";

@@ -39,9 +39,7 @@ std::vector<ResourceLimit> ProgramLimits(const LaunchSpec& spec, const Host& hos
     const std::int64_t processes = std::max<std::int64_t>(limits.processes_max - (alone ? 1 : 0), 1);
     set(RLIMIT_NPROC, processes);
   }
-  if (host.cgroups.place(CgroupController::kMemory).version == 0) {
-    set(RLIMIT_DATA, limits.memory_bytes);
-  }
+  if (host.cgroups.place(CgroupController::kMemory).version == 0) all.push_back(PrivateMemoryLimit(limits));
   return all;
 }
 

@@ -64,7 +64,7 @@ TEST_F(LaunchPlanTest, LimitsByTheKernelsOldMeansWithoutCgroups) {
   const ConfinementPlan plan = Plan();
   // The sandbox's init is one of the nine, and under an id of its own not counted by the kernel.
   EXPECT_EQ(LimitOf(plan, RLIMIT_NPROC), 8U);
-  EXPECT_EQ(LimitOf(plan, RLIMIT_DATA), static_cast<rlim_t>(100 * kMiB));
+  EXPECT_EQ(LimitOf(plan, RLIMIT_DATA), static_cast<rlim_t>(100 * kMiB + kUntouchedBytes));
   host_.ids.kind = IdSource::Kind::kSingle;
   EXPECT_EQ(LimitOf(Plan(), RLIMIT_NPROC), 9U);
 }

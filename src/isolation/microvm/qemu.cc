@@ -21,9 +21,7 @@ constexpr const char* kRemedy = "as root: apt-get install qemu-system-x86";
 // The kernel, its tables for the memory, the attendant, and files that it keeps in memory.
 constexpr std::int64_t kGuestOwnBytes = 128 * kMiB;
 constexpr std::int64_t kStepBytes = 128 * kMiB;
-// The heap and the libraries of QEMU, and of an emulation what it has translated. Where RLIMIT_DATA stands in
-// for a cgroup it counts all that is mapped: stacks of 8 MiB a thread and 1 MiB a coroutine, each disk
-// request having one.
+// The heap and the libraries of QEMU, and of an emulation what it has translated.
 constexpr std::int64_t kQemuBytes = 256 * kMiB;
 constexpr std::int64_t kTranslatedMiB = 128;
 

@@ -110,8 +110,8 @@ std::vector<ResourceLimit> PlanLimits(const LaunchSpec& spec, const Host& host) 
     all.push_back({resource, {static_cast<rlim_t>(value), static_cast<rlim_t>(value)}});
   };
   if (host.cgroups.place(CgroupController::kMemory).version == 0) {
-    set(RLIMIT_DATA, limits.memory_bytes);
-    set(RLIMIT_AS, limits.memory_bytes + kMappedBytes);
+    all.push_back(PrivateMemoryLimit(limits));
+    set(RLIMIT_AS, limits.memory_bytes + kUntouchedBytes + kMappedBytes);
   }
   if (host.cgroups.place(CgroupController::kPids).version == 0 && host.own_ids()) {
     // The keeper's real id is another.
