@@ -105,6 +105,19 @@ TEST(CommandTest, TellsAMissingProgram) {
   EXPECT_EQ(result.error().code, ErrorCode::kNotFound);
 }
 
+TEST(CommandTest, IsNotThereWhereAFolderOfPathIsClosed) {
+  char folder[] = "/tmp/casemate-path-XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  const std::string path = std::getenv("PATH");
+  ASSERT_EQ(chmod(folder, 0), 0);
+  setenv("PATH", (std::string(folder) + ":" + path).c_str(), 1);
+  const auto result = RunCommand({"casemate-no-such-program"});
+  setenv("PATH", path.c_str(), 1);
+  rmdir(folder);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::kNotFound);
+}
+
 class DescriptorMessageTest : public testing::Test {
  protected:
   void SetUp() override {

@@ -65,7 +65,9 @@ Expected<pid_t> Spawn(const std::vector<std::string>& argv, const CommandOptions
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (failed != 0) {
-    return FailErrno(failed == ENOENT ? ErrorCode::kNotFound : ErrorCode::kInternal, "cannot run " + argv[0],
+    // exec(3): EACCES also where a folder of PATH is closed to us and no other has the file.
+    const bool missing = failed == ENOENT || (failed == EACCES && !argv[0].contains('/'));
+    return FailErrno(missing ? ErrorCode::kNotFound : ErrorCode::kInternal, "cannot run " + argv[0],
                      "posix_spawn " + argv[0], failed);
   }
   return pid;

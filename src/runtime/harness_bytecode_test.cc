@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -124,6 +125,10 @@ HarnessReport RunHarness(const std::vector<std::string>& argv, const std::string
   arguments.push_back(nullptr);
   const pid_t pid = fork();
   if (pid == 0) {
+    rlimit files{};
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;  // the channels' numbers may lie above the usual soft limit
+    setrlimit(RLIMIT_NOFILE, &files);
     dup2(request_read.get(), kRequestFd);
     dup2(result_write.get(), kResultFd);
     execv(arguments[0], arguments.data());

@@ -199,6 +199,10 @@ class Watch {
     // Now: counters are slow to read while the kernel takes apart what they count.
     at_exit_ = Look();
     if (!step_) sandbox_.Kill();
+    if (step_ && at_exit_.memory_over) {  // seen by nobody else before the next step
+      told_exit_.reset();
+      EndFor(Status::kMemoryLimit);
+    }
   }
 
   void TakeDenials() {

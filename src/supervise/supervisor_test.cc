@@ -24,10 +24,12 @@ class Recorder : public RunObserver {
   void OnStderr(std::string_view text) override { err += text; }
   void OnResultBytes(std::string_view bytes) override { result += bytes; }
   void OnDenial(const Denial& denial) override { denials.push_back(denial.what); }
+  std::optional<int> exit_code_told() const override { return exit_code; }
   std::string out;
   std::string err;
   std::string result;
   std::vector<std::string> denials;
+  std::optional<int> exit_code;
 };
 
 class SupervisorTest : public testing::Test {
@@ -143,6 +145,17 @@ TEST_F(SupervisorTest, EndsTheRunByTheKernelsCounters) {
   ResourceReading bomb;
   bomb.process_refusals = 5000;
   EXPECT_EQ(Run({.runs_for_ever = true, .reading = bomb}).status, Status::kProcessLimit);
+}
+
+// Where nothing but samples counts, the kernel ends nobody: what a step has left in memory is seen at its
+// end.
+TEST_F(SupervisorTest, EndsAStepThatLeavesMoreThanTheMemoryLimit) {
+  ResourceReading over;
+  over.memory_over = true;
+  recorder.exit_code = 0;
+  EXPECT_EQ(Run({.result_bytes = "end", .reading = over}, {.step = true}).status, Status::kMemoryLimit);
+  recorder.exit_code = 0;
+  EXPECT_EQ(Run({.result_bytes = "end"}, {.step = true}).status, Status::kOk);
 }
 
 TEST_F(SupervisorTest, AddsUpDenialsAndTellsEachOnce) {

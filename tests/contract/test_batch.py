@@ -205,7 +205,7 @@ class Progress(BatchCase):
 class Pressure(BatchCase):
     def test_memory_does_not_grow_with_the_lines(self):
         peaks = []
-        for count in (2000, 40000):
+        for count in (20000, 200000):
             path = self.place / f"many{count}.jsonl"
             with open(path, "w", encoding="utf-8") as file:
                 for number in range(count):

@@ -305,9 +305,6 @@ class Survives(WithEngine):
         self.goes_on(session)
         self.assertEqual(session.run("y = bytearray(40 << 20)")["status"], "ok")
         result = session.run("z = bytearray(40 << 20)")  # the ceiling is the session's
-        if not casemate.enforced(result, "memory"):  # without a cgroup the allocation is what fails
-            self.assertEqual(result["error"]["type"], "MemoryError")
-            return
         self.assertEqual((result["status"], result["session"]["state"]), ("memory_limit", "ended"))
         self.has_ended(session)
 

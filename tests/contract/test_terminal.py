@@ -92,7 +92,7 @@ class Terminal(Case):
         person.resize(20, 55)
         person.type("stty size\n")
         person.wait_for("20 55\r\n")
-        person.type("sh -c 'echo be''gun; sleep 100'\n")
+        person.type("python3 -c 'import time; print(\"be\" \"gun\", flush=True); time.sleep(100)'\n")
         person.wait_for("begun")
         person.type("\x03")
         person.type("echo code $?\n")
