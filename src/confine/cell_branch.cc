@@ -27,6 +27,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -66,6 +67,7 @@ struct Birth {
   const IdPlan* ids = nullptr;
   std::uint32_t place = 0;
   int request = -1;  // a copy's descriptor
+  pid_t init = -1;
 };
 std::array<Birth, kBranchesMax> births;
 std::uint32_t births_count = 0;
@@ -219,6 +221,14 @@ bool IsAlone() {
   return stat("/proc/self/task", &info) == 0 && info.st_nlink == kFolderLinks + 1;
 }
 
+// Of copies that were given up: ended from outside, but children of this process, which count for its limits.
+void BuryInits(std::size_t count) {
+  for (const Birth& birth : std::span(births).first(count)) {
+    while (birth.init > 0 && waitpid(birth.init, nullptr, __WALL) < 0 && errno == EINTR) {
+    }
+  }
+}
+
 }  // namespace
 
 int ForkBranches(const IdPlan& ids, int count) {
@@ -236,26 +246,34 @@ int ForkBranches(const IdPlan& ids, int count) {
   std::size_t made = 0;
   for (; made < static_cast<std::size_t>(count) && failed == 0; ++made) {
     Birth& birth = births[made];
-    birth = {&ids, static_cast<std::uint32_t>(made), -1};
+    birth = {&ids, static_cast<std::uint32_t>(made)};
     alive[made] = 1;
     Stack& stack = branch_stacks[made];
     const unsigned long flags = made + 1 == births_count ? kLastCloneFlags : kBranchCloneFlags;
-    if (clone(RunBranchInit, stack.data() + stack.size(), static_cast<int>(flags), &birth, nullptr, nullptr,
-              &alive[made]) < 0) {
+    birth.init = clone(RunBranchInit, stack.data() + stack.size(), static_cast<int>(flags), &birth, nullptr,
+                       nullptr, &alive[made]);
+    if (birth.init < 0) {
       failed = -errno;
       alive[made] = 0;
     }
   }
+  // Those that were made wait for one that will never be: the supervisor ends them.
+  if (failed != 0) WaitAt(BranchPoint::kOrigin, -failed);
   // Till the last of them is the reaper, or dead.
   for (std::size_t i = 0; i < made; ++i) {
     while (alive[i] != 0) WaitWhile(alive[i], 1);
   }
+  if (failed != 0) {
+    BuryInits(made);
+    return failed;
+  }
   prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   thread.LetGo();
   Step(parted);
-  if (WaitAt(BranchPoint::kOrigin, -failed) < 0 && failed == 0) failed = -ECANCELED;
+  WaitAt(BranchPoint::kOrigin);  // it comes back only where the copies were given up
   thread.Take();
-  return failed == 0 ? -ECANCELED : failed;
+  BuryInits(made);
+  return -ECANCELED;
 }
 
 }  // namespace casemate

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -155,6 +156,17 @@ class Forks(WithForks):
         line[0].ask("DELETE")
         line[2].ask("DELETE")
         self.assertEqual([line[index].value("x") for index in (1, 3, 4, 5)], [1, 6, 10, 15])
+
+    def test_more_copies_than_processes_say_so_at_once_and_it_goes_on(self):
+        session = self.open(limits={"processes_max": 8})
+        session.run("x = 1")
+        begin = time.monotonic()
+        status, answer = session.ask("POST", "/fork", {"count": 16})
+        self.assertEqual(status, 409, answer)
+        self.assertIn("processes", answer["detail"])
+        self.assertLess(time.monotonic() - begin, 5 * casemate.SLOW)
+        self.assertEqual(session.value("x"), 1)
+        self.assertEqual(self.fork(session)[0].value("x"), 1)
 
     def test_a_line_too_long_says_so_and_goes_on(self):
         session = self.open()
