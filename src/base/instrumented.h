@@ -13,4 +13,14 @@ inline constexpr bool kInstrumented = __has_feature(address_sanitizer) || __has_
 inline constexpr bool kInstrumented = false;
 #endif
 
+// Whether that is the thread sanitizer. In a child that clone(2) has made beside other threads its runtime
+// may wait for a lock that one of them held.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool kThreadSanitized = true;
+#elif defined(__has_feature)
+inline constexpr bool kThreadSanitized = __has_feature(thread_sanitizer);
+#else
+inline constexpr bool kThreadSanitized = false;
+#endif
+
 }  // namespace casemate
