@@ -13,8 +13,8 @@ inline constexpr bool kInstrumented = __has_feature(address_sanitizer) || __has_
 inline constexpr bool kInstrumented = false;
 #endif
 
-// Whether that is the thread sanitizer. In a child that clone(2) has made beside other threads its runtime
-// may wait for a lock that one of them held.
+// Whether that is the thread sanitizer. It knows nothing of a child that clone(2) has made: it takes that for
+// one more thread of its parent, and may wait in it for a lock that another thread held.
 #if defined(__SANITIZE_THREAD__)
 inline constexpr bool kThreadSanitized = true;
 #elif defined(__has_feature)
