@@ -7,36 +7,13 @@
 
 #include <csignal>
 
-#if defined(__SANITIZE_THREAD__)
-// Of its runtime, which has no header for them.
-extern "C" {
-void AnnotateIgnoreReadsBegin(const char* file, int line);
-void AnnotateIgnoreWritesBegin(const char* file, int line);
-void AnnotateIgnoreSyncBegin(const char* file, int line);
-}
-#endif
-
 namespace casemate {
 
-namespace {
+pid_t Clone3(clone_args& args) { return static_cast<pid_t>(syscall(SYS_clone3, &args, sizeof(args))); }
 
-// The child's memory and descriptors are its own.
-pid_t Unwatched(long pid) {
-#if defined(__SANITIZE_THREAD__)
-  if (pid == 0) {
-    AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
-    AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
-    AnnotateIgnoreSyncBegin(__FILE__, __LINE__);
-  }
-#endif
-  return static_cast<pid_t>(pid);
+pid_t ForkAlone() {
+  return static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
 }
-
-}  // namespace
-
-pid_t Clone3(clone_args& args) { return Unwatched(syscall(SYS_clone3, &args, sizeof(args))); }
-
-pid_t ForkAlone() { return Unwatched(syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr)); }
 
 int PivotRoot(const char* new_root, const char* put_old) {
   return static_cast<int>(syscall(SYS_pivot_root, new_root, put_old));
