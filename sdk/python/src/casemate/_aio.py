@@ -23,7 +23,8 @@ class _Connection(asyncio.BufferedProtocol):
 
     def __init__(self) -> None:
         # asyncio's own would be made anew for each piece that is received, of a size that is dear (_client.py).
-        self._buffer = bytearray(_CHUNK)
+        # A view, since asyncio's TLS writes into slices of it, and one of a bytearray would be a copy.
+        self._buffer = memoryview(bytearray(_CHUNK))
         self.transport: Optional[asyncio.Transport] = None
         self.gone = False
         self._reader: Optional[ResponseReader] = None
@@ -34,7 +35,7 @@ class _Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
 
-    def get_buffer(self, sizehint: int) -> bytearray:
+    def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -42,7 +43,7 @@ class _Connection(asyncio.BufferedProtocol):
             # Nobody has asked for anything.
             self.close()
             return
-        self._feed(bytes(memoryview(self._buffer)[:nbytes]))
+        self._feed(bytes(self._buffer[:nbytes]))
 
     def connection_lost(self, error: Optional[Exception]) -> None:
         self.gone = True
