@@ -111,6 +111,12 @@ class Sessions {
 
   virtual std::vector<SessionInfo> List() = 0;
   virtual Expected<SessionInfo> Get(const std::string& id) = 0;
+  // Of all that Get() tells, who has opened it: asked for each step, of which the rest would be a good part.
+  virtual Expected<std::string> CallerOf(const std::string& id) {
+    auto info = Get(id);
+    if (!info) return std::unexpected(std::move(info.error()));
+    return std::move(info->caller);
+  }
   // Ends it, a step that runs included, and forgets it.
   virtual Expected<void> Close(const std::string& id) = 0;
 

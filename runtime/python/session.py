@@ -100,16 +100,36 @@ def _attempt(state, steps, own):
     return error.with_traceback(trace)
 
 
+def _is_assignment(source):
+    """Whether the text is one line that sets one variable, `x = 1` or `x += 1`: its value is nobody's to show. False
+    may be wrong.
+    """
+    line = source.rstrip()
+    if b"\n" in line or b"\r" in line or b";" in line:
+        return False
+    target, sign, value = line.partition(b"=")
+    return sign == b"=" and value[:1] != b"=" and target.rstrip(b" +-*/%&|^@").decode("latin-1").isidentifier()
+
+
 def _compile(source, filename, flags):
-    tree = compile(source, filename, "exec", 0x400 | flags, True)  # ast.PyCF_ONLY_AST
-    last = None
+    """Whether the text sets `result`, as a function; its code; the code of the expression that it ends with, if any.
+    Most of the time that a short text takes goes into its syntax tree.
+    """
+    def parse():
+        return compile(source, filename, "exec", 0x400 | flags, True)  # ast.PyCF_ONLY_AST
+
+    if _is_assignment(source):
+        # A name that is not ASCII may be another way to write it (NFKC).
+        said = b"result" in source or not source.isascii()
+        return lambda: said and _stores_result(parse()), compile(source, filename, "exec", flags, True), None
+    tree, last = parse(), None
     if tree.body and type(tree.body[-1]).__name__ == "Expr":
         last = tree.body.pop().value
     code = compile(tree, filename, "exec", flags, True)
-    if last is None:
-        return tree, code, None
-    import _ast
-    return tree, code, compile(_ast.Expression(last), filename, "eval", code.co_flags & _FUTURE, True)
+    if last is not None:
+        import _ast
+        last = compile(_ast.Expression(last), filename, "eval", code.co_flags & _FUTURE, True)
+    return lambda: _stores_result(tree), code, last
 
 
 def _stores_result(tree):
@@ -215,7 +235,7 @@ class _Session:
             run([lambda stream=stream: stream.flush()])
         return frames
 
-    def _value(self, namespace, shown, before, tree):
+    def _value(self, namespace, shown, before, sets_result):
         """The frame of the step's result, if it has one."""
         part, options = self._part, self._options
 
@@ -227,7 +247,7 @@ class _Session:
         if rich:
             self._stage.shower().show_last(shown[0])
         now = namespace.get("result", _MISSING)
-        if now is not _MISSING and (now is not before or _stores_result(tree)):
+        if now is not _MISSING and (now is not before or sets_result()):
             return [frame_of(now)]
         if not shown or shown[0] is None:
             return []

@@ -97,6 +97,24 @@ class SessionTest(unittest.TestCase):
         self.assertNotIn("R", self.step("print('x')"))
         self.assertNotIn("R", self.step("None"))
 
+    def test_what_only_looks_like_an_assignment_has_its_value(self):
+        self.step("x = 1")
+        for code, value in (("x == 1", True), ("x <= 0", False), ("x != 1", False), ("x >= 1", True),
+                            ("x = 3; x", 3), ("x = 4\nx", 4), ("x = 5\rx", 5), ("(y :=\n 6)", 6),
+                            ("dict(x=7)", {"x": 7}), ("{'a=b': x}", {"a=b": 5})):
+            self.assertEqual(self.value(code), value, code)
+        for code in ("x = 1", "x += 1 ", "x //= 2\r\n", "x = x == 1", "größe = 2", "x = [\n1]", "x: int = 3"):
+            self.assertEqual(self.step(code), {"S": b"", "Z": b"", "code": 0}, code)
+        for code in ("x = ", "x + = 1", "None = 1", "x = 'a"):
+            self.assertEqual(self.step(code)["code"], 1, code)
+
+    def test_an_assignment_of_what_was_there_is_a_result_only_by_its_name(self):
+        self.assertEqual(self.value("result = 5"), 5)
+        for code in ("x = 1", "x = 'result'", "x = result"):
+            self.assertNotIn("R", self.step(code), code)
+        for code in ("result = 5", "result = x", "x = (result := 5)", "\uff52esult = 5"):
+            self.assertEqual(self.value(code), 5, code)
+
     def test_what_is_no_json_is_shown(self):
         answer = self.step("{1, 2}")
         self.assertIn(b"{1, 2}", answer["D"])

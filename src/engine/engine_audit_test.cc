@@ -6,6 +6,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -64,6 +65,24 @@ TEST_F(AuditedEngineTest, RecordsIntentAndOutcomeWithoutValues) {
   EXPECT_THAT(lines[1], HasSubstr("\"status\":\"ok\""));
   EXPECT_THAT(lines[1], HasSubstr(Sha256Hex(kPlanted)));
   for (const std::string& line : lines) EXPECT_THAT(line, testing::Not(HasSubstr(kPlanted)));
+}
+
+// The hash of a policy is kept for the next run, which may have another one.
+TEST_F(AuditedEngineTest, EachRunIsRecordedWithThePolicyThatHeldIt) {
+  for (const double seconds : {1.0, 2.0, 2.0, 1.0}) {
+    request_.limits["wall_time_ms"] = seconds * 1000;
+    EXPECT_EQ(RunAudited(folder_).status, Status::kOk);
+  }
+  std::vector<std::string> hashes;
+  for (const std::string& line : Lines()) {
+    constexpr std::string_view kPolicy = R"("policy":{"name":"default","sha256":")";
+    const std::size_t at = line.find(kPolicy);
+    if (at != std::string::npos) hashes.push_back(line.substr(at + kPolicy.size(), 64));
+  }
+  ASSERT_THAT(hashes, SizeIs(4));
+  EXPECT_NE(hashes[0], hashes[1]);
+  EXPECT_EQ(hashes[1], hashes[2]);
+  EXPECT_EQ(hashes[0], hashes[3]);
 }
 
 TEST_F(AuditedEngineTest, RecordsWhatWasTakenOutAndNotTheThing) {

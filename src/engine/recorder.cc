@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <mutex>
+#include <optional>
+#include <string>
+
 #include "model/json.h"
 #include "model/request_json.h"
 #include "policy/limit_table.h"
@@ -37,13 +41,45 @@ std::string HashPolicy(const Policy& policy) {
 }
 
 std::string HashEnvironment(const EnvironmentView& view) {
-  if (!view.id.empty()) return view.id;
   std::string text =
       fmt::format("{}\n{}\n{}\n{}\n", view.name, view.python, view.python_prefix, view.python_version);
   for (const std::string& path : view.read_only_paths) text += path + '\n';
   for (const auto& [path, target] : view.symlinks) text += path + '>' + target + '\n';
   for (const std::string& path : view.sys_path) text += path + '\n';
   return Sha256Hex(text);
+}
+
+// The hash of a value, kept with the last value that was hashed: most runs of an engine are held to the same
+// as the one before, and to see that takes less time than to write down a text of every field. Thread-safe.
+template <typename Value>
+class LastHash {
+ public:
+  explicit LastHash(std::string (*hash)(const Value&)) : hash_(hash) {}
+  std::string Of(const Value& value) {
+    const std::lock_guard lock(mutex_);
+    if (last_ && *last_ == value) return text_;
+    text_ = hash_(value);
+    last_ = value;
+    return text_;
+  }
+
+ private:
+  std::string (*const hash_)(const Value&);
+  std::mutex mutex_;
+  std::optional<Value> last_;
+  std::string text_;
+};
+
+std::string PolicyHash(const Policy& policy) {
+  static auto& last = *new LastHash<Policy>(HashPolicy);  // never destroyed: a thread may still record
+  return last.Of(policy);
+}
+
+std::string EnvironmentHash(const EnvironmentView& view) {
+  // One that was built is held by a lease, which must not be kept here.
+  if (!view.id.empty()) return view.id;
+  static auto& last = *new LastHash<EnvironmentView>(HashEnvironment);
+  return view.lease ? HashEnvironment(view) : last.Of(view);
 }
 
 }  // namespace
@@ -111,11 +147,11 @@ void RunRecorder::Keep(Scrubber& scrubber) {
 Expected<void> RunRecorder::Begin(const ExecutionResult& result, const CheckedRequest& checked,
                                   const EnvironmentView& environment, Scrubber& scrubber) {
   if (writer_ == nullptr) return {};
-  policy_sha256_ = HashPolicy(checked.policy);
+  policy_sha256_ = PolicyHash(checked.policy);
   seed_ = checked.seed;
   keep_us_ = checked.audit_keep_us;
   if (checked.keep_program) Keep(scrubber);
-  environment_sha256_ = HashEnvironment(environment);
+  environment_sha256_ = EnvironmentHash(environment);
   auto written = writer_->Append({IntentBody(result)});
   begun_ = written.has_value();
   refused_ = !begun_;

@@ -1,6 +1,5 @@
 #include "engine/run_frame.h"
 
-#include <fmt/format.h>
 #include <sys/random.h>
 
 #include <array>
@@ -12,8 +11,12 @@ namespace casemate {
 std::string MakeRunId() {
   std::array<unsigned char, 8> bytes{};
   (void)!getrandom(bytes.data(), bytes.size(), 0);
+  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string id = "run-";
-  for (const unsigned char byte : bytes) id += fmt::format("{:02x}", byte);
+  for (const unsigned char byte : bytes) {
+    id += kDigits[byte >> 4U];
+    id += kDigits[byte & 15U];
+  }
   return id;
 }
 

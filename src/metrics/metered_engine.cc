@@ -61,6 +61,12 @@ Histogram DurationHistogram() {
   return Histogram{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
 }
 
+// The histogram of `name`, which is made when there is none.
+Histogram& HistogramOf(std::map<std::string, Histogram>& all, const std::string& name, Histogram (*make)()) {
+  const auto known = all.find(name);
+  return known != all.end() ? known->second : all.emplace(name, make()).first->second;
+}
+
 double Seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
 }
@@ -137,7 +143,7 @@ void MeteredEngine::Count(const ExecutionRequest& request, const ExecutionResult
   const std::lock_guard lock(mutex_);
   ++runs_[{std::string(StatusName(result.status)),
            had_tier ? std::string(TierName(result.isolation.tier)) : "none", request.origin.surface}];
-  durations_.try_emplace(request.origin.surface, DurationHistogram()).first->second.Observe(seconds);
+  HistogramOf(durations_, request.origin.surface, DurationHistogram).Observe(seconds);
   CountWhatHappened(request, result);
   if (MayHaveRun(result.status)) memory_.Observe(static_cast<double>(result.usage.memory_peak_bytes));
 }
@@ -147,8 +153,7 @@ void MeteredEngine::CountStep(const ExecutionRequest& request, const ExecutionRe
                               double seconds) {
   const std::lock_guard lock(mutex_);
   ++session_steps_[{std::string(StatusName(result.status)), request.origin.surface}];
-  session_step_durations_.try_emplace(request.origin.surface, DurationHistogram())
-      .first->second.Observe(seconds);
+  HistogramOf(session_step_durations_, request.origin.surface, DurationHistogram).Observe(seconds);
   CountWhatHappened(request, result);
 }
 
@@ -157,8 +162,7 @@ void MeteredEngine::CountWhatHappened(const ExecutionRequest& request, const Exe
   for (const Timing& timing : result.timings) {
     if (std::ranges::find(kSteps, timing.step) == kSteps.end()) continue;
     if (timing.step == "secrets") secrets_resolved_ += static_cast<std::int64_t>(request.secrets.size());
-    steps_.try_emplace(timing.step, StepHistogram())
-        .first->second.Observe(static_cast<double>(timing.microseconds) / 1e6);
+    HistogramOf(steps_, timing.step, StepHistogram).Observe(static_cast<double>(timing.microseconds) / 1e6);
   }
   for (const Denial& denial : result.denials) {
     const bool known = std::ranges::find(kDenialKinds, denial.kind) != kDenialKinds.end();

@@ -32,6 +32,7 @@ class ForwardingSessions : public Sessions, public SessionBranches, public Sessi
   Expected<void> Interrupt(const std::string& id) override { return inner_.Interrupt(id); }
   std::vector<SessionInfo> List() override { return inner_.List(); }
   Expected<SessionInfo> Get(const std::string& id) override { return inner_.Get(id); }
+  Expected<std::string> CallerOf(const std::string& id) override { return inner_.CallerOf(id); }
   Expected<void> Close(const std::string& id) override { return inner_.Close(id); }
   Expected<FileAnswer> Files(const std::string& id, const FileRequest& request) override {
     return inner_.Files(id, request);

@@ -9,7 +9,9 @@ namespace casemate {
 // quotes and does not look at UTF-8.
 void AppendJsonEscaped(std::string& out, std::string_view bytes);
 
-// Appends `bytes` as a complete JSON string, each byte that is not UTF-8 replaced by U+FFFD.
-void AppendJsonString(std::string& out, std::string_view bytes);
+// Appends `bytes` as a complete JSON string, each byte that is not UTF-8 replaced by U+FFFD, between `before`
+// and `after`, which are JSON's own punctuation.
+void AppendJsonString(std::string& out, std::string_view bytes, std::string_view before,
+                      std::string_view after);
 
 }  // namespace casemate

@@ -24,14 +24,13 @@ void JsonWriter::Close(char bracket) {
 }
 
 void JsonWriter::Key(std::string_view name) {
-  String(name);
-  text_ += ':';
+  AppendJsonString(text_, name, comma_due_ ? "," : "", ":");
   comma_due_ = false;
 }
 
 void JsonWriter::String(std::string_view value) {
-  Separate();
-  AppendJsonString(text_, value);
+  AppendJsonString(text_, value, comma_due_ ? "," : "", "");
+  comma_due_ = true;
 }
 
 void JsonWriter::Int(std::int64_t value) {

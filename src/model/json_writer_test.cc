@@ -1,9 +1,12 @@
 #include "model/json_writer.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
+#include <string>
+#include <string_view>
 
 #include "model/base64.h"
 #include "model/json.h"
@@ -38,6 +41,38 @@ TEST(JsonWriter, PlacesCommasAndEscapes) {
       "{\"s\":\"a\\\"\\\\\\n\\u0001\uFFFD\",\"i\":-9223372036854775808,\"b\":true,\"d\":0.1,\"none\":null,"
       "\"some\":3,\"list\":[[],{},null,null,false,{\"x\":1E400}],\"last\":\"\"}");
   EXPECT_EQ(ParseJson(writer.text())->text(), writer.text());
+}
+
+// Texts are looked at eight bytes at a time: each byte at each place of texts of each length.
+TEST(JsonWriter, EscapesEachByteWhereverItStands) {
+  const auto expected = [](const std::string& before, int byte, const std::string& after) {
+    std::string text = before;
+    if (byte == '"' || byte == '\\') {
+      text += {'\\', static_cast<char>(byte)};
+    } else if (byte >= 0x80) {
+      text += "\uFFFD";
+    } else if (byte >= 0x20) {
+      text += static_cast<char>(byte);
+    } else {
+      constexpr std::string_view kNamed = "\b\t\n\f\r", kNames = "btnfr";
+      const auto at = kNamed.find(static_cast<char>(byte));
+      text += at == kNamed.npos ? fmt::format("\\u{:04x}", byte) : fmt::format("\\{}", kNames[at]);
+    }
+    return "[7,\"" + text + after + "\"]";
+  };
+  for (std::size_t length = 1; length <= 20; ++length) {
+    for (std::size_t at = 0; at < length; ++at) {
+      const std::string before(at, 'a'), after(length - at - 1, 'z');
+      for (int byte = 0; byte < 256; ++byte) {
+        JsonWriter writer;
+        writer.BeginArray();
+        writer.Int(7);
+        writer.String(before + static_cast<char>(byte) + after);
+        writer.EndArray();
+        ASSERT_EQ(writer.text(), expected(before, byte, after)) << byte << " at " << at << " of " << length;
+      }
+    }
+  }
 }
 
 TEST(Base64, KnownVectors) {

@@ -190,6 +190,13 @@ Expected<SessionInfo> SessionStore::Get(const std::string& id) {
   return InfoOf(**found);
 }
 
+Expected<std::string> SessionStore::CallerOf(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  auto found = Find(id);
+  if (!found) return std::unexpected(found.error());
+  return (*found)->info.caller;
+}
+
 Expected<void> SessionStore::Close(const std::string& id) {
   std::shared_ptr<LiveSession> dead;
   const std::lock_guard lock(mutex_);

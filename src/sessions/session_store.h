@@ -47,6 +47,7 @@ class SessionStore : public Sessions, public SessionBranches, public SessionCont
   Expected<void> Interrupt(const std::string& id) override;
   std::vector<SessionInfo> List() override;
   Expected<SessionInfo> Get(const std::string& id) override;
+  Expected<std::string> CallerOf(const std::string& id) override;
   Expected<void> Close(const std::string& id) override;
   Expected<FileAnswer> Files(const std::string& id, const FileRequest& request) override;
   Expected<std::vector<SessionInfo>> Fork(const std::string& id, const ForkOptions& options) override;

@@ -84,8 +84,12 @@ class SessionStoreTest : public testing::Test, public LiveSessionMaker {
 };
 
 TEST_F(SessionStoreTest, OpensRunsAndCloses) {
-  const auto opened = store_.Open({.name = "mine"});
+  SessionOptions options{.name = "mine"};
+  options.base.origin.caller = "key:1";
+  const auto opened = store_.Open(options);
   ASSERT_TRUE(opened);
+  EXPECT_EQ(store_.CallerOf(opened->id), "key:1");
+  EXPECT_EQ(store_.CallerOf("x").error().code, ErrorCode::kNotFound);
   EXPECT_EQ(opened->name, "mine");
   EXPECT_EQ(opened->id.size(), 4 + 32U);
   EXPECT_TRUE(store_.Run(opened->id, {}, nullptr, -1, false));

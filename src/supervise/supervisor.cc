@@ -225,12 +225,12 @@ class Watch {
   // another run through a folder that both share, and that one could write for ever.
   void Drain(Channel channel, bool (Watch::*read_piece)()) {
     const int fd = sandbox_.ChannelFd(channel);
-    if (fd < 0) return;
+    if (fd < 0 || !(this->*read_piece)() || sandbox_.ChannelFd(channel) < 0) return;
     const int pipe_bytes = fcntl(fd, F_GETPIPE_SZ);
     // Each piece but the last is full, or the pipe is empty. A terminal is no pipe, and gives small ones.
     int pieces = pipe_bytes < 0 ? kTerminalPieces : pipe_bytes / static_cast<int>(kReadChunk) + 1;
-    for (; pieces >= 0; --pieces) {
-      if (sandbox_.ChannelFd(channel) < 0 || !(this->*read_piece)()) return;
+    for (; pieces > 0; --pieces) {
+      if (!(this->*read_piece)() || sandbox_.ChannelFd(channel) < 0) return;
     }
   }
 

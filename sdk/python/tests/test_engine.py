@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """The embedded engine's life: started when it is needed, shared, restarted, gone with its process however it ends."""
 
+import asyncio
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -183,6 +185,33 @@ class Life(Case):
         with self.assertRaises(casemate.ConnectionFailed) as raised:
             casemate.Sandbox(url="unix:/no/such.sock").run("pass")
         self.assertFalse(raised.exception.may_have_run)
+
+    def test_a_server_over_tls_with_answers_of_every_length(self):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out",
+                        "cert.pem", "-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+                       cwd=self.folder, check=True, capture_output=True)
+        binary = os.environ["CASEMATE_BINARY"]
+        key = subprocess.run([binary, "keys", "add", "tls", "--scopes", "run"], check=True, capture_output=True,
+                             text=True).stdout.strip()
+        server = subprocess.Popen([binary, "serve", "--socket", str(self.folder / "tls.sock"), "--listen",
+                                   "127.0.0.1:0", "--tls-cert", str(self.folder / "cert.pem"), "--tls-key",
+                                   str(self.folder / "key.pem")], stderr=subprocess.PIPE, text=True)
+        self.addCleanup(server.stderr.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.terminate)
+        port = re.search(r"127\.0\.0\.1:(\d+)", server.stderr.readline())[1]
+        os.environ["SSL_CERT_FILE"] = str(self.folder / "cert.pem")
+        self.addCleanup(os.environ.pop, "SSL_CERT_FILE")
+        lengths = (3, 16_000, 65_536, 300_000, 5)
+
+        async def all_of_them():
+            async with casemate.AsyncSandbox(url=f"https://localhost:{port}", api_key=key) as sandbox:
+                return [(await sandbox.run(f"result = 'x' * {length}")).result for length in lengths]
+
+        self.assertEqual(asyncio.run(all_of_them()), ["x" * length for length in lengths])
+        with casemate.Sandbox(url=f"https://localhost:{port}", api_key=key) as sandbox:
+            for length in lengths:
+                self.assertEqual(sandbox.run(f"result = 'x' * {length}").result, "x" * length)
 
     def test_long_temporary_folder(self):
         folder = os.path.join(self.temporary, "x" * 90)

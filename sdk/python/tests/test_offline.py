@@ -2,10 +2,13 @@
 """What needs no engine: units, addresses, HTTP as bytes, notebooks, which functions can be sent."""
 
 import asyncio
+import copy
+import dataclasses
 import functools
 import inspect
 import json
 import math
+import pickle
 import re
 import unittest
 
@@ -250,6 +253,22 @@ class Answers(unittest.TestCase):
     def test_fields_of_a_newer_engine_are_passed_over(self):
         result = casemate.Result.from_json({"id": "x", "status": "ok", "novel": 1, "usage": {"wall_ms": 3, "novel": 2}})
         self.assertEqual((result.usage.wall_ms, result.raw["novel"]), (3, 1))
+
+    def test_what_is_nested_is_made_when_asked_for(self):
+        data = {"id": "x", "status": "ok", "timings": [{"step": "run", "microseconds": 2}],
+                "isolation": {"tier": "container", "enforced": [{"guarantee": "memory", "mechanism": "cgroup"}]}}
+        result = casemate.Result.from_json(data)
+        self.assertIs(result.isolation, result.isolation)
+        self.assertEqual(result.isolation.enforced, [casemate.Enforced("memory", "cgroup")])
+        made = casemate.Result("x", "ok", timings=[casemate.Timing("run", 2)], isolation=result.isolation)
+        for other in (casemate.Result.from_json(data), copy.deepcopy(casemate.Result.from_json(data)),
+                      pickle.loads(pickle.dumps(casemate.Result.from_json(data))),
+                      dataclasses.replace(casemate.Result.from_json(data))):
+            self.assertEqual(other, made)
+            self.assertEqual(repr(other), repr(made))
+            self.assertEqual(other.to_json(), made.to_json())
+        self.assertEqual((result.denials, result.usage, result.error), ([], casemate.Usage(), None))
+        self.assertRaises(AttributeError, getattr, result, "isolatoin")
 
     def test_base64_that_is_none(self):
         self.assertEqual(casemate.OutputFile("f", content_base64="!").content, b"")

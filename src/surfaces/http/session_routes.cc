@@ -52,8 +52,8 @@ Answer DoneAnswer(const Expected<void>& done, int status) {
   return answer;
 }
 
-bool MaySee(const Request& asked, const SessionInfo& info) {
-  return asked.scopes.Has(Scope::kAdmin) || info.caller == asked.caller;
+bool MaySee(const Request& asked, const std::string& caller) {
+  return asked.scopes.Has(Scope::kAdmin) || caller == asked.caller;
 }
 
 void SetOrigin(const Request& asked, ExecutionRequest& execution) {
@@ -79,7 +79,7 @@ void List(Runs& /*runs*/, Sessions& sessions, const Request& asked, Reply& reply
   writer.Key("sessions");
   writer.BeginArray();
   for (const SessionInfo& info : sessions.List()) {
-    if (MaySee(asked, info)) WriteSession(writer, info);
+    if (MaySee(asked, info.caller)) WriteSession(writer, info);
   }
   writer.EndArray();
   writer.EndObject();
@@ -292,8 +292,8 @@ std::vector<Route> SessionRoutes(Runs& runs) {
             ErrorAnswer(503, "unavailable", "this engine keeps no sessions: casemate serve does"));
       }
       if (!asked.params.empty()) {
-        const auto info = sessions->Get(asked.params[0]);
-        if (info && !MaySee(asked, *info)) {
+        const auto caller = sessions->CallerOf(asked.params[0]);
+        if (caller && !MaySee(asked, *caller)) {
           return reply.Send(
               ErrorAnswer(404, "not_found", "there is no such session: GET /v1/sessions lists yours"));
         }

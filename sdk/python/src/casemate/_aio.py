@@ -15,12 +15,16 @@ __all__ = ["AsyncClient"]
 
 _CONNECT_S = 10.0
 _IDLE_MAX = 64
+_CHUNK = 65536
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(asyncio.BufferedProtocol):
     """One connection; one request at a time."""
 
     def __init__(self) -> None:
+        # asyncio's own would be made anew for each piece that is received, of a size that is dear (_client.py).
+        # A view, since asyncio's TLS writes into slices of it, and one of a bytearray would be a copy.
+        self._buffer = memoryview(bytearray(_CHUNK))
         self.transport: Optional[asyncio.Transport] = None
         self.gone = False
         self._reader: Optional[ResponseReader] = None
@@ -31,12 +35,15 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._reader is None or self._reader.done:
             # Nobody has asked for anything.
             self.close()
             return
-        self._feed(data)
+        self._feed(bytes(self._buffer[:nbytes]))
 
     def connection_lost(self, error: Optional[Exception]) -> None:
         self.gone = True

@@ -41,7 +41,7 @@ def raise_refusal(status: int, headers: Mapping[str, str], body: bytes) -> None:
 def json_of(body: bytes) -> Dict[str, Any]:
     """The object of an answer."""
     try:
-        value = json.loads(body)
+        value = json.loads(body.decode("utf-8"))  # of bytes it would first ask which encoding they have
     except ValueError as error:
         raise ConnectionLost(f"the engine's answer is not JSON: {body[:80]!r}") from error
     if not isinstance(value, dict):

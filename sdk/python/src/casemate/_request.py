@@ -72,6 +72,7 @@ _LIMITS: Dict[str, Tuple[str, Callable[[Any], Any]]] = {
 # What a call adds to the defaults of its sandbox; all else it replaces.
 _MERGED = ("env", "files", "secrets", "limits", "complexity", "extra")
 _KNOWN = frozenset(RunOptions.__annotations__)
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
 def merge(defaults: Mapping[str, Any], options: Mapping[str, Any]) -> Dict[str, Any]:
@@ -106,7 +107,7 @@ def request_object(program: Mapping[str, Any], options: Mapping[str, Any]) -> Di
 
 def dump_json(value: Any) -> bytes:
     """`value` as strict JSON. Raises TypeError or ValueError for what JSON cannot tell."""
-    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    return _ENCODER.encode(value).encode("utf-8")
 
 
 def _files(files: Mapping[str, FileContent]) -> Tuple[str, Dict[str, Any]]:

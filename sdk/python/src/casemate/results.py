@@ -10,7 +10,7 @@ import base64
 import binascii
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Mapping, Optional, Type, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Tuple, Type, TypeVar
 
 from . import notebook
 from .errors import EngineFailed, RunError
@@ -230,13 +230,29 @@ class Result:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Result:
         """The inverse of `to_json`. Fields that are not known here stay in `raw` alone."""
-        values = dict(data)
-        for name, load in _NESTED.items():
-            if values.get(name) is not None:
-                values[name] = load(values[name])
-        result = _load(cls, values)
-        result.raw = dict(data)
+        result = cls.__new__(cls)
+        raw = dict(data)
+        # What is not there has its default, as the class says it; `__getattr__` makes the rest of what is.
+        fields: Dict[str, Any] = {name: raw[name] for name in _PLAIN if name in raw}
+        fields["raw"], fields["id"], fields["status"] = raw, raw["id"], raw["status"]
+        for name, load in _OPTIONAL.items():
+            if raw.get(name) is not None:
+                fields[name] = load(raw[name])
+        result.__dict__.update(fields)
         return result
+
+    if not TYPE_CHECKING:  # a type checker knows all fields
+
+        def __getattr__(self, name: str) -> Any:
+            """A nested field when it is first asked for: to make all of them takes longer than to read the JSON, and
+            hardly anybody looks at more than one.
+            """
+            if name not in _NESTED:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            load, default = _NESTED[name]
+            value = self.__dict__.get("raw", {}).get(name)
+            # Two threads must not get one each.
+            return self.__dict__.setdefault(name, default() if value is None else load(value))
 
     def to_json(self) -> Dict[str, Any]:
         """The result object that every surface of Casemate gives."""
@@ -310,16 +326,20 @@ def _isolation(data: Mapping[str, Any]) -> Isolation:
     return _load(Isolation, values)
 
 
-_NESTED: Dict[str, Callable[[Any], Any]] = {
-    "truncated": lambda data: _load(Truncated, data),
-    "displays": lambda items: [Display(dict(item)) for item in items],
-    "files": _each(OutputFile),
+# What is as it came; what may be absent; and what is made when it is asked for, with its default.
+_PLAIN = ("exit_code", "signal", "stdout", "stderr", "result", "checks", "policy", "environment", "code_sha256")
+_OPTIONAL: Dict[str, Callable[[Any], Any]] = {
     "error": lambda data: _load(ProgramError, data),
-    "denials": _each(Denial),
-    "redactions": _each(Redaction),
-    "findings": _each(Finding),
-    "usage": lambda data: _load(Usage, data),
-    "timings": _each(Timing),
-    "isolation": _isolation,
     "session": lambda data: _load(SessionStep, data),
+}
+_NESTED: Dict[str, Tuple[Callable[[Any], Any], Callable[[], Any]]] = {
+    "truncated": (lambda data: _load(Truncated, data), Truncated),
+    "displays": (lambda items: [Display(dict(item)) for item in items], list),
+    "files": (_each(OutputFile), list),
+    "denials": (_each(Denial), list),
+    "redactions": (_each(Redaction), list),
+    "findings": (_each(Finding), list),
+    "usage": (lambda data: _load(Usage, data), Usage),
+    "timings": (_each(Timing), list),
+    "isolation": (_isolation, Isolation),
 }
