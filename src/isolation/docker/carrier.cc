@@ -107,7 +107,8 @@ void Carrier::TellStart(NotStarted reason, bool started) {
   start_told_.notify_all();
 }
 
-ExitReport Carrier::Exit() const {
+ExitReport Carrier::Exit() {
+  if (thread_.joinable()) thread_.join();  // it has nothing more to do
   ExitReport report;
   if (!wait_status_) {
     report.signal = SIGKILL;

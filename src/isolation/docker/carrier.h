@@ -70,8 +70,8 @@ class Carrier {
 
   // Readable when nothing of the program runs any more, and all that it wrote is in its pipes.
   int exit_fd() const { return exit_event_.get(); }
-  // Valid then.
-  ExitReport Exit() const;
+  // Then.
+  ExitReport Exit();
   bool lost() const { return lost_; }
 
   std::int64_t tmp_bytes() const { return tmp_bytes_; }

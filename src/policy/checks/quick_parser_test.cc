@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/instrumented.h"
 #include "policy/checks/source_text.h"
 
 namespace casemate {
@@ -67,7 +68,10 @@ TEST(QuickParserTest, ReadsTheStandardLibraryAsTheGrammarDoes) {
     quick_bytes += outcome == Outcome::kSame ? code.size() : 0;
   }
   EXPECT_GT(bytes, 1'000'000U);
-  EXPECT_GT(quick_bytes, bytes / 10 * 9);
+  // Instrumented, the whole parser itself runs out of time.
+  if (!kInstrumented) {
+    EXPECT_GT(quick_bytes, bytes / 10 * 9);
+  }
 }
 
 TEST(QuickParserTest, TakesWhatOrdinaryProgramsHave) {

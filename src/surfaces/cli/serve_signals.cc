@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 
+// Made once and never closed: a handler may be about to write to it, in any thread.
 std::atomic<int> g_event_fd = -1;
 std::atomic<int> g_count = 0;
 std::array<struct sigaction, kSignals.size()> g_former;
@@ -32,7 +33,9 @@ void OnSignal(int number) {
 
 ServeSignals::ServeSignals() {
   g_count = 0;
-  g_event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (g_event_fd < 0) g_event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  std::uint64_t of_the_last = 0;
+  (void)!::read(g_event_fd, &of_the_last, sizeof of_the_last);
   for (std::size_t i = 0; i < kSignals.size(); ++i) {
     struct sigaction action {};
     action.sa_flags = SA_RESTART;
@@ -46,7 +49,6 @@ ServeSignals::ServeSignals() {
 
 ServeSignals::~ServeSignals() {
   for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &g_former[i], nullptr);
-  ::close(g_event_fd.exchange(-1));
 }
 
 int ServeSignals::fd() const { return g_event_fd; }
