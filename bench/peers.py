@@ -29,10 +29,13 @@ FILTER_FD = 100
 OUTER_ID = 0x70000000
 OUTER_ID_COUNT = 65536
 
-# As Casemate calls it, but for `--oci-seccomp`: there the container's init installs the filter. Its cgroup is
-# Casemate's own there, and none here, in the peer's favour.
+# As Casemate calls it, but for `--oci-seccomp`: there the container's init installs the filter. Limits of memory,
+# processes and processor are those of a cgroup that it is started in, as Casemate's: LIMITED_MEMORY and so on.
 RUNSC_FLAGS = ["--network=none", "--ignore-cgroups", "--overlay2=none", "--oci-seccomp", "--host-uds=none",
                f"--platform={os.environ.get('CASEMATE_BENCH_PLATFORM', 'systrap')}"]
+# What gVisor's own kernel may have besides the program; two processors, as Casemate gives it while it starts.
+SENTRY_BYTES, SENTRY_THREADS = 64 << 20, 512
+CPU_PERIOD_US = 100000
 
 
 class Unavailable(Exception):
@@ -49,6 +52,8 @@ class Peer:
     files: dict[int, pathlib.Path] = dataclasses.field(default_factory=dict)
     # Where the command runs, if not in the bench's own mount namespace.
     mount_namespace: pathlib.Path | None = None
+    # Control groups that each run of the command is started in.
+    cgroups: list["Cgroup"] = dataclasses.field(default_factory=list)
     # How the program's standard output is found in the command's.
     output: Callable[[str], str] = staticmethod(lambda text: text)
 
@@ -193,6 +198,71 @@ def _oci_config(interpreter, code, cgroup):
             "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
         },
     }
+
+
+def _own_cgroups():
+    """The bench's own group by controller, and "" for that of version 2."""
+    found = {}
+    for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        for name in controllers.split(","):
+            found[name] = path.lstrip("/")
+    return found
+
+
+@dataclasses.dataclass
+class Cgroup:
+    """A group that is made for each run, so that it is as fresh as Casemate's."""
+
+    group: pathlib.Path
+    home: pathlib.Path  # the bench's own, in the same hierarchy
+    entrance: str  # the file in both that takes process ids
+    limits: dict[str, str]
+
+    def field(self):
+        limits = ",".join(f"{file}={value}" for file, value in self.limits.items())
+        return f"&={self.group}:{self.home}:{self.entrance}:{limits}"
+
+
+def limited_cgroups(name, memory_bytes, processes, cpus):
+    """Groups with these limits, one in each hierarchy that has them."""
+    root, own = pathlib.Path("/sys/fs/cgroup"), _own_cgroups()
+    quota = int(cpus * CPU_PERIOD_US)
+    version_1 = {
+        "memory": {"memory.limit_in_bytes": str(memory_bytes)},
+        "pids": {"pids.max": str(processes)},
+        "cpu": {"cpu.cfs_period_us": str(CPU_PERIOD_US), "cpu.cfs_quota_us": str(quota)},
+        "cpuacct": {},
+    }
+    parent = f"casemate-bench-{os.getpid()}"
+    found = []
+    for controller, limits in version_1.items():
+        home = root / controller / own.get(controller, "")
+        if controller in own and home.is_dir():
+            found.append(Cgroup(home / parent / name, home, "tasks", limits))
+    if not found:
+        # The bench's own group has processes of its own, so it may have no limited groups: they are at the top.
+        limits = {"memory.max": str(memory_bytes), "pids.max": str(processes), "cpu.max": f"{quota} {CPU_PERIOD_US}"}
+        found = [Cgroup(root / parent / name, root / own[""], "cgroup.procs", limits)]
+    for cgroup in found:
+        try:
+            cgroup.group.parent.mkdir(exist_ok=True)
+            if cgroup.entrance == "cgroup.procs":
+                (cgroup.group.parent / "cgroup.subtree_control").write_text("+memory +pids +cpu")
+        except OSError as error:
+            raise Unavailable(f"no cgroup with limits can be made for it: {error}") from error
+    return found
+
+
+def limited_runsc(interpreter, stack, work):
+    """runsc with the limits that Casemate holds around it: its flags tell it to leave cgroups alone."""
+    place = work / "limited"
+    place.mkdir(mode=0o755)
+    peer = oci("runsc", interpreter, stack, place)
+    peer.name = "runsc, limited"
+    peer.limits = "memory, pids, cpu, disk"
+    peer.cgroups = limited_cgroups("runsc-limited", MEMORY_BYTES + SENTRY_BYTES, 2 * PROCESSES + SENTRY_THREADS, 2)
+    return peer
 
 
 def oci(runtime, interpreter, stack, work):

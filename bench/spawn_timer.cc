@@ -4,8 +4,10 @@
 //
 // Input: one command a line, fields separated by tabs: a name, any number of "@FD=PATH" (a file that the
 // command gets opened for reading as that descriptor), at most one "%=PATH" (a mount namespace that it is
-// started in; entering it is not timed), then the absolute program and its arguments.
-// Output: for each command one line: the name, then ROUNDS times in microseconds, tab-separated.
+// started in), any number of "&=GROUP:HOME:ENTRANCE:FILE=VALUE,..." (a control group that is made for each
+// run, with these limits, and removed after it; this program's own; the file in both that takes process ids),
+// then the absolute program and its arguments. Making, entering and removing are not timed. Output: for each
+// command one line: the name, then ROUNDS times in microseconds, tab-separated.
 //
 // Each round runs every command once and the next round starts with another one, so that whatever else the
 // machine does falls on all alike. A time is from just before the spawn to the return of the wait, taken
@@ -16,6 +18,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,10 +37,18 @@
 
 namespace {
 
+struct Cgroup {
+  std::string group;
+  std::string home;
+  std::string entrance;
+  std::vector<std::pair<std::string, std::string>> limits;
+};
+
 struct Command {
   std::string name;
   std::vector<std::pair<int, std::string>> files;
   int mount_namespace = -1;
+  std::vector<Cgroup> cgroups;
   std::vector<std::string> arguments;
   std::vector<std::int64_t> samples_us;
 };
@@ -62,6 +73,20 @@ int OpenNamespace(const std::string& path) {
   return fd;
 }
 
+Cgroup ParseCgroup(const std::string& text) {
+  Cgroup cgroup;
+  std::istringstream parts(text);
+  std::getline(parts, cgroup.group, ':');
+  std::getline(parts, cgroup.home, ':');
+  std::getline(parts, cgroup.entrance, ':');
+  for (std::string limit; std::getline(parts, limit, ',');) {
+    const std::size_t equals = limit.find('=');
+    if (equals == std::string::npos) Die("'" + limit + "' is no limit");
+    cgroup.limits.emplace_back(limit.substr(0, equals), limit.substr(equals + 1));
+  }
+  return cgroup;
+}
+
 Command ParseCommand(const std::string& line) {
   Command command;
   std::istringstream fields(line);
@@ -73,6 +98,8 @@ Command ParseCommand(const std::string& line) {
       command.files.emplace_back(ParseNumber(field.substr(1, equals - 1)), field.substr(equals + 1));
     } else if (command.arguments.empty() && field.starts_with("%=")) {
       command.mount_namespace = OpenNamespace(field.substr(2));
+    } else if (command.arguments.empty() && field.starts_with("&=")) {
+      command.cgroups.push_back(ParseCgroup(field.substr(2)));
     } else {
       command.arguments.push_back(field);
     }
@@ -84,6 +111,29 @@ Command ParseCommand(const std::string& line) {
 void EnterMountNamespace(int fd) {
   if (setns(fd, CLONE_NEWNS) != 0)
     Die(std::string("cannot enter a mount namespace: ") + std::strerror(errno));
+}
+
+void WriteControl(const std::string& path, const std::string& value) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || write(fd, value.data(), value.size()) < 0)
+    Die("cannot write " + value + " to " + path + ": " + std::strerror(errno));
+  close(fd);
+}
+
+void MakeAndEnter(const Cgroup& cgroup) {
+  if (mkdir(cgroup.group.c_str(), 0755) != 0)
+    Die("cannot make " + cgroup.group + ": " + std::strerror(errno));
+  for (const auto& [file, value] : cgroup.limits) WriteControl(cgroup.group + "/" + file, value);
+  WriteControl(cgroup.group + "/" + cgroup.entrance, "0");
+}
+
+void LeaveAndRemove(const Cgroup& cgroup) {
+  WriteControl(cgroup.home + "/" + cgroup.entrance, "0");
+  // Whoever was in it has ended; the kernel lets go of it a moment later.
+  for (int turn = 0; rmdir(cgroup.group.c_str()) != 0; ++turn) {
+    if (turn == 1000) Die("cannot remove " + cgroup.group + ": " + std::strerror(errno));
+    usleep(1000);
+  }
 }
 
 std::int64_t RunOnce(const Command& command) {
@@ -130,7 +180,9 @@ int main(int argc, char** argv) {
     for (std::size_t i = 0; i < commands.size(); ++i) {
       Command& command = commands[(i + static_cast<std::size_t>(round + warmup)) % commands.size()];
       if (command.mount_namespace >= 0) EnterMountNamespace(command.mount_namespace);
+      for (const Cgroup& cgroup : command.cgroups) MakeAndEnter(cgroup);
       const std::int64_t time_us = RunOnce(command);
+      for (const Cgroup& cgroup : command.cgroups) LeaveAndRemove(cgroup);
       if (command.mount_namespace >= 0) EnterMountNamespace(own_namespace);
       if (round >= 0) command.samples_us.push_back(time_us);
     }

@@ -1,6 +1,6 @@
 """Runs one program inside the sandbox and reports on it through its own descriptor.
 
-Started as `python3 -I -S harness.pyc REQUEST_FD RESULT_FD`. Order of events:
+Started as `python3 -I -S harness.pyc REQUEST_FD RESULT_FD [Q]`. Order of events:
 
     engine                                  harness
     'p' where its paths are, if not below /
@@ -12,7 +12,8 @@ Started as `python3 -I -S harness.pyc REQUEST_FD RESULT_FD`. Order of events:
                                           <-  'E' what it raised | 'R' its result | 'X' why there is none
                                           <-  'T' timings, 'Z' nothing more follows from the harness
                                               threads are joined, atexit runs, as Python does
-                                          <-  'Q' in a warm cell (zygote.py): may be ended, with this exit code
+                                          <-  'Q' with the argument Q, and in a warm cell (zygote.py): may be
+                                              ended, with this exit code; the two lines above come before 'T' then
 
 A frame is a type byte, a little-endian 32-bit length and the payload. Displays made by atexit handlers
 come after 'Z'. Only the process that the engine started reports: a forked child finds the channel closed.
@@ -354,8 +355,56 @@ def _prepare(options, frames, part, stage):
     return namespace
 
 
+def _exit_code(error):
+    """The exit code that Python gives for `error`, or None when the interpreter itself must find it."""
+    if error is None:
+        return 0
+    if isinstance(error, SystemExit):
+        return 0 if error.code is None else error.code & 0xFF if type(error.code) is int else None
+    return None if isinstance(error, KeyboardInterrupt) else 1
+
+
+def _wind_up():
+    """What an interpreter does at its end that a program can see: joins threads, runs atexit's functions."""
+    import atexit
+    if "threading" in sys.modules:
+        sys.modules["threading"]._shutdown()
+    atexit._run_exitfuncs()
+
+
+def _let_go(namespace):
+    """And lets go of the program's objects, writes out what is buffered."""
+    import gc
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        if name in sys.__dict__:
+            setattr(sys, name, None)
+    for private in (True, False):
+        for name in list(namespace):
+            if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") is private:
+                namespace[name] = None
+    counts = gc.get_count()
+    gc.collect(2 if counts[2] or counts[1] > 8 else 1)
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def _told_end(error, namespace):
+    """The frame that tells the program's end, after all that a program can see of it; none where the interpreter's
+    own end says it better. Who is not ended then ends as any interpreter does, with nothing left to do."""
+    code = _exit_code(error)
+    if code is None:
+        return []
+    try:
+        _wind_up()
+        _let_go(namespace)
+    except BaseException:
+        return []
+    return [(b"Q", bytes((code,)))]
+
+
 def _main():
     folder, _, name = sys.argv[0].rpartition("/")
+    tells_end = sys.argv[3:] == ["Q"]
     frames = _read_request(int(sys.argv[1]))
     begin = time.perf_counter_ns()  # a sandbox that was started before it was asked for has waited here
     send = _open_channel(int(sys.argv[2]))
@@ -364,7 +413,9 @@ def _main():
     # cost more than all the rest of this start.
     options = eval(frames[b"o"], {"__builtins__": {}})
     options["filename"] = frames.get(b"p", b"").decode() + options["filename"]
-    status, _, tail = _execute(begin, options, frames, send, part, _Stage(part, send))
+    status, namespace, tail = _execute(begin, options, frames, send, part, _Stage(part, send))
+    if tells_end:
+        tail += _told_end(status, namespace)
     send(*tail[0], tail[1:])
     return status
 

@@ -38,7 +38,7 @@ class Run:
     """One program's run: its frames by type, in order, and what any process leaves."""
 
     def __init__(self, code, *, input_json=None, argv=("main.py",), folder=HERE, suffix=".py", timeout=60,
-                 request=None, name="main.py", **options):
+                 request=None, name="main.py", words=(), **options):
         with tempfile.TemporaryDirectory() as temporary:
             self.file = os.path.join(temporary, name)
             source = code if isinstance(code, bytes) else code.encode()
@@ -52,16 +52,16 @@ class Run:
                 if input_json is not None:
                     request += frame(b"i", input_json.encode())
                 request += frame(b"g")
-            self._exchange(request, os.path.join(str(folder), "harness" + suffix), temporary, timeout)
+            self._exchange(request, os.path.join(str(folder), "harness" + suffix), temporary, timeout, words)
 
-    def _exchange(self, request, harness, temporary, timeout):
+    def _exchange(self, request, harness, temporary, timeout, words):
         request_read, request_write = os.pipe()
         result_read, result_write = os.pipe()
         environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": temporary, "MPLBACKEND": "agg",
                        "MPLCONFIGDIR": os.path.join(tempfile.gettempdir(), f"casemate-harness-test-mpl-{os.getuid()}")}
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = subprocess.Popen(
-                [PYTHON, "-I", "-S", harness, str(request_read), str(result_write)], stdin=subprocess.DEVNULL,
+                [PYTHON, "-I", "-S", harness, str(request_read), str(result_write), *words], stdin=subprocess.DEVNULL,
                 stdout=out, stderr=err, pass_fds=(request_read, result_write), env=environment, cwd=temporary)
             os.close(request_read)
             os.close(result_write)

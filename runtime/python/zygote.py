@@ -17,7 +17,6 @@ not survive the fork, and a cell keeps only its own descriptors. The first one t
 the engine starts another zygote without it.
 """
 
-import atexit
 import gc
 import posix
 import struct
@@ -219,37 +218,6 @@ def _forget(name):
     del os.environ[name]
 
 
-def _exit_code(error):
-    """The exit code that Python gives for `error`, or None when the interpreter itself must find it."""
-    if error is None:
-        return 0
-    if isinstance(error, SystemExit):
-        return 0 if error.code is None else error.code & 0xFF if type(error.code) is int else None
-    return None if isinstance(error, KeyboardInterrupt) else 1
-
-
-def _wind_up():
-    """What an interpreter does at its end that a program can see: joins threads, runs atexit's functions."""
-    if "threading" in sys.modules:
-        sys.modules["threading"]._shutdown()
-    atexit._run_exitfuncs()
-
-
-def _let_go(namespace):
-    """And lets go of the program's objects, writes out what is buffered."""
-    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
-        if name in sys.__dict__:
-            setattr(sys, name, None)
-    for private in (True, False):
-        for name in list(namespace):
-            if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") is private:
-                namespace[name] = None
-    counts = gc.get_count()
-    gc.collect(2 if counts[2] or counts[1] > 8 else 1)
-    sys.stdout.flush()
-    sys.stderr.flush()
-
-
 class _Cell:
     """Runs the one program, or session, of this process."""
 
@@ -285,12 +253,13 @@ class _Cell:
         self._end(error, namespace, tail, rehearsed)
 
     def _end(self, error, namespace, tail, rehearsed):
-        send, code = self.send, _exit_code(error)
+        send, harness = self.send, self.harness
+        code = harness._exit_code(error)
         try:
             if code is not None:
                 if not rehearsed:
-                    _wind_up()
-                _let_go(namespace)
+                    harness._wind_up()
+                harness._let_go(namespace)
                 send(*tail[0], [*tail[1:], (b"Q", bytes((code,)))])
                 if rehearsed:
                     gc.disable()
@@ -299,7 +268,7 @@ class _Cell:
         except BaseException:
             pass  # the interpreter's own end says it better
         send(*tail[0], tail[1:])
-        self.harness._end(error)
+        harness._end(error)
 
 
 def _main():

@@ -58,6 +58,7 @@ void AllowSockets(const SeccompTables& tables, std::vector<sock_filter>& filter)
 // The answers stand behind the program, whose jumps all lead forward: each return that asks the listener
 // becomes a jump there.
 std::vector<sock_filter> StandaloneSeccompFilter(const SeccompTables& tables, SandboxNetwork network) {
+  if (network == SandboxNetwork::kNone) return {tables.standalone.begin(), tables.standalone.end()};
   std::vector<sock_filter> filter(tables.program.begin(), tables.program.end());
   const std::size_t answers = filter.size();
   for (std::size_t i = 0; i < answers; ++i) {
@@ -65,7 +66,7 @@ std::vector<sock_filter> StandaloneSeccompFilter(const SeccompTables& tables, Sa
     filter[i] = {BPF_JMP | BPF_JA, 0, 0, static_cast<std::uint32_t>(answers - i - 1)};
   }
   filter.push_back({kLoad, 0, 0, offsetof(seccomp_data, nr)});
-  if (network == SandboxNetwork::kLoopback) AllowSockets(tables, filter);
+  AllowSockets(tables, filter);
   const std::uint32_t otherwise = Answer(tables.families[0]);
   for (std::size_t nr = 0; nr < tables.family_of.size(); ++nr) {
     const std::uint32_t answer = Answer(tables.families[tables.family_of[nr]]);

@@ -10,7 +10,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
+#include <random>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "confine/seccomp_evaluate.h"
 #include "confine/seccomp_filter.h"
@@ -84,6 +88,51 @@ TEST(SeccompStandaloneTest, LetsWhatTheLoopbackCarriesBeMadeAndNoOtherSocket) {
     EXPECT_NE(socket(family, SOCK_STREAM, 0), SECCOMP_RET_ALLOW) << family;
   EXPECT_EQ(Answer(SYS_connect, SandboxNetwork::kLoopback, {3, 0, sizeof(sockaddr_in)}), SECCOMP_RET_ALLOW);
   EXPECT_EQ(Answer(SYS_mount, SandboxNetwork::kLoopback), Answer(SYS_mount));
+}
+
+// What the long program says, with its families' answers: the short one must say the same of any call.
+std::uint32_t LongAnswer(const SeccompTables& tables, const seccomp_data& call) {
+  const std::uint32_t answer = EvaluateSeccomp(tables.program, call).value_or(SECCOMP_RET_KILL_THREAD);
+  if (answer != SECCOMP_RET_USER_NOTIF) return answer;
+  const auto number = static_cast<std::uint32_t>(call.nr);
+  const std::size_t family = number < tables.family_of.size() ? tables.family_of[number] : 0;
+  return SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(tables.families[family].answer);
+}
+
+// What any test of the program compares with, and the neighbours of that.
+std::vector<std::uint32_t> InterestingWords(const SeccompTables& tables) {
+  std::set<std::uint32_t> words = {0, 1, 0x7fffffff, 0x80000000, 0xffffffff};
+  for (const sock_filter& step : tables.program) {
+    if (BPF_CLASS(step.code) == BPF_RET || step.code == (BPF_LD | BPF_W | BPF_ABS)) continue;
+    for (const std::uint32_t word : {step.k - 1, step.k, step.k + 1, ~step.k}) words.insert(word);
+  }
+  return {words.begin(), words.end()};
+}
+
+TEST(SeccompStandaloneTest, TheShortProgramSaysTheSameOfEveryCall) {
+  // NOLINTNEXTLINE(cert-msc*,bugprone-random-generator-seed): the same calls each time
+  std::mt19937_64 random(20261130);
+  for (const SeccompTables* tables : {&ContainerSeccompX8664(), &ContainerSeccompAarch64(),
+                                      &ProcessSeccompX8664(), &ProcessSeccompAarch64()}) {
+    const std::vector<std::uint32_t> words = InterestingWords(*tables);
+    const auto pick = [&] { return words[random() % words.size()]; };
+    std::vector<std::uint32_t> numbers = words;
+    for (std::uint32_t number = 0; number <= tables->family_of.size() + 2; ++number)
+      numbers.push_back(number);
+    for (const std::uint32_t number : numbers) {
+      for (int turn = 0; turn < 400; ++turn) {
+        seccomp_data call{};
+        call.nr = static_cast<int>(number);
+        call.arch = turn == 0 ? tables->audit_architecture ^ 1 : tables->audit_architecture;
+        for (auto& argument : call.args)
+          argument = static_cast<std::uint64_t>(random() % 3 == 0 ? pick() : 0) << 32 | pick();
+        const auto answer = EvaluateSeccomp(tables->standalone, call);
+        ASSERT_TRUE(answer) << answer.error();
+        ASSERT_EQ(*answer, LongAnswer(*tables, call)) << number;
+      }
+    }
+    EXPECT_LT(tables->standalone.size(), tables->program.size() * 2 / 3);
+  }
 }
 
 TEST(SeccompStandaloneTest, FitsIntoTheKernel) {

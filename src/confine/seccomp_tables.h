@@ -28,6 +28,9 @@ struct SeccompFamily {
 struct SeccompTables {
   std::uint32_t audit_architecture;  // AUDIT_ARCH_*
   std::span<const sock_filter> program;
+  // The same where nobody listens, and short: what the program leaves to user notification gets the errno of
+  // its family.
+  std::span<const sock_filter> standalone;
   const char* names;                            // texts, each ended by '\0'
   std::span<const std::uint16_t> name_offsets;  // by number; 0 for a number without a name
   std::span<const std::uint8_t> family_of;      // by number; 0 is the family of what no other names

@@ -29,9 +29,9 @@ std::string Camel(const std::string& name) {
   return out;
 }
 
-std::string Program(const Compiled& compiled) {
-  std::string out = "constexpr sock_filter kProgram[] = {\n";
-  for (const sock_filter& step : compiled.program) {
+std::string Program(const std::string& name, const std::vector<sock_filter>& program) {
+  std::string out = "constexpr sock_filter " + name + "[] = {\n";
+  for (const sock_filter& step : program) {
     out += "    {" + std::to_string(step.code) + ", " + std::to_string(step.jt) + ", " +
            std::to_string(step.jf) + ", " + std::to_string(step.k) + "U},\n";
   }
@@ -78,13 +78,15 @@ std::string Families(const Compiled& compiled) {
 
 }  // namespace
 
-std::string EmitSource(const Profile& profile, const Compiled& compiled) {
+std::string EmitSource(const Profile& profile, const Compiled& compiled,
+                       const std::vector<sock_filter>& standalone) {
   const std::string function = Camel(profile.name) + "Seccomp" + Camel(compiled.architecture);
   return "// Made by tools/seccomp from profiles/seccomp/" + profile.name + ".toml.\n" +
          "#include \"confine/seccomp_tables.h\"\n\nnamespace casemate {\nnamespace {\n\n" +
-         Program(compiled) + Names(compiled) + Families(compiled) +
-         "constexpr SeccompTables kTables = {\n    " + std::to_string(compiled.audit_architecture) +
-         "U, kProgram, kNames, kNameOffsets, kFamilyOf, kFamilies, " +
+         Program("kProgram", compiled.program) + Program("kStandalone", standalone) + Names(compiled) +
+         Families(compiled) + "constexpr SeccompTables kTables = {\n    " +
+         std::to_string(compiled.audit_architecture) +
+         "U, kProgram, kStandalone, kNames, kNameOffsets, kFamilyOf, kFamilies, " +
          std::to_string(compiled.connect_number) + ", " + std::to_string(compiled.socket_number) +
          "};\n\n}  // namespace\n\nconst SeccompTables& " + function +
          "() { return kTables; }\n\n}  // namespace casemate\n";

@@ -10,6 +10,7 @@
 #include "emit_docker.h"
 #include "emit_oci.h"
 #include "profile.h"
+#include "standalone.h"
 
 namespace {
 
@@ -37,9 +38,11 @@ int main(int argc, char** argv) {
   if (!errors.empty()) return Report(errors);
   for (const std::string& architecture : profile.architectures) {
     const auto compiled = casemate::seccomp_tool::Compile(profile, architecture, errors);
+    const auto standalone =
+        errors.empty() ? casemate::seccomp_tool::Standalone(compiled, errors) : std::vector<sock_filter>();
     if (!errors.empty()) return Report(errors);
     const std::string path = std::string(argv[3]) + "/seccomp_" + profile.name + "_" + architecture;
-    if (!WriteText(path + ".cc", casemate::seccomp_tool::EmitSource(profile, compiled)) ||
+    if (!WriteText(path + ".cc", casemate::seccomp_tool::EmitSource(profile, compiled, standalone)) ||
         !WriteText(path + ".json", casemate::seccomp_tool::EmitDockerProfile(profile, compiled))) {
       errors.push_back(path + ": cannot be written; make the folder.");
     }

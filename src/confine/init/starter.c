@@ -20,6 +20,7 @@
 #include <linux/filter.h>
 #include <linux/prctl.h>
 #include <linux/resource.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <linux/signal.h>
 
@@ -27,7 +28,7 @@
 
 enum { RECORDS = 3, ENDED = 4, SECRETS = 5, REQUEST = 6, RESULT = 7, REQUEST_INSIDE = 1100, RESULT_INSIDE = 1101 };
 enum { READY = 1, STARTED = 2, FAILED = 3, OVER = 4 };
-enum { CLOSE_ON_EXEC = 02000000, WAIT_ANY = -1, INTERRUPTED = -4, NOT_FOUND = -2, NO_FOLDER = -20, TOO_LONG = -7 };
+enum { WAIT_ANY = -1, INTERRUPTED = -4, NOT_FOUND = -2, NO_FOLDER = -20, TOO_LONG = -7 };
 enum { NOT_PERMITTED = -1 };
 enum { SET_MASK = 2, SIGNALS_SIZE = 8 };
 enum { SECRETS_MAX = 1 << 20, WORDS_MAX = 1024, FILTER_MAX = 4096 };
@@ -95,8 +96,12 @@ static int fill_environment(char** given, long secret_bytes) {
   return words < WORDS_MAX ? 0 : TOO_LONG;
 }
 
-/* Of several failures the most telling: that a file is there and cannot be executed. */
-static int execute(char** paths, long count, char** words, long open_files, int report) {
+/* Why the program was not executed, a negative errno: told by the child, which has this memory until it executes. */
+static volatile int not_executed;
+
+/* The child, on the stack of its parent: it never comes back to it. Of several failures it tells the most telling:
+ * that a file is there and cannot be executed. */
+__attribute__((noinline, noreturn)) static void execute(char** paths, long count, char** words, long open_files) {
   const struct rlimit64 files = {(unsigned long)open_files, (unsigned long)open_files};
   int failed = NOT_FOUND;
   block(0);
@@ -106,9 +111,9 @@ static int execute(char** paths, long count, char** words, long open_files, int 
     const int error = (int)call(__NR_execve, (long)paths[i], (long)words, (long)environment, 0, 0);
     if (error != NOT_FOUND && error != NO_FOLDER) failed = error;
   }
-  call(__NR_write, report, (long)&failed, sizeof(failed), 0, 0);
+  not_executed = failed;
   leave(127);
-  return 0;
+  __builtin_unreachable();
 }
 
 static void reap(long program) {
@@ -136,7 +141,6 @@ __attribute__((noreturn, used)) void start(long* stack) {
   const int control = words[2][0] == 'c';
   const long filter_length = number(words[3]);
   const long paths = number(words[4]);
-  int report[2] = {-1, -1};
   int failed = 0;
   call(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   block(~0UL);
@@ -150,22 +154,15 @@ __attribute__((noreturn, used)) void start(long* stack) {
   if (control) place_channels();
   failed = secret_bytes < 0 ? (int)secret_bytes : fill_environment(given, secret_bytes);
   if (failed == 0) failed = install_filter(filter_length);
-  if (failed == 0) failed = (int)call(__NR_pipe2, (long)report, CLOSE_ON_EXEC, 0, 0, 0);
-  const long program = failed != 0 ? failed : call(__NR_clone, SIGCHLD, 0, 0, 0, 0);
-  if (program == 0) execute(words + 5, paths, words + 5 + paths, open_files, report[1]);
-  if (program < 0) {
-    tell(FAILED, (int)-program);
+  /* As vfork(2): nothing is copied, and this goes on when the child has executed the program or has ended. */
+  const long program = failed != 0 ? failed : call(__NR_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
+  if (program == 0) execute(words + 5, paths, words + 5 + paths, open_files);
+  if (program < 0 || not_executed != 0) {
+    tell(FAILED, program < 0 ? (int)-program : -not_executed);
     leave(1);
   }
-  call(__NR_close, report[1], 0, 0, 0, 0);
   for (int fd = 0; fd < RECORDS; ++fd) call(__NR_close, fd, 0, 0, 0, 0);
   for (int fd = REQUEST_INSIDE; fd <= RESULT_INSIDE; ++fd) call(__NR_close, fd, 0, 0, 0, 0);
-  long count = INTERRUPTED;
-  while (count == INTERRUPTED) count = call(__NR_read, report[0], (long)&failed, sizeof(failed), 0, 0);
-  if (count > 0) {
-    tell(FAILED, -failed);
-    leave(1);
-  }
   for (long at = 0; at < secret_bytes; ++at) ((volatile char*)secrets)[at] = 0;
   tell(STARTED, 0);
   reap(program);

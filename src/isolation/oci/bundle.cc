@@ -86,6 +86,8 @@ class Maker {
                      std::to_string(candidates.size())};
     std::ranges::copy(candidates, std::back_inserter(config().args));
     std::ranges::copy(spec_.argv, std::back_inserter(config().args));
+    // The harness tells the program's end, and is ended then: in gVisor its own last steps take milliseconds.
+    if (spec_.control_channel) config().args.emplace_back("Q");
     config().resource_limits = CommonLimits();
     std::ranges::move(EachProcessLimits(spec_.policy), std::back_inserter(config().resource_limits));
     for (ResourceLimit& limit : config().resource_limits) {
@@ -137,7 +139,20 @@ class Maker {
     }
   }
 
+  // gVisor asks its file server about each mount of its own, in turn as it starts, and again for each name in
+  // it that is opened. What the host's folders are not the caller's, and closed, is mounted where it is seen
+  // below the root instead, and is a part of that: read-only as the root is, and what gVisor has once seen of
+  // it stays. A caller's folder may change while the program looks at it.
+  bool IsPartOfRoot(const BindMount& bind) const {
+    return runtime_.own_kernel() && !portable_ && !bind.given && (bind.attributes & MOUNT_ATTR_RDONLY) != 0;
+  }
+
   void TakeBind(BindMount& bind) {
+    if (IsPartOfRoot(bind)) {
+      bind.target = "rootfs/" + bind.target;
+      base().binds.push_back(std::move(bind));
+      return;
+    }
     const std::string place = fmt::format("given/{}", base().binds.size());
     const std::string inside = "/" + bind.target;
     const bool read_only = (bind.attributes & MOUNT_ATTR_RDONLY) != 0;
@@ -200,6 +215,7 @@ class Maker {
         break;
       case RuntimeKind::kRunsc:
       case RuntimeKind::kKata:
+        plan().cgroup_view = CgroupView::kCovered;
         for (const char* word : {"--network=none", "--ignore-cgroups", "--overlay2=none", "--host-uds=none"})
           words.emplace_back(word);
         words.push_back("--platform=" + runtime_.platform);

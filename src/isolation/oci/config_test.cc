@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/mount.h>
 #include <linux/seccomp.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -150,6 +151,31 @@ TEST(OciConfigTest, MountsWhatWasGivenAndNothingElseWritable) {
     const auto destination = std::string(mount.at("destination").as_string());
     if (mount.at("type").as_string() != "bind" || std::ranges::count(options, "ro") > 0) continue;
     EXPECT_THAT(destination, testing::AnyOf("/data", "/tmp", "/dev/shm"));
+  }
+}
+
+// In gVisor each mount of its own takes time to start, and is asked about again with each name in it.
+TEST(OciConfigTest, MakesTheHostsOwnFoldersAPartOfGvisorsRootAndLeavesTheCallersApart) {
+  LaunchSpec spec = Spec();
+  const std::string folder = std::filesystem::canonical(testing::TempDir()).string();
+  spec.mounts = {{folder, "/seen", false}, {folder, "/written", true}};
+  Host host;
+  host.lock_folder = "/run/casemate";
+  for (const RuntimeKind kind : {RuntimeKind::kCrun, RuntimeKind::kRunsc}) {
+    const auto bundle = MakeBundle(spec, host, {kind, "/usr/bin/runtime", "", "systrap"}, IdLease());
+    ASSERT_TRUE(bundle);
+    const json::value config = json::parse(WriteConfig((*bundle)->config));
+    const bool own_kernel = kind == RuntimeKind::kRunsc;
+    EXPECT_EQ(MountAt(config, "/usr") == nullptr, own_kernel);
+    EXPECT_TRUE(config.at("root").at("readonly").as_bool());
+    for (const char* given : {"/seen", "/written"}) EXPECT_NE(MountAt(config, given), nullptr) << given;
+    EXPECT_THAT(Texts(MountAt(config, "/seen")->at("options")), Contains("ro"));
+    for (const BindMount& bind : (*bundle)->plan.base.binds) {
+      if (!bind.target.starts_with("rootfs/")) continue;
+      EXPECT_TRUE(own_kernel);
+      EXPECT_FALSE(bind.given);
+      EXPECT_NE(bind.attributes & MOUNT_ATTR_RDONLY, 0U) << bind.target;
+    }
   }
 }
 

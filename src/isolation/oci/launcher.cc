@@ -14,6 +14,9 @@
 //   filter, secrets, end of file ------------------------------> confines itself, executes the program
 //       <------------------------------------------------------ kStarted
 //
+// What a harness is executed for comes through its request channel, after all that: so its filter and secrets
+// are in their pipe from the beginning, and the interpreter starts while the runtime makes its last steps.
+//
 // kFailed may come instead of the last. Whatever happens, OciSandbox's destructor takes back what exists by
 // then.
 #include "isolation/oci/launcher.h"
@@ -181,7 +184,7 @@ class Launcher {
     GiveInside(std::move((*records)[1]), kRecordsFd);
     GiveInside(std::move((*ended)[1]), kEndedFd);
     GiveInside(std::move((*secrets)[0]), kSecretsFd);
-    return {};
+    return spec_.control_channel ? Release() : Expected<void>();
   }
 
   void GiveInside(UniqueFd fd, int number) {
@@ -279,9 +282,10 @@ class Launcher {
   }
 
   Expected<void> AwaitStart() {
-    while (parts().started_at_us == 0) {
+    // What is told of the program after its start is not read here.
+    while (parts().started_at_us == 0 || !detached_) {
       std::array<pollfd, 3> ready{};
-      ready[0] = {parts().records.get(), POLLIN, 0};
+      ready[0] = {parts().started_at_us == 0 ? parts().records.get() : -1, POLLIN, 0};
       ready[1] = {detached_ ? -1 : parts().ends.exit_status.get(), POLLIN, 0};
       ready[2] = {parts().pidfd.get(), POLLIN, 0};
       const int count = poll(ready.data(), ready.size(), static_cast<int>(deadline_.RemainingMs()));
@@ -292,19 +296,21 @@ class Launcher {
       if (done && ready[1].revents != 0) done = TakeStatus();
       if (!done) return done;
       if (ready[2].revents != 0 && parts().started_at_us == 0) return RuntimeFailed();
-      if (ready_ && detached_ && secrets_.valid()) {
+      if (ready_ && detached_ && !limited_) {
+        if (auto limited = SetLimits(); !limited) return limited;
         if (auto released = Release(); !released) return released;
       }
     }
-    Mark("exec", parts().started_at_us);
+    Mark("exec", std::max(parts().started_at_us, start_us_));
     return {};
   }
 
   Expected<void> TakeStatus() {
     int status = 0;
-    if (read(parts().ends.exit_status.get(), &status, sizeof(status)) != sizeof(status) || status != 0) {
-      return RuntimeFailed();
-    }
+    const ssize_t count = read(parts().ends.exit_status.get(), &status, sizeof(status));
+    // The program may have ended already, and all with it; a runtime that fails is told of before that.
+    const bool over = count == 0 && parts().started_at_us != 0;
+    if (!over && (count != sizeof(status) || status != 0)) return RuntimeFailed();
     detached_ = true;
     return {};
   }
@@ -328,12 +334,19 @@ class Launcher {
     }
   }
 
-  // Lets the program start: with its own limits, since the runtime needs none any more.
-  Expected<void> Release() {
+  // The runtime needs no more than the program from here on.
+  Expected<void> SetLimits() {
     Mark("runtime");
     auto changed = parts().cgroup->ChangeLimits(host_.cgroups, LimitsOfRun(spec_.policy.limits, runtime_));
     if (!changed) return changed;
     parts().before = parts().cgroup->Read();
+    limited_ = true;
+    return {};
+  }
+
+  // Lets the container's init execute what it is for.
+  Expected<void> Release() {
+    if (!secrets_.valid()) return {};
     // It fits into any pipe, and nobody has read of this one yet.
     const std::string_view filter(reinterpret_cast<const char*>(bundle_->filter.data()),
                                   bundle_->filter.size() * sizeof(sock_filter));
@@ -369,6 +382,7 @@ class Launcher {
   UniqueFd secrets_;
   bool ready_ = false;
   bool detached_ = false;
+  bool limited_ = false;
 };
 
 }  // namespace

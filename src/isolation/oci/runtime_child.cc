@@ -42,8 +42,9 @@ int HideCgroups(CgroupView view) {
     attributes.attr_set = MOUNT_ATTR_RDONLY;
     return ErrnoUnlessZero(MountSetattr(AT_FDCWD, kCgroups, AT_RECURSIVE, attributes));
   }
-  // With all that is mounted below it.
-  if (umount2(kCgroups, MNT_DETACH) != 0) return errno == EINVAL || errno == ENOENT ? 0 : -errno;
+  // With all that is mounted below it, which takes the kernel a grace period.
+  if (view == CgroupView::kNone && umount2(kCgroups, MNT_DETACH) != 0)
+    return errno == EINVAL || errno == ENOENT ? 0 : -errno;
   return ErrnoUnlessZero(mount("tmpfs", kCgroups, "tmpfs", kQuiet | MS_RDONLY, "size=4096"));
 }
 

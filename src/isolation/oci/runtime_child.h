@@ -11,7 +11,8 @@ namespace casemate::oci {
 
 // What a runtime must not see of the host's cgroups: the run has its own, which the engine has made.
 enum class CgroupView {
-  kNone,      // crun, runsc: told to leave cgroups alone
+  kNone,      // crun: told to leave cgroups alone, and refuses a host that has both versions
+  kCovered,   // runsc: told so too, and looks at nothing else
   kReadOnly,  // runc: looks for them, and goes on when it may not write
 };
 

@@ -15,9 +15,19 @@
 #include "isolation/oci/start_record.h"
 
 namespace casemate::oci {
+namespace {
+
+// How long a guard has for its last step before the kernel takes it.
+constexpr int kGuardPatienceMs = 100;
+
+}  // namespace
 
 OciSandbox::~OciSandbox() {
   OciSandbox::Kill();
+  if (!reaped_ && parts_.pidfd.valid()) {
+    pollfd ended{parts_.pidfd.get(), POLLIN, 0};
+    if (poll(&ended, 1, kGuardPatienceMs) <= 0) OciSandbox::Kill();
+  }
   Reap();
   parts_.scratch.reset();
   parts_.workspace.reset();
@@ -54,10 +64,12 @@ void OciSandbox::CloseChannel(Channel channel) {
 
 void OciSandbox::Kill() noexcept {
   if (reaped_ || !parts_.pidfd.valid()) return;
-  // The kernel kills everything in the pid namespace with its init (pid_namespaces(7)): the container, and
+  // At the end of its lifeline the guard ends all that there is, and itself. Who has to ask again asks the
+  // kernel, which kills everything in the pid namespace with its init (pid_namespaces(7)): the container, and
   // whatever else its runtime has started.
+  if (killed_) PidfdSendSignal(parts_.pidfd.get(), SIGKILL);
   killed_ = true;
-  PidfdSendSignal(parts_.pidfd.get(), SIGKILL);
+  parts_.ends.lifeline.reset();
   if (parts_.cgroup) parts_.cgroup->Kill();
 }
 
