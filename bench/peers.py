@@ -122,7 +122,7 @@ def bubblewrap(interpreter, tools, work):
     )
 
 
-def _oci_mounts(interpreter):
+def _oci_mounts(host_paths):
     def bind(folder):
         return {"destination": folder, "type": "bind", "source": folder, "options": ["rbind", "ro", "nosuid", "nodev"]}
 
@@ -137,20 +137,19 @@ def _oci_mounts(interpreter):
         tmpfs("/dev/shm", "64m"),
         tmpfs("/tmp", "64m"),
         tmpfs("/workspace", "64m"),
-        *(bind(folder) for folder in readonly_folders(interpreter)),
-        bind("/etc/ld.so.cache"),
+        *(bind(path) for path in host_paths),
     ]
 
 
 @contextlib.contextmanager
-def _without_hybrid_cgroups():
-    """A mount namespace without the version 2 tree of a hybrid host, which crun would refuse to work with."""
-    hide = "umount /sys/fs/cgroup/unified && echo ready && exec sleep infinity"
-    argv = [find("unshare"), "--mount", "--propagation", "private", "sh", "-c", hide]
+def _mount_namespace(script, failure):
+    """A mount namespace of its own, as a shell's commands leave it; gone with the bench, however that ends."""
+    argv = [find("unshare"), "--mount", "--propagation", "private", "sh", "-c"]
+    argv.append(f"{script} && echo ready && exec sleep infinity")
     holder = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     try:
         if holder.stdout.readline() != "ready\n":
-            raise Unavailable("the version 2 cgroup tree of this hybrid host, which it refuses, cannot be hidden")
+            raise Unavailable(failure)
         yield pathlib.Path(f"/proc/{holder.pid}/ns/mnt")
     finally:
         holder.kill()
@@ -158,7 +157,7 @@ def _without_hybrid_cgroups():
         holder.stdout.close()
 
 
-def _oci_config(interpreter, code, cgroup):
+def _oci_config(interpreter, code, cgroup, rootfs, host_paths):
     namespaces = ("pid", "network", "ipc", "uts", "mount", "cgroup", "user")
     mapping = [{"containerID": 0, "hostID": OUTER_ID, "size": OUTER_ID_COUNT}]
     no_capabilities = {s: [] for s in ("bounding", "effective", "inheritable", "permitted", "ambient")}
@@ -175,9 +174,9 @@ def _oci_config(interpreter, code, cgroup):
             "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 256, "soft": 256}],
             "noNewPrivileges": True,
         },
-        "root": {"path": "rootfs", "readonly": True},
+        "root": {"path": str(rootfs), "readonly": True},
         "hostname": "sandbox",
-        "mounts": _oci_mounts(interpreter),
+        "mounts": _oci_mounts(host_paths),
         "linux": {
             "namespaces": [{"type": name} for name in namespaces],
             "uidMappings": mapping,
@@ -265,32 +264,41 @@ def limited_runsc(interpreter, stack, work):
     return peer
 
 
+def _make_root(rootfs, interpreter):
+    for folder in ("proc", "dev", "tmp", "workspace", "etc", *readonly_folders(interpreter)):
+        (rootfs / folder.lstrip("/")).mkdir(parents=True, exist_ok=True)
+    (rootfs / "etc/ld.so.cache").touch()
+    for target, link in root_links():
+        (rootfs / link.lstrip("/")).symlink_to(target)
+    return rootfs
+
+
 def oci(runtime, interpreter, stack, work):
-    """A bundle for crun, runc or runsc whose root binds the host's /usr, so that the interpreter is the same."""
+    """A bundle for crun, runc or runsc whose root has the host's /usr, so that the interpreter is the same. For runsc
+    it is there beforehand, as in an unpacked image: gVisor's mounts take milliseconds, and Casemate makes none."""
     path = find(runtime)
     if os.geteuid() != 0:
         raise Unavailable("as an ordinary user it would run with fewer guarantees; run the bench as root")
     argv = [path, "--root", str(work / f"{runtime}-state")]
     if runtime == "runsc":
         argv += RUNSC_FLAGS
-        # It keeps an empty network namespace for its next start there.
-        kept = ["umount", "--quiet", str(work / "runsc-state/null-netns")]
-        stack.callback(subprocess.run, kept, check=False, stderr=subprocess.DEVNULL)
-    namespace = None
+    rootfs = _make_root(work / f"{runtime}-root", interpreter)
+    host_paths, namespace = [*readonly_folders(interpreter), "/etc/ld.so.cache"], None
     if runtime == "crun" and os.path.ismount("/sys/fs/cgroup/unified"):
-        namespace = stack.enter_context(_without_hybrid_cgroups())
+        failure = "the version 2 cgroup tree of this hybrid host, which it refuses, cannot be hidden"
+        namespace = stack.enter_context(_mount_namespace("umount /sys/fs/cgroup/unified", failure))
+    if runtime == "runsc":
+        place = " && ".join(f"mount --bind -o ro,nosuid,nodev {path} {rootfs}{path}" for path in host_paths)
+        namespace = stack.enter_context(_mount_namespace(place, "the host's files cannot be put into its root"))
+        host_paths = []
     made = {}
 
     def command(code):
         if code not in made:
             bundle = work / f"{runtime}-{len(made)}"
-            rootfs = bundle / "rootfs"
-            for folder in ("proc", "dev", "tmp", "workspace", "etc", *readonly_folders(interpreter)):
-                (rootfs / folder.lstrip("/")).mkdir(parents=True, exist_ok=True)
-            (rootfs / "etc/ld.so.cache").touch()
-            for target, link in root_links():
-                (rootfs / link.lstrip("/")).symlink_to(target)
-            config = _oci_config(interpreter, code, f"/casemate-bench-{os.getpid()}/{runtime}")
+            bundle.mkdir()
+            group = f"/casemate-bench-{os.getpid()}/{runtime}"
+            config = _oci_config(interpreter, code, group, rootfs, host_paths)
             (bundle / "config.json").write_text(json.dumps(config))
             made[code] = bundle
         return [*argv, "run", "--bundle", str(made[code]), f"casemate-bench-{runtime}"]

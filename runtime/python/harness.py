@@ -13,7 +13,7 @@ Started as `python3 -I -S harness.pyc REQUEST_FD RESULT_FD [Q]`. Order of events
                                           <-  'T' timings, 'Z' nothing more follows from the harness
                                               threads are joined, atexit runs, as Python does
                                           <-  'Q' with the argument Q, and in a warm cell (zygote.py): may be
-                                              ended, with this exit code; the two lines above come before 'T' then
+                                              ended, with this exit code; a warm cell joins and runs before 'T'
 
 A frame is a type byte, a little-endian 32-bit length and the payload. Displays made by atexit handlers
 come after 'Z'. Only the process that the engine started reports: a forked child finds the channel closed.
@@ -388,18 +388,41 @@ def _let_go(namespace):
     sys.stderr.flush()
 
 
-def _told_end(error, namespace):
-    """The frame that tells the program's end, after all that a program can see of it; none where the interpreter's
-    own end says it better. Who is not ended then ends as any interpreter does, with nothing left to do."""
+def _nothing_is_left():
+    """Whether the interpreter's own end would do nothing more that anybody sees. It finalizes what modules still hold:
+    files with unwritten text, suspended generators, objects with __del__. A C extension may have buffers that only
+    exit(3) writes; the interpreter's own are known to have none."""
+    import gc
+    own = f"{sys.platlibdir}/python{sys.version_info[0]}.{sys.version_info[1]}/lib-dynload/"
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if file and file[-3:] == ".so" and (own not in file or module.__name__ == "_ctypes"):
+            return False
+    gc.collect()
+    objects = gc.get_objects()
+    final = {kind for kind in set(map(type, objects)) if hasattr(kind, "__del__")}
+    kept = [value for value in objects if type(value) in final]
+    standard = [sys.__stdin__, sys.__stdout__, sys.__stderr__]
+    buffers = [getattr(stream, "buffer", None) for stream in standard]
+    known = {id(value) for value in (*standard, *buffers, *(getattr(buffer, "raw", None) for buffer in buffers))}
+    return all(id(value) in known for value in kept)
+
+
+def _tell_end(error, namespace, send):
+    """Tells the program's end after all that anybody can see of it; not where the interpreter's own end has more to do,
+    or says it better. Who is not ended then ends as any interpreter does."""
     code = _exit_code(error)
     if code is None:
-        return []
+        return
     try:
         _wind_up()
         _let_go(namespace)
+        for stream in (sys.__stdout__, sys.__stderr__):
+            stream.flush()
+        if _nothing_is_left():
+            send(b"Q", bytes((code,)))
     except BaseException:
-        return []
-    return [(b"Q", bytes((code,)))]
+        pass
 
 
 def _main():
@@ -414,9 +437,9 @@ def _main():
     options = eval(frames[b"o"], {"__builtins__": {}})
     options["filename"] = frames.get(b"p", b"").decode() + options["filename"]
     status, namespace, tail = _execute(begin, options, frames, send, part, _Stage(part, send))
-    if tells_end:
-        tail += _told_end(status, namespace)
     send(*tail[0], tail[1:])
+    if tells_end:
+        _tell_end(status, namespace, send)
     return status
 
 

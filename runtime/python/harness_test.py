@@ -38,7 +38,7 @@ class Run:
     """One program's run: its frames by type, in order, and what any process leaves."""
 
     def __init__(self, code, *, input_json=None, argv=("main.py",), folder=HERE, suffix=".py", timeout=60,
-                 request=None, name="main.py", words=(), **options):
+                 request=None, name="main.py", words=(), ended=False, **options):
         with tempfile.TemporaryDirectory() as temporary:
             self.file = os.path.join(temporary, name)
             source = code if isinstance(code, bytes) else code.encode()
@@ -49,12 +49,10 @@ class Run:
                       **options}
             if request is None:
                 request = frame(b"o", json.dumps(values, ensure_ascii=False).encode()) + frame(b"c", source)
-                if input_json is not None:
-                    request += frame(b"i", input_json.encode())
-                request += frame(b"g")
-            self._exchange(request, os.path.join(str(folder), "harness" + suffix), temporary, timeout, words)
+                request += (b"" if input_json is None else frame(b"i", input_json.encode())) + frame(b"g")
+            self._exchange(request, os.path.join(str(folder), "harness" + suffix), temporary, timeout, words, ended)
 
-    def _exchange(self, request, harness, temporary, timeout, words):
+    def _exchange(self, request, harness, temporary, timeout, words, ended):
         request_read, request_write = os.pipe()
         result_read, result_write = os.pipe()
         environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": temporary, "MPLBACKEND": "agg",
@@ -86,9 +84,11 @@ class Run:
                     if not chunk:
                         break
                     data += chunk
-            os.close(result_read)
-            if request_write >= 0:
-                os.close(request_write)
+                    if ended and data[-6:] == frame(b"Q", data[-1:]):
+                        process.kill()  # as the engine does
+            for fd in (result_read, request_write):
+                if fd >= 0:
+                    os.close(fd)
             self.exit_code = process.wait(timeout)
             out.seek(0), err.seek(0)
             self.out, self.err = out.read().decode(), err.read().decode("utf-8", "replace")

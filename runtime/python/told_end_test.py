@@ -14,7 +14,7 @@ class ToldEndTest(unittest.TestCase):
         for tail, exit_code in (("", 0), ("raise SystemExit(3)", 3), ("1 / 0", 1)):
             run = Run(code + tail, words=("Q",))
             self.assertEqual(run.text("Q"), chr(exit_code))
-            self.assertEqual((run.kinds[-3:], run.kinds.count("D")), ("TZQ", 1))
+            self.assertEqual(run.kinds[-4:], "TZDQ")
             # Nobody has ended it: it ends as any interpreter does, with nothing left to do twice.
             self.assertEqual((run.out, run.exit_code), ("thread\ngone\n", exit_code))
 
@@ -22,6 +22,29 @@ class ToldEndTest(unittest.TestCase):
         for code in ("raise SystemExit('why')", "raise KeyboardInterrupt",
                      "import atexit, sys\natexit.register(sys.stdout.close)"):
             self.assertNotIn("Q", Run(code, words=("Q",)).kinds)
+
+    def test_loses_nothing_when_it_is_ended_then(self):
+        file = "f = open('/proc/self/fd/1', 'w')\nf.write('kept')\n"
+        cycle = "import gc\nclass A: pass\nA.f, A.a = f, A\ngc.collect()\n"
+        for code, out in (("print('x', end='')", "x"), (file, "kept"), (file + cycle, "kept")):
+            run = Run(code + "\nresult = 1", words=("Q",), ended=True)
+            self.assertEqual((run.out, run.kinds), (out, "SRTZQ"))
+
+    def test_leaves_to_the_interpreter_what_it_alone_finalizes(self):
+        for code, out in (
+                ("import json\njson.f = open('/proc/self/fd/1', 'w')\njson.f.write('kept')", "kept"),
+                ("import json\nclass A:\n  def __del__(self, print=print): print('gone')\njson.a = A()", "gone\n"),
+                ("import json\ndef f(print=print):\n  try: yield\n  finally: print('last')\njson.g = f()\n"
+                 "next(json.g)", "last\n"),
+                ("import ctypes\nctypes.CDLL(None).printf(b'of C')", "of C"),
+                ("import io, sys\nprint('x', end='')\nsys.stdout = io.StringIO()", "x")):
+            run = Run(code, words=("Q",), ended=True)
+            self.assertEqual((run.out, run.exit_code), (out, 0), code)
+            self.assertNotIn("Q", run.kinds, code)
+
+    def test_has_told_the_result_before_a_function_at_exit_ends_it_all(self):
+        run = Run("import atexit, os\nresult = 1\natexit.register(os._exit, 4)", words=("Q",))
+        self.assertEqual((run.kinds, run.exit_code), ("SRTZ", 4))
 
     def test_forked_child_does_not_tell_its_end(self):
         run = Run("import os\npid = os.fork()\nif pid: os.waitpid(pid, 0)", words=("Q",))

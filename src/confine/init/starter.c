@@ -99,7 +99,7 @@ static int fill_environment(char** given, long secret_bytes) {
 /* Why the program was not executed, a negative errno: told by the child, which has this memory until it executes. */
 static volatile int not_executed;
 
-/* The child, on the stack of its parent: it never comes back to it. Of several failures it tells the most telling:
+/* The child, on the stack of its parent: it never goes back there. Of several failures it tells the most telling:
  * that a file is there and cannot be executed. */
 __attribute__((noinline, noreturn)) static void execute(char** paths, long count, char** words, long open_files) {
   const struct rlimit64 files = {(unsigned long)open_files, (unsigned long)open_files};
@@ -114,6 +114,15 @@ __attribute__((noinline, noreturn)) static void execute(char** paths, long count
   not_executed = failed;
   leave(127);
   __builtin_unreachable();
+}
+
+/* As vfork(2): nothing is copied, and this comes back when the child has executed the program or has ended. Both are on
+ * one stack meanwhile, so nothing of the parent's is kept in this frame: what comes back is in a register. The program's
+ * process id, or a negative errno. */
+__attribute__((noinline)) static long start_program(char** paths, long count, char** words, long open_files) {
+  const long program = call(__NR_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
+  if (program == 0) execute(paths, count, words, open_files);
+  return program;
 }
 
 static void reap(long program) {
@@ -154,9 +163,7 @@ __attribute__((noreturn, used)) void start(long* stack) {
   if (control) place_channels();
   failed = secret_bytes < 0 ? (int)secret_bytes : fill_environment(given, secret_bytes);
   if (failed == 0) failed = install_filter(filter_length);
-  /* As vfork(2): nothing is copied, and this goes on when the child has executed the program or has ended. */
-  const long program = failed != 0 ? failed : call(__NR_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
-  if (program == 0) execute(words + 5, paths, words + 5 + paths, open_files);
+  const long program = failed != 0 ? failed : start_program(words + 5, paths, words + 5 + paths, open_files);
   if (program < 0 || not_executed != 0) {
     tell(FAILED, program < 0 ? (int)-program : -not_executed);
     leave(1);
