@@ -382,25 +382,30 @@ def _let_go(namespace):
         for name in list(namespace):
             if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") is private:
                 namespace[name] = None
-    counts = gc.get_count()
-    gc.collect(2 if counts[2] or counts[1] > 8 else 1)
+    gc.collect()
     sys.stdout.flush()
     sys.stderr.flush()
 
 
-def _nothing_is_left():
-    """Whether the interpreter's own end would do nothing more that anybody sees. It finalizes what modules still hold:
-    files with unwritten text, suspended generators, objects with __del__. A C extension may have buffers that only
-    exit(3) writes; the interpreter's own are known to have none."""
-    import gc
+def _loud_at_exit(modules):
+    """Whether a C extension is among them that may have buffers which only exit(3) writes; the interpreter's own are
+    known to have none."""
     own = f"{sys.platlibdir}/python{sys.version_info[0]}.{sys.version_info[1]}/lib-dynload/"
-    for module in list(sys.modules.values()):
+    for module in modules:
         file = getattr(module, "__file__", None)
-        if file and file[-3:] == ".so" and (own not in file or module.__name__ == "_ctypes"):
-            return False
-    gc.collect()
+        if type(file) is str and file[-3:] == ".so" and (own not in file or module.__name__ == "_ctypes"):
+            return True
+    return False
+
+
+def _nothing_is_left():
+    """Whether the interpreter's own end would finalize nothing that anybody sees: what modules still hold, files with
+    unwritten text, suspended generators, objects with __del__."""
+    import gc
     objects = gc.get_objects()
     final = {kind for kind in set(map(type, objects)) if hasattr(kind, "__del__")}
+    if not final:
+        return True
     kept = [value for value in objects if type(value) in final]
     standard = [sys.__stdin__, sys.__stdout__, sys.__stderr__]
     buffers = [getattr(stream, "buffer", None) for stream in standard]
@@ -419,7 +424,7 @@ def _tell_end(error, namespace, send):
         _let_go(namespace)
         for stream in (sys.__stdout__, sys.__stderr__):
             stream.flush()
-        if _nothing_is_left():
+        if not _loud_at_exit(list(sys.modules.values())) and _nothing_is_left():
             send(b"Q", bytes((code,)))
     except BaseException:
         pass

@@ -17,6 +17,7 @@ not survive the fork, and a cell keeps only its own descriptors. The first one t
 the engine starts another zygote without it.
 """
 
+import atexit
 import gc
 import posix
 import struct
@@ -26,6 +27,9 @@ import time
 _REQUEST, _RESULT, _CONTROL = 1100, 1101, 1102
 _NATIVE = "/casemate/casemate_cell.so"
 # One thread each: a library's pool of threads would not survive the fork. Cells get the variables of their run.
+# Packages with C extensions that do nothing at exit(3) which anybody sees. Buffers of C's stdio are written before.
+_QUIET_AT_EXIT = frozenset(("numpy", "pandas", "scipy", "sklearn", "matplotlib", "PIL", "kiwisolver", "contourpy",
+                            "lxml", "yaml", "_ctypes"))
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 _REHEARSALS_IN_ZYGOTE = 10
@@ -224,6 +228,7 @@ class _Cell:
     def __init__(self, harness, part, native, scan, send, stage):
         self.harness, self.send, self.stage = harness, send, stage
         self._part, self._native, self._scan = part, native, scan
+        self.is_complete()
 
     def perform(self, fd, rehearsed=False):
         """Takes a request from `fd`. Comes back only from a rehearsal, which seals nothing and ends nobody's
@@ -252,22 +257,48 @@ class _Cell:
         error, namespace, tail = self.harness._execute(begin, options, frames, self.send, self._part, self.stage)
         self._end(error, namespace, tail, rehearsed)
 
+    def is_complete(self):
+        """Once more when all modules of the zygote are loaded."""
+        self._modules = frozenset(sys.modules)
+        self._loud = self.harness._loud_at_exit(
+            module for name, module in sys.modules.items() if name.partition(".")[0] not in _QUIET_AT_EXIT)
+        self._at_exit = atexit._ncallbacks()
+
+    def _is_loud(self):
+        if self._loud:
+            return True
+        new = []
+        for name in reversed(sys.modules):
+            if name in self._modules:
+                break
+            new.append(sys.modules[name])
+        return self.harness._loud_at_exit(new)
+
     def _end(self, error, namespace, tail, rehearsed):
         send, harness = self.send, self.harness
         code = harness._exit_code(error)
         try:
             if code is not None:
                 if not rehearsed:
+                    if atexit._ncallbacks() > self._at_exit:
+                        told, tail = tail, []  # one of them may end all
+                        send(*told[0], told[1:])
                     harness._wind_up()
                 harness._let_go(namespace)
-                send(*tail[0], [*tail[1:], (b"Q", bytes((code,)))])
+                self._native.flush()
+                if harness._nothing_is_left() and not self._is_loud():
+                    last = [*tail, (b"Q", bytes((code,)))]
+                    tail = []
+                    send(*last[0], last[1:])
+                    if not rehearsed:
+                        self._native.leave(code)
                 if rehearsed:
                     gc.disable()
                     return
-                self._native.leave(code)
         except BaseException:
             pass  # the interpreter's own end says it better
-        send(*tail[0], tail[1:])
+        if tail:
+            send(*tail[0], tail[1:])
         harness._end(error)
 
 
@@ -316,6 +347,7 @@ def _main():
     posix.close(null)
     native.configure(options["scratch"], options["proc"], options["host_name"], options["change_ids"],
                      [tuple(view) for view in options["views"]], options["landlock_abi"], options["writable"])
+    cell.is_complete()
     gc.collect()
     gc.freeze()
     gc.disable()

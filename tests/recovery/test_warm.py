@@ -169,6 +169,18 @@ class Cells(Warm):
         self.assertEqual([file["content_base64"] for file in warm["files"]],
                          [file["content_base64"] for file in cold["files"]])
 
+    def test_what_modules_hold_at_the_end_is_finalized(self):
+        for code in ("import json\njson.f = open('left.txt', 'w')\njson.f.write('kept')",
+                     "import json\nclass A:\n  def __del__(self, print=print): print('gone')\njson.a = A()",
+                     "import json\ndef f(print=print):\n  try: yield\n  finally: print('last')\njson.g = f()\n"
+                     "next(json.g)",
+                     "import ctypes\nctypes.CDLL(None).printf(b'of C')",
+                     "import atexit, os\nresult = 1\natexit.register(os._exit, 0)"):
+            warm = self.engine.run(code=code, collect=["**"])[1]
+            cold = self.ok("--no-engine", "--collect", "**", "-c", code)
+            for field in ("status", "stdout", "result", "files"):
+                self.assertEqual(warm[field], cold[field], code)
+
     @unittest.skipIf(os.geteuid() != 0, "a host folder as a warm run's workspace needs root")
     def test_who_says_that_it_has_ended_writes_no_more_to_a_host_folder(self):
         code = ("import os, threading, time\n"

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -262,6 +263,12 @@ PyObject* Branch(PyObject* /*self*/, PyObject* args) {
   return PyLong_FromLong(outcome);
 }
 
+// What the program has left in the buffers of C's stdio: the C library would write it at exit(3).
+PyObject* Flush(PyObject* /*self*/, PyObject* /*none*/) {
+  fflush(nullptr);
+  Py_RETURN_NONE;
+}
+
 // After the program's last word, in here, where the program cannot have replaced it. The engine ends this
 // process when it has read the word; an exit of our own would compete with it for a processor until then.
 // Where it did not understand the word, it waits for an exit.
@@ -273,7 +280,7 @@ PyObject* Leave(PyObject* /*self*/, PyObject* args) {
   _exit(code);
 }
 
-std::array<PyMethodDef, 10> methods = {{
+std::array<PyMethodDef, 11> methods = {{
     {"configure", Configure, METH_VARARGS, nullptr},
     {"settle", Settle, METH_NOARGS, nullptr},
     {"serve", Serve, METH_VARARGS, nullptr},
@@ -282,6 +289,7 @@ std::array<PyMethodDef, 10> methods = {{
     {"seal", Seal, METH_VARARGS, nullptr},
     {"enlarge", Enlarge, METH_NOARGS, nullptr},
     {"branch", Branch, METH_VARARGS, nullptr},
+    {"flush", Flush, METH_NOARGS, nullptr},
     {"leave", Leave, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 }};
