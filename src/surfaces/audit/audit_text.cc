@@ -44,7 +44,9 @@ void AppendMembers(std::string& text, const boost::json::object& object, std::si
 std::vector<std::pair<std::string, std::int64_t>> Largest(const std::map<std::string, std::int64_t>& counts,
                                                           std::size_t max) {
   std::vector<std::pair<std::string, std::int64_t>> sorted(counts.begin(), counts.end());
-  std::ranges::stable_sort(sorted, [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::ranges::sort(sorted, [](const auto& a, const auto& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  });
   if (sorted.size() > max) sorted.resize(max);
   return sorted;
 }
