@@ -57,6 +57,8 @@ def readable(pid):
                 if "r" not in words[1] or (len(words) > 5 and words[5] in ("[stack]", "[vvar]", "[vsyscall]")):
                     continue
                 start, end = (int(part, 16) for part in words[0].split("-"))
+                if casemate.SANITIZED and end - start > 1 << 32:
+                    continue  # the shadow memory
                 try:
                     memory.seek(start)
                     yield line.strip(), memory.read(end - start)
