@@ -75,6 +75,7 @@ class Branching {
   Expected<void> Part();
   Expected<std::vector<Parts>> Release();
   // Ends the copies. With `soft` the origin is told, and goes on as it was.
+  void TurnAway(const seccomp_notif& call);
   void GiveUp(bool soft);
 
  private:
@@ -199,7 +200,7 @@ Expected<void> Branching::Make() {
     pollfd gone{origin_.pidfd.get(), POLLIN, 0};
     const auto call = family().Await(Deadline::After(kLookMs), member());
     if (LostOne()) {
-      if (call) family().Refuse(call->id, ECANCELED);
+      if (call) TurnAway(*call);
       return Fail(
           ErrorCode::kUnavailable,
           "a copy of the session could not be made: its limits of processes or memory may be reached");
@@ -330,6 +331,15 @@ Expected<void> Branching::Park(const seccomp_notif& call) {
   return {};
 }
 
+// No copy is made any more. The origin says once that it waits, and is let go when all else has ended.
+void Branching::TurnAway(const seccomp_notif& call) {
+  if (static_cast<pid_t>(call.pid) == program_ && IsWaiting(call, BranchPoint::kOrigin)) {
+    origin_call_ = call.id;
+  } else {
+    family().Refuse(call.id, ECANCELED);
+  }
+}
+
 // The inits that wait go first: the origin waits for them.
 void Branching::GiveUp(bool soft) {
   for (Branch& branch : branches_) {
@@ -345,9 +355,7 @@ void Branching::GiveUp(bool soft) {
   while (soft && origin_call_ == 0) {
     const auto call = family().Await(deadline_, member());
     if (!call) break;
-    if (static_cast<pid_t>(call->pid) == program_ && IsWaiting(*call, BranchPoint::kOrigin))
-      origin_call_ = call->id;
-    if (origin_call_ == 0) family().Refuse(call->id, ECANCELED);
+    TurnAway(*call);
   }
   if (soft && origin_call_ != 0) family().Refuse(origin_call_, ECANCELED);
 }
