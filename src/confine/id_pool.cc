@@ -130,6 +130,7 @@ IdRange FindMappedRange(std::string_view uid_map) {
     if (!ParseNumbers(line, ' ', numbers)) return;
     const IdRange extent{numbers[0], numbers[2]};
     const std::uint64_t end = std::uint64_t{extent.first} + extent.count;
+    if (end > std::uint64_t{1} << 32U) return;  // nothing that a kernel says
     if (extent.first <= kUnusedRange.first && end >= std::uint64_t{kUnusedRange.first} + kUnusedRange.count) {
       best = kUnusedRange;
     } else if (best.first != kUnusedRange.first && extent.count > largest) {

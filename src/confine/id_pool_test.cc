@@ -71,8 +71,8 @@ TEST(FindMappedRangeTest, StaysInsideOfTheMap) {
 }
 
 TEST(FindMappedRangeTest, FindsNothingWhereThereIsLittle) {
-  for (const char* map :
-       {"", "1000 1000 1\n", "0 1000 1\n1 100000 999\n", "nonsense\n", "0 0\n", "0 0 -1\n"}) {
+  for (const char* map : {"", "1000 1000 1\n", "0 1000 1\n1 100000 999\n", "nonsense\n", "0 0\n", "0 0 -1\n",
+                          "4294959267 295 10000\n"}) {
     EXPECT_EQ(FindMappedRange(map).count, 0U) << map;
   }
 }
