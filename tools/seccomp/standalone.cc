@@ -56,7 +56,9 @@ class Decisions {
   std::map<Decision, int> known_;
 };
 
-bool Holds(std::uint16_t test, std::uint32_t left, std::uint32_t right) {
+// Of a known word, whose outcomes can change at `right` and behind it only (Borders): nullopt for a test of
+// bits.
+std::optional<bool> Holds(std::uint16_t test, std::uint32_t left, std::uint32_t right) {
   switch (test) {
     case BPF_JEQ:
       return left == right;
@@ -65,7 +67,7 @@ bool Holds(std::uint16_t test, std::uint32_t left, std::uint32_t right) {
     case BPF_JGE:
       return left >= right;
     default:
-      return (left & right) != 0;
+      return std::nullopt;
   }
 }
 
@@ -74,7 +76,7 @@ class Reader {
  public:
   Reader(const Compiled& compiled, Decisions& decisions) : compiled_(compiled), decisions_(decisions) {}
 
-  // nullopt at an instruction that libseccomp does not emit.
+  // nullopt at an instruction that libseccomp does not emit, or not for numbers.
   std::optional<int> Read(std::uint32_t architecture, std::uint32_t number) {
     architecture_ = architecture;
     number_ = number;
@@ -100,9 +102,9 @@ class Reader {
           word = Load(step.k);
           break;
         case BPF_ALU | BPF_AND | BPF_K:
-          word.value &= step.k;
+          if (word.known) return Fail();
           word.mask &= step.k;
-          if (!word.known && word.mask == 0) word = {};
+          if (word.mask == 0) word = {};  // libseccomp looks at both halves of an argument
           break;
         case BPF_JMP | BPF_JA:
           at += step.k;
@@ -121,16 +123,21 @@ class Reader {
                                     .yes = From(at + 1 + step.jt, word),
                                     .no = From(at + 1 + step.jf, word)});
           }
-          at += Holds(test, word.value, step.k) ? step.jt : step.jf;
+          const auto holds = Holds(test, word.value, step.k);
+          if (!holds) return Fail();
+          at += *holds ? step.jt : step.jf;
           break;
         }
         case BPF_RET | BPF_K:
           return decisions_.Answer(step.k == SECCOMP_RET_USER_NOTIF ? AnswerOfFamily() : step.k);
         default:
-          failed_ = true;
-          return -1;
+          return Fail();
       }
     }
+    return Fail();
+  }
+
+  int Fail() {
     failed_ = true;
     return -1;
   }
@@ -254,8 +261,6 @@ std::set<std::uint32_t> Borders(const Compiled& compiled) {
     if (BPF_CLASS(step.code) != BPF_JMP) continue;
     borders.insert(step.k);
     if (step.k != kWhole) borders.insert(step.k + 1);
-    // A test of one bit, as that of x32's numbers might be written.
-    if (BPF_OP(step.code) == BPF_JSET) borders.insert(step.k << 1);
   }
   return borders;
 }

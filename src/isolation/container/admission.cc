@@ -75,8 +75,7 @@ Answer AnswerFor(const Host& host, const Policy& policy, PolicyClause clause) {
     case PolicyClause::kMemory:
       return ByController(host.cgroups, clause, CgroupController::kMemory, "memory limit without swap",
                           "a sum sampled every 10 ms that leaves out memfds and System V segments, "
-                          "RLIMIT_DATA 4 GiB above it for "
-                          "each process");
+                          "RLIMIT_DATA 4 GiB above it for each process");
     case PolicyClause::kProcesses:
       return Processes(host);
     case PolicyClause::kDisk:

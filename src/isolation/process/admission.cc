@@ -82,9 +82,8 @@ ClauseAnswer AnswerFor(const Host& host, const Policy& policy, PolicyClause clau
       return ByController(host.cgroups, clause, CgroupController::kCpu, "cpu quota", "");
     case PolicyClause::kMemory:
       return ByController(host.cgroups, clause, CgroupController::kMemory, "memory limit without swap",
-                          "a sum sampled every 10 ms that leaves out memfds, RLIMIT_DATA and RLIMIT_AS some "
-                          "GiB above it for each "
-                          "process");
+                          "a sum sampled every 10 ms that leaves out memfds, RLIMIT_DATA and RLIMIT_AS 4 and "
+                          "5 GiB above it for each process");
     case PolicyClause::kProcesses:
       return Processes(host);
     case PolicyClause::kDisk:
