@@ -1,6 +1,6 @@
 """Runs one program inside the sandbox and reports on it through its own descriptor.
 
-Started as `python3 -I -S harness.pyc REQUEST_FD RESULT_FD [Q]`. Order of events:
+Started as `python3 -I -S harness.pyc REQUEST_FD RESULT_FD`. Order of events:
 
     engine                                  harness
     'p' where its paths are, if not below /
@@ -12,8 +12,8 @@ Started as `python3 -I -S harness.pyc REQUEST_FD RESULT_FD [Q]`. Order of events
                                           <-  'E' what it raised | 'R' its result | 'X' why there is none
                                           <-  'T' timings, 'Z' nothing more follows from the harness
                                               threads are joined, atexit runs, as Python does
-                                          <-  'Q' with the argument Q, and in a warm cell (zygote.py): may be
-                                              ended, with this exit code; a warm cell joins and runs before 'T'
+                                          <-  'Q' with this exit code, if the interpreter has nothing more to
+                                              do: it may be ended. A warm cell says the last lines after these
 
 A frame is a type byte, a little-endian 32-bit length and the payload. Displays made by atexit handlers
 come after 'Z'. Only the process that the engine started reports: a forked child finds the channel closed.
@@ -25,6 +25,8 @@ Every import costs start-up time, so this file uses only what any interpreter ha
 import posix
 import sys
 import time
+
+_HAS_GC = 1 << 14  # Py_TPFLAGS_HAVE_GC of a type
 
 
 def _read_request(fd, keep_open=False):
@@ -383,11 +385,11 @@ def _let_go(namespace):
             if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") is private:
                 namespace[name] = None
     gc.collect()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        stream.flush()
 
 
-def _loud_at_exit(modules):
+def _has_own_end(modules):
     """Whether a C extension is among them that may have buffers which only exit(3) writes; the interpreter's own are
     known to have none."""
     own = f"{sys.platlibdir}/python{sys.version_info[0]}.{sys.version_info[1]}/lib-dynload/"
@@ -403,36 +405,49 @@ def _nothing_is_left():
     unwritten text, suspended generators, objects with __del__."""
     import gc
     objects = gc.get_objects()
-    final = {kind for kind in set(map(type, objects)) if hasattr(kind, "__del__")}
-    if not final:
-        return True
-    kept = [value for value in objects if type(value) in final]
+    kinds = {kind for kind in set(map(type, objects)) if hasattr(kind, "__del__") or issubclass(kind, type)}
+    kept = [value for value in objects if type(value) in kinds] if kinds else ()
     standard = [sys.__stdin__, sys.__stdout__, sys.__stderr__]
     buffers = [getattr(stream, "buffer", None) for stream in standard]
     known = {id(value) for value in (*standard, *buffers, *(getattr(buffer, "raw", None) for buffer in buffers))}
-    return all(id(value) in known for value in kept)
+    for value in kept:
+        if not isinstance(value, type):
+            if id(value) not in known:
+                return False
+        # Objects that can refer to no other are not the collector's: there may be some of this class.
+        elif not value.__flags__ & _HAS_GC and type(getattr(value, "__del__", None)) is type(_exit_code):
+            return False
+    return True
 
 
-def _tell_end(error, namespace, send):
-    """Tells the program's end after all that anybody can see of it; not where the interpreter's own end has more to do,
-    or says it better. Who is not ended then ends as any interpreter does."""
+def _tell_end(error, namespace, tail, send, *, first=True, alone=True, has_own_end=None, flush=None):
+    """Sends `tail` (before all else, if `first`), and the program's end after all that anybody can see of it; not where
+    the interpreter's own end has more to do, or says it better. Whether it was told: who is not ended then ends as any
+    interpreter does. `alone`: threads are joined and functions at exit called."""
     code = _exit_code(error)
-    if code is None:
-        return
     try:
-        _wind_up()
-        _let_go(namespace)
-        for stream in (sys.__stdout__, sys.__stderr__):
-            stream.flush()
-        if not _loud_at_exit(list(sys.modules.values())) and _nothing_is_left():
-            send(b"Q", bytes((code,)))
+        if code is not None:
+            if first:
+                told, tail = tail, []
+                send(*told[0], told[1:])
+            if alone:
+                _wind_up()
+            _let_go(namespace)
+            if flush is not None:
+                flush()
+            if not (has_own_end() if has_own_end else _has_own_end(list(sys.modules.values()))) and _nothing_is_left():
+                told, tail = [*tail, (b"Q", bytes((code,)))], []
+                send(*told[0], told[1:])
+                return True
     except BaseException:
         pass
+    if tail:
+        send(*tail[0], tail[1:])
+    return False
 
 
 def _main():
     folder, _, name = sys.argv[0].rpartition("/")
-    tells_end = sys.argv[3:] == ["Q"]
     frames = _read_request(int(sys.argv[1]))
     begin = time.perf_counter_ns()  # a sandbox that was started before it was asked for has waited here
     send = _open_channel(int(sys.argv[2]))
@@ -442,9 +457,7 @@ def _main():
     options = eval(frames[b"o"], {"__builtins__": {}})
     options["filename"] = frames.get(b"p", b"").decode() + options["filename"]
     status, namespace, tail = _execute(begin, options, frames, send, part, _Stage(part, send))
-    send(*tail[0], tail[1:])
-    if tells_end:
-        _tell_end(status, namespace, send)
+    _tell_end(status, namespace, tail, send)
     return status
 
 

@@ -38,7 +38,7 @@ class Run:
     """One program's run: its frames by type, in order, and what any process leaves."""
 
     def __init__(self, code, *, input_json=None, argv=("main.py",), folder=HERE, suffix=".py", timeout=60,
-                 request=None, name="main.py", words=(), ended=False, **options):
+                 request=None, name="main.py", ended=False, **options):
         with tempfile.TemporaryDirectory() as temporary:
             self.file = os.path.join(temporary, name)
             source = code if isinstance(code, bytes) else code.encode()
@@ -50,16 +50,16 @@ class Run:
             if request is None:
                 request = frame(b"o", json.dumps(values, ensure_ascii=False).encode()) + frame(b"c", source)
                 request += (b"" if input_json is None else frame(b"i", input_json.encode())) + frame(b"g")
-            self._exchange(request, os.path.join(str(folder), "harness" + suffix), temporary, timeout, words, ended)
+            self._exchange(request, os.path.join(str(folder), "harness" + suffix), temporary, timeout, ended)
 
-    def _exchange(self, request, harness, temporary, timeout, words, ended):
+    def _exchange(self, request, harness, temporary, timeout, ended):
         request_read, request_write = os.pipe()
         result_read, result_write = os.pipe()
         environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": temporary, "MPLBACKEND": "agg",
                        "MPLCONFIGDIR": os.path.join(tempfile.gettempdir(), f"casemate-harness-test-mpl-{os.getuid()}")}
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = subprocess.Popen(
-                [PYTHON, "-I", "-S", harness, str(request_read), str(result_write), *words], stdin=subprocess.DEVNULL,
+                [PYTHON, "-I", "-S", harness, str(request_read), str(result_write)], stdin=subprocess.DEVNULL,
                 stdout=out, stderr=err, pass_fds=(request_read, result_write), env=environment, cwd=temporary)
             os.close(request_read)
             os.close(result_write)
@@ -128,7 +128,7 @@ class Run:
 class Program(unittest.TestCase):
     def test_nothing(self):
         run = Run("pass")
-        self.assertEqual((run.exit_code, run.out, run.err, run.kinds), (0, "", "", "STZ"))
+        self.assertEqual((run.exit_code, run.out, run.err, run.kinds), (0, "", "", "STZQ"))
 
     def test_every_function_names_the_file(self):
         code = """'''Text.'''
@@ -144,14 +144,14 @@ result = [*names(sys._getframe().f_code), __doc__, sys.gettrace(), _warnings.fil
         self.assertEqual((run.result, run.err.count(f"{run.file}:2: SyntaxWarning")), (True, 1))
         for code in ("print(1)\nx = = 1", "print(1)\nreturn"):
             run = Run(code)
-            self.assertEqual((run.kinds, run.out, f'File "{run.file}", line 2' in run.err), ("SETZ", "", True))
+            self.assertEqual((run.kinds, run.out, f'File "{run.file}", line 2' in run.err), ("SETZQ", "", True))
 
     def test_output_input_and_result(self):
         run = Run("import sys\nprint('é', sys.argv)\nresult = {'got': INPUT_DATA, 'name': __name__}",
                   input_json='{"a": [1, true, null, "\\ud83d\\ude00"]}', argv=["main.py", "-x"])
         self.assertEqual(run.out, "é ['main.py', '-x']\n")
         self.assertEqual(run.result, {"got": {"a": [1, True, None, "\U0001f600"]}, "name": "__main__"})
-        self.assertEqual(run.kinds, "SRTZ")
+        self.assertEqual(run.kinds, "SRTZQ")
         steps = {"python." + step for step in ("prepare", "compile", "run", "report")}
         self.assertEqual(set(json.loads(run.text("T"))), steps)
 
@@ -207,7 +207,7 @@ result = [*names(sys._getframe().f_code), __doc__, sys.gettrace(), _warnings.fil
     def test_forked_child_does_not_report(self):
         run = Run("import os, sys\npid = os.fork()\nif pid: os.waitpid(pid, 0)\nelse: display('child')\n"
                   "result = bool(pid)")
-        self.assertEqual((run.kinds, run.result), ("SRTZ", True))
+        self.assertEqual((run.kinds, run.result), ("SRTZQ", True))
 
     def test_threads_and_atexit_run_after(self):
         run = Run("import atexit, threading, time\natexit.register(lambda: print('bye'))\n"
@@ -291,7 +291,7 @@ class Errors(unittest.TestCase):
         self.assertEqual(run.error["type"], "ZeroDivisionError")
         self.assertEqual(run.error["message"], "division by zero")
         self.assertEqual(run.error["traceback"], run.err)
-        self.assertEqual(run.kinds, "SETZ")  # no result of a program that failed
+        self.assertEqual(run.kinds, "SETZQ")  # no result of a program that failed
 
     def test_in_trailing_expression(self):
         self.assert_like_python("x = 1\n(x +\n 1 / 0)\n[0][1]")
@@ -304,7 +304,7 @@ class Errors(unittest.TestCase):
 
     def test_syntax(self):
         run = self.assert_like_python("x = 1\nif x\n  pass\n")
-        self.assertEqual((run.error["type"], run.kinds), ("SyntaxError", "SETZ"))
+        self.assertEqual((run.error["type"], run.kinds), ("SyntaxError", "SETZQ"))
         self.assertNotIn("Traceback", run.err)
         self.assert_like_python("def f():\nx = 1\n")
         self.assert_like_python("for")
@@ -330,7 +330,7 @@ class Errors(unittest.TestCase):
         self.assertEqual(run.error["type"], "ExceptionGroup")
 
     def test_exit(self):
-        self.assertEqual(self.assert_like_python("import sys\nsys.exit(7)").kinds, "STZ")
+        self.assertEqual(self.assert_like_python("import sys\nsys.exit(7)").kinds, "STZQ")
         self.assert_like_python("raise SystemExit")
         self.assert_like_python("import sys\nsys.exit(0)")
         run = self.assert_like_python("import sys\nresult = 1\nsys.exit('no data')")
@@ -422,8 +422,8 @@ class Result(unittest.TestCase):
         self.check("'\\U0001f600'", '"\U0001f600"')
 
     def test_absent(self):
-        self.assertEqual(Run("x = 1").kinds, "STZ")
-        self.assertEqual(Run("result = 1\ndel result").kinds, "STZ")
+        self.assertEqual(Run("x = 1").kinds, "STZQ")
+        self.assertEqual(Run("result = 1\ndel result").kinds, "STZQ")
 
     def test_integers_of_any_size(self):
         self.check("10 ** 6000", "1" + "0" * 6000)
@@ -504,11 +504,11 @@ class Displays(unittest.TestCase):
     def test_trailing_expression(self):
         rich = "class H:\n  def _repr_html_(self): return '<b>é</b>'\n  def __repr__(self): return 'H'\n"
         self.assertEqual(Run(rich + "H()").displays, [{"text/html": "<b>é</b>", "text/plain": "H"}])
-        self.assertEqual(Run(rich + "[H(),\n H()][\n 0\n]\n\n").kinds, "SDTZ")
-        self.assertEqual(Run(rich + "x = H()").kinds, "STZ")
-        self.assertEqual(Run("40 + 2").kinds + Run("'text'").out, "STZ")
-        self.assertEqual(Run("object()").kinds, "STZ")
-        self.assertEqual(Run(rich + "if True:\n  H()").kinds, "STZ")
+        self.assertEqual(Run(rich + "[H(),\n H()][\n 0\n]\n\n").kinds, "SDTZQ")
+        self.assertEqual(Run(rich + "x = H()").kinds, "STZQ")
+        self.assertEqual(Run("40 + 2").kinds + Run("'text'").out, "STZQ")
+        self.assertEqual(Run("object()").kinds, "STZQ")
+        self.assertEqual(Run(rich + "if True:\n  H()").kinds, "STZQ")
 
     def test_forms(self):
         run = Run("class B:\n  def _repr_png_(self): return b'\\x89PNG'\n  def _repr_json_(self): return {'a': 1}\n"

@@ -28,8 +28,7 @@ _REQUEST, _RESULT, _CONTROL = 1100, 1101, 1102
 _NATIVE = "/casemate/casemate_cell.so"
 # One thread each: a library's pool of threads would not survive the fork. Cells get the variables of their run.
 # Packages with C extensions that do nothing at exit(3) which anybody sees. Buffers of C's stdio are written before.
-_QUIET_AT_EXIT = frozenset(("numpy", "pandas", "scipy", "sklearn", "matplotlib", "PIL", "kiwisolver", "contourpy",
-                            "lxml", "yaml", "_ctypes"))
+_QUIET_AT_EXIT = frozenset(("numpy", "pandas", "matplotlib", "PIL", "kiwisolver", "contourpy", "_ctypes"))
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 _REHEARSALS_IN_ZYGOTE = 10
@@ -260,46 +259,34 @@ class _Cell:
     def is_complete(self):
         """Once more when all modules of the zygote are loaded."""
         self._modules = frozenset(sys.modules)
-        self._loud = self.harness._loud_at_exit(
-            module for name, module in sys.modules.items() if name.partition(".")[0] not in _QUIET_AT_EXIT)
         self._at_exit = atexit._ncallbacks()
+        self._has_loud = self._are_loud(sys.modules)
 
-    def _is_loud(self):
-        if self._loud:
+    def _are_loud(self, names):
+        return self.harness._has_own_end([sys.modules[name] for name in names
+                                          if name.partition(".")[0] not in _QUIET_AT_EXIT])
+
+    def _has_own_end(self):
+        if self._has_loud:
             return True
         new = []
         for name in reversed(sys.modules):
             if name in self._modules:
                 break
-            new.append(sys.modules[name])
-        return self.harness._loud_at_exit(new)
+            new.append(name)
+        return self._are_loud(new)
 
     def _end(self, error, namespace, tail, rehearsed):
-        send, harness = self.send, self.harness
-        code = harness._exit_code(error)
-        try:
-            if code is not None:
-                if not rehearsed:
-                    if atexit._ncallbacks() > self._at_exit:
-                        told, tail = tail, []  # one of them may end all
-                        send(*told[0], told[1:])
-                    harness._wind_up()
-                harness._let_go(namespace)
-                self._native.flush()
-                if harness._nothing_is_left() and not self._is_loud():
-                    last = [*tail, (b"Q", bytes((code,)))]
-                    tail = []
-                    send(*last[0], last[1:])
-                    if not rehearsed:
-                        self._native.leave(code)
-                if rehearsed:
-                    gc.disable()
-                    return
-        except BaseException:
-            pass  # the interpreter's own end says it better
-        if tail:
-            send(*tail[0], tail[1:])
-        harness._end(error)
+        # One of the program's functions at exit may end all.
+        first = atexit._ncallbacks() > self._at_exit
+        told = self.harness._tell_end(error, namespace, tail, self.send, first=first, alone=not rehearsed,
+                                      has_own_end=self._has_own_end, flush=self._native.flush)
+        if rehearsed:
+            gc.disable()
+        elif told:
+            self._native.leave(self.harness._exit_code(error))
+        else:
+            self.harness._end(error)
 
 
 def _main():

@@ -29,7 +29,7 @@ enum class FrameType : char {
   kEnd = 'Z',
   kRefused = 'K',       // the findings for which a restricted program is refused; it has not run
   kPassed = 'P',        // a restricted program has passed its check, and runs from here on
-  kExit = 'Q',          // of a warm cell: its program has ended with this code, and may be killed
+  kExit = 'Q',          // the program has ended with this code, and may be killed
   kZygoteReport = 'Y',  // of a zygote, once
 };
 

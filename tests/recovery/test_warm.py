@@ -175,6 +175,9 @@ class Cells(Warm):
                      "import json\ndef f(print=print):\n  try: yield\n  finally: print('last')\njson.g = f()\n"
                      "next(json.g)",
                      "import ctypes\nctypes.CDLL(None).printf(b'of C')",
+                     "import io, sys\nprint('x', end='')\nsys.stdout = io.StringIO()",
+                     "import json\nclass A:\n  __slots__ = ()\n  def __del__(self, print=print): print('gone')\n"
+                     "json.a = A()",
                      "import atexit, os\nresult = 1\natexit.register(os._exit, 0)"):
             warm = self.engine.run(code=code, collect=["**"])[1]
             cold = self.ok("--no-engine", "--collect", "**", "-c", code)

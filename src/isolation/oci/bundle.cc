@@ -86,8 +86,6 @@ class Maker {
                      std::to_string(candidates.size())};
     std::ranges::copy(candidates, std::back_inserter(config().args));
     std::ranges::copy(spec_.argv, std::back_inserter(config().args));
-    // The harness tells the program's end, and is ended then: in gVisor its own last steps take milliseconds.
-    if (spec_.control_channel) config().args.emplace_back("Q");
     config().resource_limits = CommonLimits();
     std::ranges::move(EachProcessLimits(spec_.policy), std::back_inserter(config().resource_limits));
     for (ResourceLimit& limit : config().resource_limits) {
