@@ -226,19 +226,20 @@ Expected<FileAnswer> SessionStore::Files(const std::string& id, const FileReques
 
 void SessionStore::Keep() {
   std::unique_lock lock(mutex_);
+  std::int64_t look_us = MonotonicUs() + options_.look_ms * 1000;
   while (!stopping_) {
-    std::int64_t next_us = MonotonicUs() + (entries_.empty() ? kLongestMs : options_.look_ms) * 1000;
-    for (const auto& [id, entry] : entries_) {
-      if (!entry->live) continue;
-      next_us = std::min(next_us, entry->lifetime_end_us);
-      if (entry->info.state == SessionState::kIdle)
-        next_us = std::min(next_us, entry->idle_since_us + entry->idle_timeout_ms * 1000);
-    }
-    const std::int64_t wait_us = std::clamp<std::int64_t>(next_us - MonotonicUs(), 1000, 3'600'000'000LL);
-    changed_.wait_for(lock, std::chrono::microseconds(wait_us));
+    // A change, such as one session more, is no reason to look at all the others.
+    const std::int64_t wait_us = NextDueUs(look_us) - MonotonicUs();
+    changed_.wait_for(lock,
+                      std::chrono::microseconds(std::clamp<std::int64_t>(wait_us, 1000, kLongestMs * 1000)));
     if (stopping_) break;
+    const bool look = MonotonicUs() >= look_us;
     lock.unlock();
-    Sweep();
+    const std::vector<EntryPtr> idle = EndWhoseTimeIsOver();
+    if (look) {
+      for (const EntryPtr& entry : idle) LookAt(*entry);
+      look_us = MonotonicUs() + options_.look_ms * 1000;
+    }
     lock.lock();
   }
   std::vector<std::shared_ptr<LiveSession>> dead;
@@ -247,30 +248,39 @@ void SessionStore::Keep() {
   lock.unlock();
 }
 
-void SessionStore::Sweep() {
+std::int64_t SessionStore::NextDueUs(std::int64_t look_us) const {
+  if (entries_.empty()) return MonotonicUs() + kLongestMs * 1000;
+  std::int64_t next_us = look_us;
+  for (const auto& [id, entry] : entries_) {
+    if (!entry->live) continue;
+    next_us = std::min(next_us, entry->lifetime_end_us);
+    if (entry->info.state == SessionState::kIdle)
+      next_us = std::min(next_us, entry->idle_since_us + entry->idle_timeout_ms * 1000);
+  }
+  return next_us;
+}
+
+std::vector<SessionStore::EntryPtr> SessionStore::EndWhoseTimeIsOver() {
   std::vector<std::shared_ptr<LiveSession>> dead;
   std::vector<EntryPtr> idle;
-  {
-    const std::lock_guard lock(mutex_);
-    const std::int64_t now = MonotonicUs();
-    for (const auto& [id, entry] : entries_) {
-      if (!entry->live) continue;
-      if (now >= entry->lifetime_end_us) {
-        dead.push_back(EndEntry(*entry, "its lifetime was over"));
-      } else if (entry->info.state == SessionState::kIdle) {
-        if (now >= entry->idle_since_us + entry->idle_timeout_ms * 1000) {
-          dead.push_back(EndEntry(*entry, "it was idle for too long"));
-        } else {
-          idle.push_back(entry);
-        }
+  const std::lock_guard lock(mutex_);
+  const std::int64_t now = MonotonicUs();
+  for (const auto& [id, entry] : entries_) {
+    if (!entry->live) continue;
+    if (now >= entry->lifetime_end_us) {
+      dead.push_back(EndEntry(*entry, "its lifetime was over"));
+    } else if (entry->info.state == SessionState::kIdle) {
+      if (now >= entry->idle_since_us + entry->idle_timeout_ms * 1000) {
+        dead.push_back(EndEntry(*entry, "it was idle for too long"));
+      } else {
+        idle.push_back(entry);
       }
     }
-    std::erase_if(entries_, [this, now](const auto& item) {
-      return !item.second->live && now - item.second->idle_since_us > options_.remember_ms * 1000;
-    });
   }
-  dead.clear();
-  for (const EntryPtr& entry : idle) LookAt(*entry);
+  std::erase_if(entries_, [this, now](const auto& item) {
+    return !item.second->live && now - item.second->idle_since_us > options_.remember_ms * 1000;
+  });
+  return idle;
 }
 
 void SessionStore::LookAt(Entry& entry) {

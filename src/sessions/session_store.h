@@ -93,7 +93,10 @@ class SessionStore : public Sessions, public SessionBranches, public SessionCont
   // Marks it as ended. What it returns is to be destroyed without the mutex.
   std::shared_ptr<LiveSession> EndEntry(Entry& entry, std::string because);
   void Keep();
-  void Sweep();
+  // The mutex is held. When the keeper has something to do next, with a look at `look_us`.
+  std::int64_t NextDueUs(std::int64_t look_us) const;
+  // Those that are left and idle.
+  std::vector<EntryPtr> EndWhoseTimeIsOver();
   void LookAt(Entry& entry);
 
   LiveSessionMaker& maker_;
