@@ -9,6 +9,7 @@
 
 #include <array>
 #include <csignal>
+#include <ctime>
 
 #include "base/clock.h"
 #include "base/unique_fd.h"
@@ -156,6 +157,18 @@ TEST_F(SupervisorTest, EndsAStepThatLeavesMoreThanTheMemoryLimit) {
   EXPECT_EQ(Run({.result_bytes = "end", .reading = over}, {.step = true}).status, Status::kMemoryLimit);
   recorder.exit_code = 0;
   EXPECT_EQ(Run({.result_bytes = "end"}, {.step = true}).status, Status::kOk);
+}
+
+TEST_F(SupervisorTest, IsAwakeOnlyForTheBeginningOfAStep) {
+  const auto used_us = [] {
+    timespec used{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return used.tv_sec * 1'000'000 + used.tv_nsec / 1000;
+  };
+  limits.wall_time_ms = 1000;
+  const std::int64_t before_us = used_us();
+  EXPECT_EQ(Run({.runs_for_ever = true}, {.step = true}).status, Status::kTimeout);
+  EXPECT_LT(used_us() - before_us, 300'000);
 }
 
 TEST_F(SupervisorTest, AddsUpDenialsAndTellsEachOnce) {

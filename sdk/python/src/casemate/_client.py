@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import threading
 from typing import Dict, Iterator, List, Tuple
@@ -45,14 +46,10 @@ def _connect(endpoint: Endpoint) -> socket.socket:
 
 def _is_quiet(sock: socket.socket) -> bool:
     """Whether an idle connection is still there: a server that has closed it, or talks unasked, is readable."""
-    try:
-        # Bytes of an ended TLS session are enough of a sign; recv() of the plain socket would break it.
-        socket.socket.recv(sock, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    poller = select.poll()
+    # The plain socket's: bytes of an ended TLS session are enough of a sign.
+    poller.register(sock, select.POLLIN)
+    return not poller.poll(0)
 
 
 class Client:
