@@ -8,6 +8,8 @@ namespace casemate {
 std::int64_t MonotonicUs();
 // CLOCK_REALTIME in microseconds since 1970.
 std::int64_t WallClockUs();
+// CLOCK_THREAD_CPUTIME_ID in microseconds: the processor time that the calling thread has used.
+std::int64_t ThreadCpuUs();
 
 // A point of monotonic time.
 class Deadline {

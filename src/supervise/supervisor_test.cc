@@ -9,7 +9,6 @@
 
 #include <array>
 #include <csignal>
-#include <ctime>
 
 #include "base/clock.h"
 #include "base/unique_fd.h"
@@ -160,15 +159,10 @@ TEST_F(SupervisorTest, EndsAStepThatLeavesMoreThanTheMemoryLimit) {
 }
 
 TEST_F(SupervisorTest, IsAwakeOnlyForTheBeginningOfAStep) {
-  const auto used_us = [] {
-    timespec used{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-    return used.tv_sec * 1'000'000 + used.tv_nsec / 1000;
-  };
   limits.wall_time_ms = 1000;
-  const std::int64_t before_us = used_us();
+  const std::int64_t before_us = ThreadCpuUs();
   EXPECT_EQ(Run({.runs_for_ever = true}, {.step = true}).status, Status::kTimeout);
-  EXPECT_LT(used_us() - before_us, 300'000);
+  EXPECT_LT(ThreadCpuUs() - before_us, 300'000);
 }
 
 TEST_F(SupervisorTest, AddsUpDenialsAndTellsEachOnce) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/clock.h"
 #include "policy/checks/quick_parser.h"
 
 extern "C" const TSLanguage* tree_sitter_python();
@@ -155,8 +156,23 @@ const Numbers& OurNumbers() {
   return numbers;
 }
 
-// Half a second and a microsecond a byte: some faulty texts make the parser try many ways.
-constexpr std::uint64_t kPatienceUs = 500'000;
+// Of processor time; half a second and a microsecond a byte: some faulty texts make the parser try many ways.
+constexpr std::int64_t kPatienceUs = 500'000;
+
+using TreePointer = std::unique_ptr<TSTree, decltype(&ts_tree_delete)>;
+
+// Null when the time is over. The parser counts time by the clock, and goes on where it was when it is asked
+// again: what a text is answered with must not depend on what else the host does.
+TreePointer ParseInTime(TSParser* parser, std::string_view text) {
+  const std::int64_t end_us = ThreadCpuUs() + kPatienceUs + static_cast<std::int64_t>(text.size());
+  for (std::int64_t left_us = end_us - ThreadCpuUs(); left_us > 0; left_us = end_us - ThreadCpuUs()) {
+    ts_parser_set_timeout_micros(parser, static_cast<std::uint64_t>(left_us));
+    if (TSTree* tree =
+            ts_parser_parse_string(parser, nullptr, text.data(), static_cast<std::uint32_t>(text.size())))
+      return {tree, ts_tree_delete};
+  }
+  return {nullptr, ts_tree_delete};
+}
 
 class Cursor {
  public:
@@ -220,10 +236,7 @@ std::optional<SyntaxTree> SyntaxTree::Parse(std::string_view text) {
 std::optional<SyntaxTree> SyntaxTree::ParseWhole(std::string_view text) {
   const std::unique_ptr<TSParser, decltype(&ts_parser_delete)> parser(ts_parser_new(), ts_parser_delete);
   ts_parser_set_language(parser.get(), tree_sitter_python());
-  ts_parser_set_timeout_micros(parser.get(), kPatienceUs + text.size());
-  const std::unique_ptr<TSTree, decltype(&ts_tree_delete)> parsed(
-      ts_parser_parse_string(parser.get(), nullptr, text.data(), static_cast<std::uint32_t>(text.size())),
-      ts_tree_delete);
+  const TreePointer parsed = ParseInTime(parser.get(), text);
   if (parsed == nullptr) return std::nullopt;
 
   SyntaxTree tree(text);
