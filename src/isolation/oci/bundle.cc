@@ -26,6 +26,10 @@ constexpr const char* kContainerId = "casemate";
 // runc copies its own executable there.
 constexpr std::int64_t kStateBytes = 32 * kMiB;
 constexpr std::int64_t kThreadsOfRuntime = 512;
+// gVisor's sandbox moves its standard streams to 253 to 255. A table of descriptors that threads share grows
+// only with a grace period of the kernel's (6 to 8 ms); who is started with a higher number has a table that
+// holds them.
+constexpr int kHighDescriptor = 300;
 
 // The runtime makes what is there itself.
 constexpr std::string_view kSharedMemory = "dev/shm";
@@ -214,6 +218,7 @@ class Maker {
       case RuntimeKind::kRunsc:
       case RuntimeKind::kKata:
         plan().cgroup_view = CgroupView::kCovered;
+        plan().high_descriptor = kHighDescriptor;
         for (const char* word : {"--network=none", "--ignore-cgroups", "--overlay2=none", "--host-uds=none"})
           words.emplace_back(word);
         words.push_back("--platform=" + runtime_.platform);

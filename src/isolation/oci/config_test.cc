@@ -116,6 +116,15 @@ TEST(OciConfigTest, GivesGvisorsInitTheFilterAndItsRuntimeNone) {
   }
 }
 
+// gVisor's sandbox moves its standard streams to 253 to 255, in a table that should be that long by then.
+TEST(OciConfigTest, StartsGvisorWithALongTableOfDescriptors) {
+  for (const RuntimeKind kind : {RuntimeKind::kCrun, RuntimeKind::kRunc, RuntimeKind::kRunsc}) {
+    const auto bundle = MakeBundle(Spec(), Host{}, {kind, "/usr/bin/runtime", "", "systrap"}, IdLease());
+    ASSERT_TRUE(bundle);
+    EXPECT_EQ((*bundle)->plan.high_descriptor > 255, kind == RuntimeKind::kRunsc);
+  }
+}
+
 TEST(OciConfigTest, HasEveryLimit) {
   const json::value crun = ConfigOf(RuntimeKind::kCrun);
   EXPECT_EQ(LimitOf(crun, "RLIMIT_FSIZE"), 5 * kMiB);

@@ -99,6 +99,8 @@ void HandOver(const RuntimePlan& plan, const RootHandles& handles) {
 [[noreturn]] void BecomeRuntime(const RuntimePlan& plan, ExecWords& words) {
   int socket = plan.base.socket;
   Require(socket, LaunchStep::kDescriptors, PlaceDescriptors(plan.base.descriptors, socket));
+  if (plan.high_descriptor != 0)
+    Require(socket, LaunchStep::kDescriptors, ErrnoUnlessZero(dup2(0, plan.high_descriptor) < 0 ? -1 : 0));
   Require(socket, LaunchStep::kSession, NewSession());
   execve(plan.base.exec_candidates.front().c_str(), words.argv.data(), words.env.data());
   GiveUp(socket, LaunchStep::kExecProgram, errno);

@@ -29,6 +29,9 @@ struct RuntimePlan {
   std::span<const int> cgroups;  // entrances, each takes a "0"
   CgroupView cgroup_view = CgroupView::kNone;
   int ended = -1;  // read end: readable when the program has ended
+  // The number at which the runtime gets one more descriptor of its standard input, so that its table of
+  // descriptors is that long from the beginning; 0 for none.
+  int high_descriptor = 0;
 };
 
 // The child's whole life from the clone, which made it pid 1 of new pid and mount namespaces: mounts the
