@@ -114,9 +114,35 @@ class Unplugged:
 class Crun(Unplugged, Case):
     runtime = "crun"
 
+    def test_all_inside_are_filtered(self):
+        """Also the container's init, which the program cannot see here."""
+        process = casemate.start(["run", *self.flags, "-c", NAP], env=self.env, stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL)
+        try:
+            self.assertEqual(process.stdout.readline(), b"up\n")
+            status = {}
+            for entry in pathlib.Path("/proc").iterdir():
+                with contextlib.suppress(OSError):
+                    lines = (entry / "status").read_text().splitlines() if entry.name.isdigit() else []
+                    status[entry.name] = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+            kin = {str(process.pid)}
+            while more := {pid for pid, of in status.items() if of.get("PPid") in kin} - kin:
+                kin |= more
+            inside = {pid: status[pid] for pid in kin if len(status[pid].get("NSpid", "").split("\t")) > 2}
+            self.assertEqual(sorted(of["NSpid"].split("\t")[-1] for of in inside.values()), ["1", "2"], inside)
+            self.assertEqual({of["Seccomp"] for of in inside.values()}, {"2"}, inside)
+        finally:
+            process.terminate()
+            process.communicate(timeout=30 * casemate.SLOW)
+            casemate.finish(process)
+
 
 class Gvisor(Unplugged, Case):
     runtime = "runsc"
+
+    def test_its_init_is_filtered(self):
+        done = self.ok(*self.flags, "-c", "result = open('/proc/1/status').read()")
+        self.assertIn("Seccomp:\t2\n", done["result"])
 
     def test_its_kernel_is_killed(self):
         process = casemate.start(["run", "--json", *self.flags, "-c", NAP], env=self.env, stdout=subprocess.PIPE,

@@ -79,7 +79,8 @@ Answer Syscalls(const Question& ask) {
     return Holds(PolicyClause::kSyscalls,
                  fmt::format("gVisor's own kernel answers all of them ({}); seccomp allowlist inside", name));
   }
-  return Holds(PolicyClause::kSyscalls, fmt::format("seccomp allowlist of the OCI configuration ({})", name));
+  return Holds(PolicyClause::kSyscalls,
+               fmt::format("seccomp allowlist, installed by the container's init ({})", name));
 }
 
 // No default: a new clause does not compile until it has an answer here.

@@ -81,7 +81,7 @@ class Maker {
     config().env = ProgramEnvironment(spec_);
     config().working_dir = spec_.working_dir;
     const auto candidates = ExecCandidates(spec_.argv.front(), config().env.at("PATH"), spec_.working_dir);
-    if (runtime_.own_kernel() && !portable_) {
+    if (!portable_) {
       config().init_filters = true;
       bundle_->filter = StandaloneSeccompFilter(ContainerSeccompTables(), SandboxNetwork::kNone);
     }

@@ -27,7 +27,7 @@ struct Host {
 struct Bundle {
   RuntimePlan plan;
   Config config;
-  std::vector<sock_filter> filter;  // that the container's init installs; empty where the runtime does
+  std::vector<sock_filter> filter;  // that the container's init installs; empty for a portable bundle
 };
 
 // The bundle of `spec`. Its folders of the host are in plan.base.binds, to be opened by the engine; in the
