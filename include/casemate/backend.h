@@ -125,6 +125,11 @@ class Sandbox {
   virtual int ChannelFd(Channel channel) const = 0;
   virtual void CloseChannel(Channel channel) = 0;
 
+  // Whether a channel holds what its program wrote as soon as that has written it, and Read() what it used: a
+  // program that tells its end is believed then, ended and answered for at once. Not where somebody carries
+  // the bytes over a wire, and tells last what was used: its end is waited for.
+  virtual bool writes_directly() const { return false; }
+
   // Bytes to send on Channel::kRequest before the request's own; valid as long as the sandbox. Empty for a
   // sandbox that was started for its program.
   virtual std::string_view request_prefix() const { return {}; }

@@ -13,7 +13,10 @@ Started as `python3 -I -S harness.pyc REQUEST_FD RESULT_FD`. Order of events:
                                           <-  'T' timings, 'Z' nothing more follows from the harness
                                               threads are joined, atexit runs, as Python does
                                           <-  'Q' with this exit code, if the interpreter has nothing more to
-                                              do: it may be ended. A warm cell says the last lines after these
+                                              do: it may be ended
+
+A warm cell whose program leaves no thread and no function at exit sends what is left from 'R' to 'Q' at once, when it
+has let go of the program's objects: fewer wake-ups for the engine.
 
 A frame is a type byte, a little-endian 32-bit length and the payload. Displays made by atexit handlers
 come after 'Z'. Only the process that the engine started reports: a forked child finds the channel closed.
@@ -420,17 +423,17 @@ def _nothing_is_left():
     return True
 
 
-def _tell_end(error, namespace, tail, send, *, first=True, alone=True, has_own_end=None, flush=None):
-    """Sends `tail` (before all else, if `first`), and the program's end after all that anybody can see of it; not where
-    the interpreter's own end has more to do, or says it better. Whether it was told: who is not ended then ends as any
-    interpreter does. `alone`: threads are joined and functions at exit called."""
+def _tell_end(error, namespace, tail, send, *, tail_first=True, wind_up=True, has_own_end=None, flush=None):
+    """Sends `tail` (before all else, if `tail_first`), and the program's end after all that anybody can see of it; not
+    where the interpreter's own end has more to do, or says it better. Whether it was told: who is not ended then ends
+    as any interpreter does. `wind_up`: threads are joined and functions at exit called."""
     code = _exit_code(error)
     try:
         if code is not None:
-            if first:
+            if tail_first:
                 told, tail = tail, []
                 send(*told[0], told[1:])
-            if alone:
+            if wind_up:
                 _wind_up()
             _let_go(namespace)
             if flush is not None:

@@ -17,6 +17,7 @@ not survive the fork, and a cell keeps only its own descriptors. The first one t
 the engine starts another zygote without it.
 """
 
+import _thread
 import atexit
 import gc
 import posix
@@ -26,9 +27,9 @@ import time
 
 _REQUEST, _RESULT, _CONTROL = 1100, 1101, 1102
 _NATIVE = "/casemate/casemate_cell.so"
-# One thread each: a library's pool of threads would not survive the fork. Cells get the variables of their run.
 # Packages with C extensions that do nothing at exit(3) which anybody sees. Buffers of C's stdio are written before.
-_QUIET_AT_EXIT = frozenset(("numpy", "pandas", "matplotlib", "PIL", "kiwisolver", "contourpy", "_ctypes"))
+_QUIET_AT_EXIT = frozenset(("numpy", "pandas", "matplotlib", "PIL", "kiwisolver", "contourpy"))
+# One thread each: a library's pool of threads would not survive the fork. Cells get the variables of their run.
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 _REHEARSALS_IN_ZYGOTE = 10
@@ -54,6 +55,11 @@ _PREPARATIONS = {
                          "figure = plt.figure(); figure.gca().plot([1, 2]); figure.savefig(io.BytesIO())\n"
                          "plt.close('all')",
 }
+
+
+def _is_extension(module):
+    file = getattr(module, "__file__", None)
+    return type(file) is str and file.endswith(".so")
 
 
 def _load(folder, name, suffix):
@@ -260,7 +266,10 @@ class _Cell:
         """Once more when all modules of the zygote are loaded."""
         self._modules = frozenset(sys.modules)
         self._at_exit = atexit._ncallbacks()
-        self._has_loud = self._are_loud(sys.modules)
+        self._newest = next(reversed(sys.modules))
+        self._loaded = self._native.loaded()
+        # numpy loads _ctypes, and no library through it.
+        self._has_loud = self._are_loud(name for name in sys.modules if name != "_ctypes")
 
     def _are_loud(self, names):
         return self.harness._has_own_end([sys.modules[name] for name in names
@@ -269,17 +278,18 @@ class _Cell:
     def _has_own_end(self):
         if self._has_loud:
             return True
-        new = []
-        for name in reversed(sys.modules):
-            if name in self._modules:
-                break
-            new.append(name)
-        return self._are_loud(new)
+        loaded = self._native.loaded() - self._loaded
+        if not loaded and len(sys.modules) == len(self._modules) and next(reversed(sys.modules)) == self._newest:
+            return False
+        new = [name for name in sys.modules if name not in self._modules]
+        # A library that is not a module: _ctypes may have loaded it, which need not be new.
+        libraries = loaded - sum(_is_extension(sys.modules[name]) for name in new)
+        return self._are_loud(new) or ("_ctypes" in sys.modules and libraries > 0)
 
     def _end(self, error, namespace, tail, rehearsed):
-        # One of the program's functions at exit may end all.
-        first = atexit._ncallbacks() > self._at_exit
-        told = self.harness._tell_end(error, namespace, tail, self.send, first=first, alone=not rehearsed,
+        # One of the program's functions at exit, or a thread that is waited for, may end all.
+        tail_first = atexit._ncallbacks() > self._at_exit or _thread._count() > 0
+        told = self.harness._tell_end(error, namespace, tail, self.send, tail_first=tail_first, wind_up=not rehearsed,
                                       has_own_end=self._has_own_end, flush=self._native.flush)
         if rehearsed:
             gc.disable()

@@ -106,6 +106,7 @@ TEST(CommandTest, TellsAMissingProgram) {
 }
 
 TEST(CommandTest, IsNotThereWhereAFolderOfPathIsClosed) {
+  if (geteuid() == 0) GTEST_SKIP() << "no folder is closed to root";
   char folder[] = "/tmp/casemate-path-XXXXXX";
   ASSERT_NE(mkdtemp(folder), nullptr);
   const std::string path = std::getenv("PATH");

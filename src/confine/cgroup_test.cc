@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/instrumented.h"
 
 namespace casemate {
 namespace {
@@ -152,7 +153,7 @@ TEST_F(CgroupTest, RenewedItKnowsNothingOfItsLastUser) {
   // The kernel takes back what an instrumented process was charged for in its own time.
   const Deadline deadline = Deadline::After(5000);
   while (!cgroup->Renew()) {
-    ASSERT_FALSE(deadline.Passed());
+    ASSERT_TRUE(kInstrumented && !deadline.Passed());
     usleep(1000);
   }
   const CgroupReading reading = cgroup->Read();

@@ -24,6 +24,7 @@ class NetworkedSandbox : public Sandbox {
 
   int ChannelFd(Channel channel) const override { return sandbox_->ChannelFd(channel); }
   void CloseChannel(Channel channel) override { sandbox_->CloseChannel(channel); }
+  bool writes_directly() const override { return sandbox_->writes_directly(); }
   std::string_view request_prefix() const override { return sandbox_->request_prefix(); }
   std::int64_t started_at_us() const override { return sandbox_->started_at_us(); }
   int exit_fd() const override { return sandbox_->exit_fd(); }

@@ -40,6 +40,7 @@ class StepSandbox : public Sandbox {
     // No step can be told any more.
     if (channel == Channel::kResult) live_.Kill();
   }
+  bool writes_directly() const override { return live_.writes_directly(); }
   std::int64_t started_at_us() const override { return started_at_us_; }
   int exit_fd() const override { return live_.exit_fd(); }
   ExitReport Exit() override { return live_.Exit(); }

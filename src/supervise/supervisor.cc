@@ -204,7 +204,7 @@ class Watch {
       return false;
     }
     observer_.OnResultBytes(piece);
-    if (!told_exit_ && (!killed_for_ || step_)) TakeExit();
+    if (!told_exit_ && (!killed_for_ || step_) && sandbox_.writes_directly()) TakeExit();
     // The program has something to tell, perhaps that it failed: look before it cleans up behind itself.
     if (!told_exit_ && MonotonicUs() - last_look_us_ > kLookUs) Look();
     return true;

@@ -53,7 +53,8 @@ struct Outcome {
   ResourceReading reading;
 };
 
-// Watches `sandbox` from its program's first instruction until nothing of it lives: feeds it, reads it (each
+// Watches `sandbox` from its program's first instruction until nothing of it lives, or until a program whose
+// word is believed (Sandbox::writes_directly) tells its end, unless `until_gone`: feeds it, reads it (each
 // stream to its limit, then ends it), answers its refused calls, counts its resources every 10 ms and
 // holds its deadline. Blocks; one poll loop on the calling thread. Memory is bounded by the limits.
 Outcome Supervise(Sandbox& sandbox, const Limits& limits, const RunInput& input, RunObserver& observer);

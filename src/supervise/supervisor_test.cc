@@ -158,6 +158,16 @@ TEST_F(SupervisorTest, EndsAStepThatLeavesMoreThanTheMemoryLimit) {
   EXPECT_EQ(Run({.result_bytes = "end"}, {.step = true}).status, Status::kOk);
 }
 
+// Bytes that somebody carries may come after the program's word, and what it used is told at its end.
+TEST_F(SupervisorTest, BelievesAProgramsEndOnlyWhereItWritesItself) {
+  recorder.exit_code = 0;
+  const fake::Script script{.result_bytes = "end", .exit = {.exit_code = 3}};
+  EXPECT_EQ(Run(script).exit.exit_code, 0);
+  fake::Script carried = script;
+  carried.carried = true;
+  EXPECT_EQ(Run(carried).exit.exit_code, 3);
+}
+
 TEST_F(SupervisorTest, IsAwakeOnlyForTheBeginningOfAStep) {
   limits.wall_time_ms = 1000;
   const std::int64_t before_us = ThreadCpuUs();

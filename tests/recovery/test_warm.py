@@ -112,7 +112,8 @@ class Cells(Warm):
             self.assertEqual(self.run_ok(code=code), plain)
 
     def test_a_limit_that_was_raised_is_lowered_again(self):
-        hungry = "x = bytearray(300 << 20)\nresult = len(x)"
+        # It keeps it for a while: where no cgroup counts, a sample every 10 ms does.
+        hungry = "import time\nx = bytearray(300 << 20)\nresult = len(x)\ntime.sleep(0.3)"
         self.assertEqual(self.run_ok(code=hungry, limits={"memory_bytes": 512 << 20}), 300 << 20)
         for _ in range(8):
             _, result = self.engine.run(code=hungry)
@@ -178,7 +179,9 @@ class Cells(Warm):
                      "import io, sys\nprint('x', end='')\nsys.stdout = io.StringIO()",
                      "import json\nclass A:\n  __slots__ = ()\n  def __del__(self, print=print): print('gone')\n"
                      "json.a = A()",
-                     "import atexit, os\nresult = 1\natexit.register(os._exit, 0)"):
+                     "import atexit, os\nresult = 1\natexit.register(os._exit, 0)",
+                     "import os, threading, time\nresult = 1\n"
+                     "threading.Thread(target=lambda: (time.sleep(0.05), os._exit(0))).start()"):
             warm = self.engine.run(code=code, collect=["**"])[1]
             cold = self.ok("--no-engine", "--collect", "**", "-c", code)
             for field in ("status", "stdout", "result", "files"):

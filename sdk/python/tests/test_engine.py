@@ -199,7 +199,12 @@ class Life(Case):
         self.addCleanup(server.stderr.close)
         self.addCleanup(server.wait)
         self.addCleanup(server.terminate)
-        port = re.search(r"127\.0\.0\.1:(\d+)", server.stderr.readline())[1]
+        said = ""
+        while not (listens := re.search(r"127\.0\.0\.1:(\d+)", said)):
+            line = server.stderr.readline()
+            self.assertTrue(line, f"the server ended: {said}")
+            said += line
+        port = listens[1]
         os.environ["SSL_CERT_FILE"] = str(self.folder / "cert.pem")
         self.addCleanup(os.environ.pop, "SSL_CERT_FILE")
         lengths = (3, 16_000, 65_536, 300_000, 5)

@@ -79,6 +79,21 @@ void HasTheControlChannel(Suite& suite) {
   EXPECT_EQ(suite.Run(spec, {.request_bytes = "ping"}).result, "ping");
 }
 
+// Whoever is ended at its word, or waited for: what it wrote before is there.
+void GivesAllThatWasWrittenBeforeTheEndWasTold(Suite& suite) {
+  LaunchSpec spec = suite.Shell(fmt::format(
+      "head -c 900000 /dev/zero | tr '\\0' x; echo last; printf '{}' > /proc/self/fd/{}; sleep 0.1",
+      kLastWord, kResultFd));
+  spec.control_channel = true;
+  for (int i = 0; i < (suite.emulated() ? 2 : 5); ++i) {
+    const Suite::Ran ran = suite.Run(spec);
+    EXPECT_EQ(ran.outcome.status, Status::kOk);
+    EXPECT_EQ(ran.outcome.stdout_text.size(), 900'005u);
+    EXPECT_TRUE(ran.outcome.stdout_text.ends_with("last\n"));
+    EXPECT_EQ(ran.result, kLastWord);
+  }
+}
+
 void NothingOutlivesTheProgram(Suite& suite) {
   const std::string marker = fmt::format("7{}", getpid());  // seconds, unlike any other sleep's
   const Outcome outcome =
@@ -302,6 +317,7 @@ constexpr std::array kCases = {
     Case{"TellsASignal", TellsASignal},
     Case{"StdinIsWhatItWasGiven", StdinIsWhatItWasGiven},
     Case{"HasTheControlChannel", HasTheControlChannel},
+    Case{"GivesAllThatWasWrittenBeforeTheEndWasTold", GivesAllThatWasWrittenBeforeTheEndWasTold},
     Case{"NothingOutlivesTheProgram", NothingOutlivesTheProgram, PolicyClause::kTeardown},
     Case{"SeesNothingOfTheHost", SeesNothingOfTheHost, PolicyClause::kFilesystem, true},
     Case{"WritesOnlyWhereItMay", WritesOnlyWhereItMay, PolicyClause::kFilesystem, true},

@@ -7,12 +7,16 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "isolation/conformance/conformance.h"
 #include "supervise/supervisor.h"
 
 namespace casemate::conformance {
+
+// What a program writes to the result channel to be taken for one that has told its end, with exit code 0.
+inline constexpr std::string_view kLastWord = "the end";
 
 class Suite : public testing::Test {
  public:

@@ -75,7 +75,6 @@ class Branching {
   Expected<void> Part();
   Expected<std::vector<Parts>> Release();
   // Ends the copies. With `soft` the origin is told, and goes on as it was.
-  void TurnAway(const seccomp_notif& call);
   void GiveUp(bool soft);
 
  private:
@@ -87,6 +86,7 @@ class Branching {
   Expected<void> Furnish(Branch& branch);
   Expected<void> HandAll(std::uint64_t call, std::span<const int> fds, int number);
   Expected<void> Park(const seccomp_notif& call);
+  void TurnAway(const seccomp_notif& call);
   bool LostOne() const;
   bool Complete() const {
     return std::ranges::all_of(branches_, [](const Branch& branch) { return branch.call != 0; });

@@ -76,6 +76,7 @@ class ContainerSandbox : public Sandbox, public BranchControl, private SessionCo
   std::string_view request_prefix() const override { return request_prefix_; }
 
   int ChannelFd(Channel channel) const override;
+  bool writes_directly() const override { return true; }
   void CloseChannel(Channel channel) override;
   std::int64_t started_at_us() const override { return parts_.started_at_us; }
   int exit_fd() const override { return parts_.pidfd.get(); }

@@ -70,7 +70,7 @@ class Carrier {
 
   // Readable when nothing of the program runs any more, and all that it wrote is in its pipes.
   int exit_fd() const { return exit_event_.get(); }
-  // Then.
+  // How the program ended. Blocks until exit_fd() is readable; not for the carrier's own thread.
   ExitReport Exit();
   bool lost() const { return lost_; }
 

@@ -56,6 +56,7 @@ class FakeSandbox : public Sandbox {
   FakeSandbox& operator=(const FakeSandbox&) = delete;
 
   int ChannelFd(Channel channel) const override { return ends_[static_cast<std::size_t>(channel)].get(); }
+  bool writes_directly() const override { return !script_.carried; }
   void CloseChannel(Channel channel) override { ends_[static_cast<std::size_t>(channel)].reset(); }
   std::int64_t started_at_us() const override { return started_at_us_; }
   int exit_fd() const override { return exited_.get(); }

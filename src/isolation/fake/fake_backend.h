@@ -17,6 +17,7 @@ struct Script {
   std::string result_bytes;    // as the harness would write them
   bool reads_request = true;   // to its end, before it writes anything
   bool echoes_stdin = false;   // to stdout
+  bool carried = false;        // Sandbox::writes_directly() is false
   bool runs_for_ever = false;  // until it is killed
   ExitReport exit{0, std::nullopt};
   ResourceReading reading;  // what Read() tells, from the start

@@ -142,7 +142,7 @@ class Maker {
   }
 
   // gVisor asks its file server about each mount of its own, in turn as it starts, and again for each name in
-  // it that is opened. What the host's folders are not the caller's, and closed, is mounted where it is seen
+  // it that is opened. So a read-only folder of the host that is not the caller's is mounted where it is seen
   // below the root instead, and is a part of that: read-only as the root is, and what gVisor has once seen of
   // it stays. A caller's folder may change while the program looks at it.
   bool IsPartOfRoot(const BindMount& bind) const {

@@ -12,7 +12,7 @@ namespace casemate::oci {
 // What a runtime must not see of the host's cgroups: the run has its own, which the engine has made.
 enum class CgroupView {
   kNone,      // crun: told to leave cgroups alone, and refuses a host that has both versions
-  kCovered,   // runsc: told so too, and looks at nothing else
+  kCovered,   // runsc, Kata: told so too, and look at nothing else
   kReadOnly,  // runc: looks for them, and goes on when it may not write
 };
 

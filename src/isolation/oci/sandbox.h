@@ -52,6 +52,7 @@ class OciSandbox : public Sandbox {
   bool Begin(const LaunchSpec& spec, std::int64_t at_us);
 
   int ChannelFd(Channel channel) const override;
+  bool writes_directly() const override { return true; }
   void CloseChannel(Channel channel) override;
   std::int64_t started_at_us() const override { return parts_.started_at_us; }
   int exit_fd() const override { return parts_.pidfd.get(); }

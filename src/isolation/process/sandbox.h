@@ -49,6 +49,7 @@ class ProcessSandbox : public Sandbox {
 
   std::string_view request_prefix() const override { return parts_.request_prefix; }
   int ChannelFd(Channel channel) const override;
+  bool writes_directly() const override { return true; }
   void CloseChannel(Channel channel) override;
   std::int64_t started_at_us() const override { return parts_.started_at_us; }
   int exit_fd() const override { return parts_.pidfd.get(); }

@@ -4,6 +4,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <fcntl.h>
+#include <link.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -269,6 +270,18 @@ PyObject* Flush(PyObject* /*self*/, PyObject* /*none*/) {
   Py_RETURN_NONE;
 }
 
+// How many shared objects this process has loaded in its life, dlclose(3) or not.
+PyObject* Loaded(PyObject* /*self*/, PyObject* /*none*/) {
+  unsigned long long count = 0;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* to) {
+        *static_cast<unsigned long long*>(to) = info->dlpi_adds;
+        return 1;
+      },
+      &count);
+  return PyLong_FromUnsignedLongLong(count);
+}
+
 // After the program's last word, in here, where the program cannot have replaced it. The engine ends this
 // process when it has read the word; an exit of our own would compete with it for a processor until then.
 // Where it did not understand the word, it waits for an exit.
@@ -280,7 +293,7 @@ PyObject* Leave(PyObject* /*self*/, PyObject* args) {
   _exit(code);
 }
 
-std::array<PyMethodDef, 11> methods = {{
+std::array<PyMethodDef, 12> methods = {{
     {"configure", Configure, METH_VARARGS, nullptr},
     {"settle", Settle, METH_NOARGS, nullptr},
     {"serve", Serve, METH_VARARGS, nullptr},
@@ -290,6 +303,7 @@ std::array<PyMethodDef, 11> methods = {{
     {"enlarge", Enlarge, METH_NOARGS, nullptr},
     {"branch", Branch, METH_VARARGS, nullptr},
     {"flush", Flush, METH_NOARGS, nullptr},
+    {"loaded", Loaded, METH_NOARGS, nullptr},
     {"leave", Leave, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 }};
