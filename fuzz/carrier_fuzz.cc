@@ -1,4 +1,4 @@
-// link: isolation_docker base
+// link: isolation_docker isolation_wire base
 // What the first process of a container or of a guest says once it is hostile: while the program runs (up to
 // the first 0x1E, and what follows until an exit), and then of the files that are asked for. However it lies,
 // reading ends, with no more than was asked for.
@@ -58,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   auto [result, result_end] = Pipe();
   input.reset();
   Require(casemate::WriteAll(request.get(), "request", "request").has_value());
-  const auto layers = data[0] % 2 == 0 ? casemate::docker::Layers::kBare : casemate::docker::Layers::kDocker;
+  const auto layers = data[0] % 2 == 0 ? casemate::Layers::kBare : casemate::Layers::kDocker;
   Carrier carrier({UniqueFd(stream[0]), UniqueFd(), std::string(bytes.substr(0, separator)), layers},
                   {std::move(stdin_end), std::move(request_end), std::move(stdout_end), std::move(stderr_end),
                    std::move(result_end)},

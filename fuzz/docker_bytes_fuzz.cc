@@ -1,4 +1,4 @@
-// link: isolation_docker base
+// link: isolation_docker isolation_wire base
 // The two layers of a container's attached stream, the one of a guest's control port, and files of the host
 // that are looked at as programs.
 #include <cstddef>
@@ -8,10 +8,11 @@
 #include <vector>
 
 #include "isolation/docker/elf.h"
-#include "isolation/docker/wire_reader.h"
+#include "isolation/wire/wire_reader.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace casemate::docker;  // NOLINT(google-build-using-namespace): all of it is under test
+  using namespace casemate;          // NOLINT(google-build-using-namespace): all of it is under test
+  using namespace casemate::docker;  // NOLINT(google-build-using-namespace): the same
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   for (const Layers layers : {Layers::kDocker, Layers::kBare}) {
     WireReader whole(layers);

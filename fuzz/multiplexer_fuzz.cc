@@ -1,4 +1,4 @@
-// link: isolation_docker base
+// link: isolation_wire base
 // What a hostile sandbox says of its connections, to the engine's end of them, while a proxy behind them
 // reads, writes, ends and breaks off as it likes. Nothing more is ever sent than was told as taken, nothing
 // is said of a connection that was closed, and what was told as taken is what came.
@@ -19,15 +19,15 @@
 #include <vector>
 
 #include "base/descriptor_message.h"
-#include "isolation/docker/connections.h"
+#include "isolation/wire/connections.h"
 
 namespace {
 
+using casemate::Connections;
+using casemate::kConnectionWindow;
+using casemate::Multiplexer;
 using casemate::UniqueFd;
-using casemate::docker::Connections;
-using casemate::docker::kConnectionWindow;
-using casemate::docker::Multiplexer;
-using casemate::docker::Wire;
+using casemate::Wire;
 
 void Require(bool holds) {
   if (!holds) std::abort();

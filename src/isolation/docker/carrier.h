@@ -16,8 +16,8 @@
 #include "base/clock.h"
 #include "base/unique_fd.h"
 #include "casemate/backend.h"
-#include "isolation/docker/connections.h"
-#include "isolation/docker/wire_reader.h"
+#include "isolation/wire/connections.h"
+#include "isolation/wire/wire_reader.h"
 
 namespace casemate::docker {
 

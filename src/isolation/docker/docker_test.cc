@@ -19,7 +19,7 @@
 #include "isolation/docker/owner.h"
 #include "isolation/docker/place.h"
 #include "isolation/docker/tar.h"
-#include "isolation/docker/wire_reader.h"
+#include "isolation/wire/wire_reader.h"
 
 namespace casemate::docker {
 namespace {

@@ -12,7 +12,7 @@
 #include "base/errno.h"
 #include "base/file.h"
 #include "confine/program_plan.h"
-#include "isolation/docker/wire_reader.h"
+#include "isolation/wire/wire_reader.h"
 
 namespace casemate::docker {
 namespace {

@@ -284,7 +284,7 @@ class MicrovmBackend : public Backend {
     docker::Carrier::Line line;
     line.in = UniqueFd(fcntl(parts.wall->ChannelFd(Channel::kStdout), F_DUPFD_CLOEXEC, 0));
     line.out = UniqueFd(fcntl(parts.wall->ChannelFd(Channel::kStdin), F_DUPFD_CLOEXEC, 0));
-    line.layers = docker::Layers::kBare;
+    line.layers = Layers::kBare;
     line.broken = "the guest broke off";
     parts.wall->CloseChannel(Channel::kStdout);
     parts.wall->CloseChannel(Channel::kStdin);

@@ -26,7 +26,7 @@
 #include "base/errno.h"
 #include "base/file.h"
 #include "base/unique_fd.h"
-#include "isolation/docker/wire_reader.h"
+#include "isolation/wire/wire_reader.h"
 
 namespace casemate::microvm {
 namespace {
@@ -113,9 +113,9 @@ class Vm {
   }
 
   // The first thing that its init tells.
-  Expected<docker::WireFrame> WaitForInit(const Deadline& deadline) {
-    docker::WireReader reader(docker::Layers::kBare);
-    std::vector<docker::WireFrame> frames;
+  Expected<WireFrame> WaitForInit(const Deadline& deadline) {
+    WireReader reader(Layers::kBare);
+    std::vector<WireFrame> frames;
     while (frames.empty()) {
       std::array<char, 4096> bytes{};
       const ssize_t count = Receive(control_.get(), bytes.data(), bytes.size(), deadline);
@@ -132,7 +132,7 @@ class Vm {
   Expected<void> WaitReady(const Deadline& deadline) {
     auto frame = WaitForInit(deadline);
     if (!frame) return std::unexpected(frame.error());
-    if (frame->kind == docker::Wire::kReady) return {};
+    if (frame->kind == Wire::kReady) return {};
     // "ERRNO what it was doing"
     const std::string what = frame->payload.substr(frame->payload.find(' ') + 1);
     return Fail(

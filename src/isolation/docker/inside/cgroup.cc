@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 
-#include "isolation/docker/inside/channel.h"
+#include "isolation/wire/inside/channel.h"
 
 namespace casemate::docker {
 namespace {
@@ -22,7 +22,7 @@ constexpr int kParkedFd = 1210;
 Cgroup::Cgroup(bool given) {
   if (!given) return;
   folder_ = UniqueFd(fcntl(kGivenFd, F_DUPFD_CLOEXEC, kParkedFd));
-  if (!folder_.valid()) Channel::Fail(errno, "find its cgroup");
+  if (!folder_.valid()) WireChannel::Fail(errno, "find its cgroup");
   close(kGivenFd);
 }
 

@@ -47,7 +47,7 @@ class Lister {
       const std::string path = prefix + name;
       if (path.size() > kPathMax) continue;
       if (S_ISREG(info.st_mode)) {
-        Channel::Send(Wire::kListed, std::to_string(info.st_size) + " " + path);
+        WireChannel::Send(Wire::kListed, std::to_string(info.st_size) + " " + path);
         paths_.push_back(path);
       } else if (S_ISDIR(info.st_mode) && depth < kDepthMax) {
         Walk(openat(folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), path + "/",
@@ -68,20 +68,20 @@ void Fetch(const std::string& path) {
     const ssize_t count = file.valid() ? read(file.get(), bytes.data(), bytes.size()) : 0;
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) break;
-    Channel::Send(Wire::kContent, {bytes.data(), static_cast<std::size_t>(count)});
+    WireChannel::Send(Wire::kContent, {bytes.data(), static_cast<std::size_t>(count)});
   }
-  Channel::Send(Wire::kContentEnd);
+  WireChannel::Send(Wire::kContentEnd);
 }
 
 }  // namespace
 
-void ServeFiles(Channel& channel) {
+void ServeFiles(WireChannel& channel) {
   std::vector<std::string> paths;
   for (;;) {
-    const Channel::Frame frame = channel.Wait();
+    const WireChannel::Frame frame = channel.Wait();
     if (frame.kind == Wire::kList) {
       paths = Lister().Run();
-      Channel::Send(Wire::kListEnd);
+      WireChannel::Send(Wire::kListEnd);
     } else if (frame.kind == Wire::kFetch) {
       const auto place = std::strtoul(frame.payload.c_str(), nullptr, 10);
       if (place < paths.size()) Fetch(paths[place]);

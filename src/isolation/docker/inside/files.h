@@ -1,11 +1,11 @@
 #pragma once
 
-#include "isolation/docker/inside/channel.h"
+#include "isolation/wire/inside/channel.h"
 
 namespace casemate::docker {
 
 // Answers kList and kFetch for the regular files below /workspace, until the engine is gone. No symbolic
 // link, pipe or device is opened. To be called when nothing of the program is left.
-[[noreturn]] void ServeFiles(Channel& channel);
+[[noreturn]] void ServeFiles(WireChannel& channel);
 
 }  // namespace casemate::docker

@@ -18,10 +18,10 @@
 #include <vector>
 
 #include "isolation/docker/inside/cgroup.h"
-#include "isolation/docker/inside/channel.h"
-#include "isolation/docker/inside/egress.h"
 #include "isolation/docker/inside/files.h"
 #include "isolation/docker/inside/program.h"
+#include "isolation/wire/inside/channel.h"
+#include "isolation/wire/inside/egress_listener.h"
 
 namespace casemate::docker {
 namespace {
@@ -62,7 +62,7 @@ struct Inlet {
 
 class Attendant {
  public:
-  Attendant(Channel& channel, Program program, const Cgroup& cgroup, Egress& egress)
+  Attendant(WireChannel& channel, Program program, const Cgroup& cgroup, EgressListener& egress)
       : channel_(channel),
         cgroup_(cgroup),
         egress_(egress),
@@ -140,25 +140,25 @@ class Attendant {
     const std::string counted = cgroup_.Count();
     if (counted == told_counted_) return;
     told_counted_ = counted;
-    Channel::Send(Wire::kCounted, counted);
+    WireChannel::Send(Wire::kCounted, counted);
   }
 
   void Tell(const std::string& use) {
     if (use == told_use_) return;
     told_use_ = use;
-    Channel::Send(Wire::kUse, use);
+    WireChannel::Send(Wire::kUse, use);
   }
 
   void TakeWords() {
     channel_.Fill();
-    Channel::Frame frame;
+    WireChannel::Frame frame;
     while (channel_.Next(frame)) {
       if (frame.kind == Wire::kStop) {
         stop_ = true;
         continue;
       }
       if (frame.kind != Wire::kStdin && frame.kind != Wire::kRequest) {
-        if (!egress_.Hear(frame.kind, frame.payload)) Channel::Fail(EPROTO, "read the engine's words");
+        if (!egress_.Hear(frame.kind, frame.payload)) WireChannel::Fail(EPROTO, "read the engine's words");
         continue;
       }
       Inlet& inlet = inlets_[frame.kind == Wire::kStdin ? 0 : 1];
@@ -182,12 +182,12 @@ class Attendant {
       if (count > 0) taken += static_cast<std::size_t>(count);
     }
     inlet.waiting.erase(0, taken);
-    if (taken > 0) Channel::Send(inlet.taken, std::to_string(taken));
+    if (taken > 0) WireChannel::Send(inlet.taken, std::to_string(taken));
     if (inlet.waiting.empty() && !inlet.ends && !gone) {
       pollfd entry{inlet.fd->get(), 0, 0};
       gone = poll(&entry, 1, 0) > 0 && (entry.revents & (POLLERR | POLLHUP)) != 0;
     }
-    if (gone) Channel::Send(inlet.taken, "-");
+    if (gone) WireChannel::Send(inlet.taken, "-");
     if (gone || (inlet.ends && inlet.waiting.empty())) inlet.fd->reset();
   }
 
@@ -203,16 +203,16 @@ class Attendant {
     if (!fd.valid()) return false;
     const ssize_t count = read(fd.get(), bytes_.data(), bytes_.size());
     if (count > 0) {
-      Channel::Send(kind, {bytes_.data(), static_cast<std::size_t>(count)});
+      WireChannel::Send(kind, {bytes_.data(), static_cast<std::size_t>(count)});
       return true;
     }
     if (count == 0 || (errno != EAGAIN && errno != EINTR)) fd.reset();
     return false;
   }
 
-  Channel& channel_;
+  WireChannel& channel_;
   const Cgroup& cgroup_;
-  Egress& egress_;
+  EgressListener& egress_;
   Program program_;
   std::array<Inlet, 2> inlets_;
   bool ended_ = false;
@@ -234,18 +234,18 @@ int RunAttendant(bool counts) {
   struct sigaction wake {};
   wake.sa_handler = Wake;
   if (sigprocmask(SIG_BLOCK, &child, nullptr) != 0 || sigaction(SIGCHLD, &wake, nullptr) != 0)
-    Channel::Fail(errno, "wait for children");
+    WireChannel::Fail(errno, "wait for children");
   signal(SIGPIPE, SIG_IGN);
-  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) Channel::Fail(errno, "hide itself from the program");
+  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) WireChannel::Fail(errno, "hide itself from the program");
   const Cgroup cgroup(counts);
-  Channel::Send(Wire::kReady);
-  Channel channel;
+  WireChannel::Send(Wire::kReady);
+  WireChannel channel;
   Order order = TakeOrder(channel);
-  Egress egress(order.connections_max);
+  EgressListener egress(order.connections_max);
   Program program = StartProgram(order);
-  Channel::Send(Wire::kStarted);
+  WireChannel::Send(Wire::kStarted);
   const int status = Attendant(channel, std::move(program), cgroup, egress).Run();
-  Channel::Send(Wire::kExit, std::to_string(status));
+  WireChannel::Send(Wire::kExit, std::to_string(status));
   ServeFiles(channel);
 }
 

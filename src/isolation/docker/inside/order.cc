@@ -17,7 +17,7 @@ void MakeFolder(const std::string& path) {
   for (std::size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
     mkdir(path.substr(0, slash).c_str(), 0755);
   }
-  if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) Channel::Fail(errno, "make the folder " + path);
+  if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) WireChannel::Fail(errno, "make the folder " + path);
 }
 
 void MakeParents(const std::string& path) {
@@ -30,8 +30,8 @@ UniqueFd MakeFile(const std::string& payload) {
   const std::string path = payload.substr(kModeDigits);
   MakeParents(path);
   UniqueFd file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file.valid()) Channel::Fail(errno, "make the file " + path);
-  if (fchmod(file.get(), mode) != 0) Channel::Fail(errno, "set the mode of " + path);
+  if (!file.valid()) WireChannel::Fail(errno, "make the file " + path);
+  if (fchmod(file.get(), mode) != 0) WireChannel::Fail(errno, "set the mode of " + path);
   return file;
 }
 
@@ -39,17 +39,17 @@ void Append(const UniqueFd& file, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t count = write(file.get(), bytes.data(), bytes.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) Channel::Fail(errno, "write the input files");
+    if (count <= 0) WireChannel::Fail(errno, "write the input files");
     bytes.remove_prefix(static_cast<std::size_t>(count));
   }
 }
 
 void MakeSymlink(const std::string& payload) {
   const std::size_t end = payload.find('\0');
-  if (end == std::string::npos) Channel::Fail(EPROTO, "read the engine's words");
+  if (end == std::string::npos) WireChannel::Fail(EPROTO, "read the engine's words");
   const std::string path = payload.substr(end + 1);
   MakeParents(path);
-  if (symlink(payload.c_str(), path.c_str()) != 0) Channel::Fail(errno, "make the link " + path);
+  if (symlink(payload.c_str(), path.c_str()) != 0) WireChannel::Fail(errno, "make the link " + path);
 }
 
 ResourceLimit ParseLimit(const std::string& payload) {
@@ -63,12 +63,12 @@ ResourceLimit ParseLimit(const std::string& payload) {
 
 }  // namespace
 
-Order TakeOrder(Channel& channel) {
+Order TakeOrder(WireChannel& channel) {
   Order order;
   UniqueFd file;
   order.landlock.abi = LandlockAbi();
   for (;;) {
-    Channel::Frame frame = channel.Wait();
+    WireChannel::Frame frame = channel.Wait();
     if (frame.kind == Wire::kGo) {
       order.stdin_pipe = frame.payload.contains('s');
       order.control = frame.payload.contains('c');
@@ -98,7 +98,7 @@ Order TakeOrder(Channel& channel) {
     } else if (frame.kind == Wire::kSymlink) {
       MakeSymlink(frame.payload);
     } else {
-      Channel::Fail(EPROTO, "read the engine's words");
+      WireChannel::Fail(EPROTO, "read the engine's words");
     }
   }
 }

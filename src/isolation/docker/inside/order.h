@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "confine/plan.h"
-#include "isolation/docker/inside/channel.h"
+#include "isolation/wire/inside/channel.h"
 
 namespace casemate::docker {
 
@@ -25,6 +25,6 @@ struct Order {
 };
 
 // Takes frames until kGo. What cannot be done ends the attendant with its reason.
-Order TakeOrder(Channel& channel);
+Order TakeOrder(WireChannel& channel);
 
 }  // namespace casemate::docker

@@ -26,7 +26,7 @@ struct Pipe {
 
 Pipe MakePipe() {
   std::array<int, 2> fds{};
-  if (pipe2(fds.data(), O_CLOEXEC) != 0) Channel::Fail(errno, "make a pipe");
+  if (pipe2(fds.data(), O_CLOEXEC) != 0) WireChannel::Fail(errno, "make a pipe");
   return {UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
@@ -118,10 +118,10 @@ Program StartProgram(Order& order) {
   Pipe result = order.control ? MakePipe() : Pipe();
   Pipe report = MakePipe();
   UniqueFd parked(fcntl(report.write_end.get(), F_DUPFD_CLOEXEC, kParkedFd));
-  if (!parked.valid()) Channel::Fail(errno, "make a descriptor above the program's");
+  if (!parked.valid()) WireChannel::Fail(errno, "make a descriptor above the program's");
   report.write_end.reset();
   const pid_t pid = fork();
-  if (pid < 0) Channel::Fail(errno, "fork the program");
+  if (pid < 0) WireChannel::Fail(errno, "fork the program");
   if (pid == 0) {
     RunChild(order,
              {in.read_end.get(), out.write_end.get(), err.write_end.get(), request.read_end.get(),
@@ -133,7 +133,7 @@ Program StartProgram(Order& order) {
   ssize_t count = 0;
   while ((count = read(report.read_end.get(), &trouble, sizeof(trouble))) < 0 && errno == EINTR) {
   }
-  if (count != 0) Channel::Fail(trouble.err, trouble.what);
+  if (count != 0) WireChannel::Fail(trouble.err, trouble.what);
   if (!order.stdin_pipe) in.write_end.reset();
   for (UniqueFd* fd : {&in.write_end, &request.write_end, &out.read_end, &err.read_end, &result.read_end}) {
     if (fd->valid()) fcntl(fd->get(), F_SETFL, O_NONBLOCK);

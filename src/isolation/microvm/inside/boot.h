@@ -5,7 +5,7 @@
 namespace casemate::microvm {
 
 // What a guest's init is told, once for each run, through the control port, before the attendant's own
-// protocol begins there (isolation/docker/inside/wire.h). Both ends are of one build and one architecture. A
+// protocol begins there (isolation/wire/wire.h). Both ends are of one build and one architecture. A
 // template of a guest waits for it; so everything in it is of the one run.
 struct BootOrder {
   static constexpr std::uint32_t kMagic = 0x43534d31;

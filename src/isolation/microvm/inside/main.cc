@@ -34,13 +34,11 @@
 #include <string>
 #include <vector>
 
-#include "isolation/docker/inside/wire.h"
 #include "isolation/microvm/inside/boot.h"
+#include "isolation/wire/wire.h"
 
 namespace casemate::microvm {
 namespace {
-
-using docker::Wire;
 
 constexpr const char* kAttendant = "/usr/libexec/casemate-attendant";
 constexpr const char* kImage = "/dev/vda";

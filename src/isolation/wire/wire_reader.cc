@@ -1,8 +1,8 @@
-#include "isolation/docker/wire_reader.h"
+#include "isolation/wire/wire_reader.h"
 
 #include <algorithm>
 
-namespace casemate::docker {
+namespace casemate {
 namespace {
 
 constexpr std::size_t kDockerHeader = 8;
@@ -81,4 +81,4 @@ bool WireReader::Feed(std::string_view bytes, std::vector<WireFrame>& frames) {
   return !broken_;
 }
 
-}  // namespace casemate::docker
+}  // namespace casemate

@@ -1,4 +1,4 @@
-#include "isolation/docker/connections.h"
+#include "isolation/wire/connections.h"
 
 #include <sys/socket.h>
 
@@ -8,7 +8,7 @@
 #include "base/descriptor_message.h"
 #include "base/errno.h"
 
-namespace casemate::docker {
+namespace casemate {
 
 Expected<Connections::Handover> Connections::MakeHandover() {
   std::array<int, 2> fds{};
@@ -48,4 +48,4 @@ UniqueFd Connections::HandOver() const {
   return ours;
 }
 
-}  // namespace casemate::docker
+}  // namespace casemate

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace casemate::docker {
+namespace casemate {
 
 // Between the engine and its attendant, the first process of a container: a kind, a little-endian 32-bit
 // length, the payload. It travels through the attached streams of the Docker Engine, so that it needs no
@@ -63,4 +63,4 @@ inline constexpr std::size_t kWindow = 64 * 1024;
 inline constexpr std::size_t kConnectionWindow = 64 * 1024;
 inline constexpr std::size_t kConnectionsMax = 512;
 
-}  // namespace casemate::docker
+}  // namespace casemate

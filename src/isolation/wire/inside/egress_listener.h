@@ -8,17 +8,17 @@
 #include <vector>
 
 #include "base/unique_fd.h"
-#include "isolation/docker/inside/multiplexer.h"
+#include "isolation/wire/multiplexer.h"
 
-namespace casemate::docker {
+namespace casemate {
 
 // The program's only way out, at the attendant's end: takes connections on the loopback and carries them over
 // the wire. What may be reached is decided by the egress proxy at the other end. Where there is no network,
 // nothing listens.
-class Egress {
+class EgressListener {
  public:
   // Listens, where `connections_max` is not 0. What cannot be done ends the attendant with its reason.
-  explicit Egress(std::size_t connections_max);
+  explicit EgressListener(std::size_t connections_max);
 
   bool Hear(Wire kind, std::string_view payload) { return multiplexer_ && multiplexer_->Hear(kind, payload); }
   void Watch(std::vector<pollfd>& entries);
@@ -33,4 +33,4 @@ class Egress {
   std::optional<Multiplexer> multiplexer_;
 };
 
-}  // namespace casemate::docker
+}  // namespace casemate

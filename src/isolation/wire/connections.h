@@ -9,10 +9,10 @@
 #include "base/unique_fd.h"
 #include "casemate/error.h"
 #include "casemate/network.h"
-#include "isolation/docker/inside/multiplexer.h"
-#include "isolation/docker/wire_reader.h"
+#include "isolation/wire/multiplexer.h"
+#include "isolation/wire/wire_reader.h"
 
-namespace casemate::docker {
+namespace casemate {
 
 // The engine's end of a program's connections: hands each of them to the egress proxy as a unix socket, and
 // moves bytes between that and the wire. Decides nothing; any bytes of a sandbox are safe. One thread.
@@ -44,4 +44,4 @@ class Connections {
   Multiplexer multiplexer_;
 };
 
-}  // namespace casemate::docker
+}  // namespace casemate

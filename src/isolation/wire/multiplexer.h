@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "base/unique_fd.h"
-#include "isolation/docker/inside/wire.h"
+#include "isolation/wire/wire.h"
 
-namespace casemate::docker {
+namespace casemate {
 
 // One end of the connections that a sandbox and the engine carry over their wire (the theory is in
 // multiplexer.cc). Each has a number, and a stream socket at either end; what one end reads from its own, the
@@ -82,4 +82,4 @@ class Multiplexer {
   Say say_;
 };
 
-}  // namespace casemate::docker
+}  // namespace casemate

@@ -3,13 +3,13 @@
 #include <string>
 #include <string_view>
 
-#include "isolation/docker/inside/wire.h"
+#include "isolation/wire/wire.h"
 
-namespace casemate::docker {
+namespace casemate {
 
 // The attendant's end of the wire: its own stdin and stdout. When the engine is gone, so is the attendant,
 // and with it the container.
-class Channel {
+class WireChannel {
  public:
   struct Frame {
     Wire kind = Wire::kReady;
@@ -35,4 +35,4 @@ class Channel {
   std::size_t begin_ = 0;
 };
 
-}  // namespace casemate::docker
+}  // namespace casemate

@@ -1,11 +1,11 @@
-#include "isolation/docker/inside/channel.h"
+#include "isolation/wire/inside/channel.h"
 
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 
-namespace casemate::docker {
+namespace casemate {
 namespace {
 
 constexpr int kEngineGone = 125;
@@ -21,7 +21,7 @@ void WriteOut(std::string_view bytes) {
 
 }  // namespace
 
-void Channel::Send(Wire kind, std::string_view payload) {
+void WireChannel::Send(Wire kind, std::string_view payload) {
   do {
     const std::string_view piece = payload.substr(0, kWirePayloadMax);
     payload.remove_prefix(piece.size());
@@ -32,12 +32,12 @@ void Channel::Send(Wire kind, std::string_view payload) {
   } while (!payload.empty());
 }
 
-void Channel::Fail(int err, std::string_view what) {
+void WireChannel::Fail(int err, std::string_view what) {
   Send(Wire::kFailed, std::to_string(err) + " " + std::string(what));
   _exit(kEngineGone);
 }
 
-void Channel::Fill() {
+void WireChannel::Fill() {
   std::array<char, kWirePayloadMax> bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init): read into
   const ssize_t count = read(STDIN_FILENO, bytes.data(), bytes.size());
   if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
@@ -47,7 +47,7 @@ void Channel::Fill() {
   buffer_.append(bytes.data(), static_cast<std::size_t>(count));
 }
 
-bool Channel::Next(Frame& frame) {
+bool WireChannel::Next(Frame& frame) {
   if (buffer_.size() - begin_ < kWireHeader) return false;
   std::size_t size = 0;
   for (std::size_t i = 0; i < 4; ++i) {
@@ -61,4 +61,4 @@ bool Channel::Next(Frame& frame) {
   return true;
 }
 
-}  // namespace casemate::docker
+}  // namespace casemate

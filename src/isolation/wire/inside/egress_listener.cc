@@ -1,4 +1,4 @@
-#include "isolation/docker/inside/egress.h"
+#include "isolation/wire/inside/egress_listener.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -8,9 +8,9 @@
 #include <cerrno>
 
 #include "casemate/network.h"
-#include "isolation/docker/inside/channel.h"
+#include "isolation/wire/inside/channel.h"
 
-namespace casemate::docker {
+namespace casemate {
 namespace {
 
 constexpr int kBacklog = 512;
@@ -18,7 +18,7 @@ constexpr const char* kWhat = "open the way to the egress proxy";
 
 }  // namespace
 
-Egress::Egress(std::size_t connections_max) {
+EgressListener::EgressListener(std::size_t connections_max) {
   if (connections_max == 0) return;
   listener_.reset(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   sockaddr_in address{};
@@ -28,35 +28,35 @@ Egress::Egress(std::size_t connections_max) {
   if (!listener_.valid() ||
       bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
       listen(listener_.get(), kBacklog) != 0)
-    Channel::Fail(errno, kWhat);
-  multiplexer_.emplace(connections_max, Multiplexer::kOfAttendant, Multiplexer::kOfEngine, Channel::Send);
+    WireChannel::Fail(errno, kWhat);
+  multiplexer_.emplace(connections_max, Multiplexer::kOfAttendant, Multiplexer::kOfEngine, WireChannel::Send);
 }
 
 // More than there may be at one time wait in the listener's queue.
-void Egress::Watch(std::vector<pollfd>& entries) {
+void EgressListener::Watch(std::vector<pollfd>& entries) {
   if (!multiplexer_) return;
   entries.push_back({multiplexer_->Free() ? listener_.get() : -1, POLLIN, 0});
   multiplexer_->Watch(entries);
 }
 
-void Egress::Serve(const pollfd* entries) {
+void EgressListener::Serve(const pollfd* entries) {
   if (!multiplexer_) return;
   multiplexer_->Serve(entries + 1);
   if (entries->revents != 0) Accept();
 }
 
-void Egress::Accept() {
+void EgressListener::Accept() {
   const auto number = multiplexer_->Free();
   if (!number) return;
   UniqueFd socket(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!socket.valid()) return;
   const int on = 1;
   setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  Channel::Send(Wire::kOpened, Multiplexer::Encode(*number));
+  WireChannel::Send(Wire::kOpened, Multiplexer::Encode(*number));
   multiplexer_->Open(*number, std::move(socket));
 }
 
-void Egress::Drain() {
+void EgressListener::Drain() {
   if (!multiplexer_) return;
   // Each turn either takes a connection or uses up a window, and nobody opens another.
   constexpr int kTurnsMax = 4096;
@@ -68,4 +68,4 @@ void Egress::Drain() {
   }
 }
 
-}  // namespace casemate::docker
+}  // namespace casemate

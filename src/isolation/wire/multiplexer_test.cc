@@ -1,4 +1,4 @@
-#include "isolation/docker/inside/multiplexer.h"
+#include "isolation/wire/multiplexer.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -13,9 +13,9 @@
 #include <utility>
 
 #include "base/descriptor_message.h"
-#include "isolation/docker/connections.h"
+#include "isolation/wire/connections.h"
 
-namespace casemate::docker {
+namespace casemate {
 namespace {
 
 using Number = Multiplexer::Number;
@@ -366,4 +366,4 @@ TEST(ConnectionsTest, TakesAsManyAsAPolicyAllowsBeforeTheProxyIsReady) {
 }
 
 }  // namespace
-}  // namespace casemate::docker
+}  // namespace casemate

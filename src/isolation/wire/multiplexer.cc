@@ -12,7 +12,7 @@
 // it stops reading its own, and the kernel holds up whoever writes there. One end alone of a connection may
 // end (a client that has sent its request and waits); what was sent before `closed` still arrives, if that
 // side had said that nothing more comes, and is thrown away if not: then the connection was broken off.
-#include "isolation/docker/inside/multiplexer.h"
+#include "isolation/wire/multiplexer.h"
 
 #include <sys/socket.h>
 
@@ -21,7 +21,7 @@
 #include <cerrno>
 #include <utility>
 
-namespace casemate::docker {
+namespace casemate {
 namespace {
 
 // A slice of the wire; so that many connections take turns.
@@ -193,4 +193,4 @@ void Multiplexer::FreeIfOver(Connection& connection) {
   if (connection.said_closed && connection.heard_closed) connection.in_use = false;
 }
 
-}  // namespace casemate::docker
+}  // namespace casemate

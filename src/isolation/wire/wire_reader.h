@@ -5,9 +5,9 @@
 #include <string_view>
 #include <vector>
 
-#include "isolation/docker/inside/wire.h"
+#include "isolation/wire/wire.h"
 
-namespace casemate::docker {
+namespace casemate {
 
 struct WireFrame {
   Wire kind = Wire::kReady;
@@ -43,4 +43,4 @@ class WireReader {
   std::string complaint_;
 };
 
-}  // namespace casemate::docker
+}  // namespace casemate
