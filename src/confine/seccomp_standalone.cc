@@ -1,5 +1,6 @@
 #include "confine/seccomp_standalone.h"
 
+#include <fmt/format.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -7,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace casemate {
 namespace {
@@ -76,6 +78,25 @@ std::vector<sock_filter> StandaloneSeccompFilter(const SeccompTables& tables, Sa
   }
   filter.push_back({kReturn, 0, 0, otherwise});
   return filter;
+}
+
+std::string OciSocketRules() {
+  constexpr unsigned kWithoutFlags = ~static_cast<unsigned>(SOCK_NONBLOCK | SOCK_CLOEXEC);
+  std::string rules = R"(,{"names":["connect"],"action":"SCMP_ACT_ALLOW","args":[]})";
+  const auto equals = [](int index, unsigned mask, int value) {
+    return fmt::format(R"({{"index":{},"value":{},"valueTwo":{},"op":"SCMP_CMP_MASKED_EQ"}})", index, mask,
+                       value);
+  };
+  for (const int family : {AF_INET, AF_INET6}) {
+    for (const auto& [type, protocol] : {std::pair{SOCK_STREAM, 0},
+                                         {SOCK_STREAM, static_cast<int>(IPPROTO_TCP)},
+                                         {SOCK_DGRAM, 0},
+                                         {SOCK_DGRAM, static_cast<int>(IPPROTO_UDP)}}) {
+      rules += fmt::format(R"(,{{"names":["socket"],"action":"SCMP_ACT_ALLOW","args":[{},{},{}]}})",
+                           equals(0, ~0U, family), equals(1, kWithoutFlags, type), equals(2, ~0U, protocol));
+    }
+  }
+  return rules;
 }
 
 }  // namespace casemate

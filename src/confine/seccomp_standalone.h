@@ -2,6 +2,7 @@
 
 #include <linux/filter.h>
 
+#include <string>
 #include <vector>
 
 #include "confine/seccomp_tables.h"
@@ -16,5 +17,9 @@ enum class SandboxNetwork { kNone, kLoopback };
 // would leave to user notification gets its family's errno from the kernel. With a loopback, the sockets and
 // connects that SeccompListener lets through are allowed: to any address, since there is no other interface.
 std::vector<sock_filter> StandaloneSeccompFilter(const SeccompTables& tables, SandboxNetwork network);
+
+// The same of an OCI configuration: to be inserted behind the last rule of ContainerSeccompOci(), or of Docker's,
+// where there is a loopback.
+std::string OciSocketRules();
 
 }  // namespace casemate

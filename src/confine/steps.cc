@@ -114,7 +114,7 @@ void OfferToOomKiller(int score) {
 // Final numbers, all others closed. The sources are parked above every target first, so that no dup2
 // overwrites one that is still needed.
 int PlaceDescriptors(std::span<const DescriptorMove> moves, int& socket) {
-  std::array<int, 8> parked{};
+  std::array<int, 10> parked{};
   if (moves.size() > parked.size()) return -E2BIG;
   const int parked_socket = fcntl(socket, F_DUPFD_CLOEXEC, kParkingPlace);
   if (parked_socket < 0) return -errno;

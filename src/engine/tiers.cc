@@ -49,7 +49,7 @@ Expected<EnforcementReport> AdmitOn(Backend& backend, const Policy& policy) {
   return Fail(
       ErrorCode::kUnavailable,
       fmt::format("the tier {} has no network of its own from which an egress proxy could be reached: use "
-                  "--isolation container, docker or microvm, or --network none",
+                  "--isolation container, docker, gvisor or microvm, or --network none",
                   TierName(backend.tier())));
 }
 

@@ -8,16 +8,24 @@
  * It installs the filter of system calls, for the program and then for itself: a runtime that is given the rules would
  * translate them at each start, for 3 ms in runc and 60 in gVisor, which answers every refusal with EPERM besides.
  *
- * Arguments: the program's limit of open files; "c" for a control channel, "-" for none; how many instructions the
- * filter has; how many paths follow; these paths, which are tried in order; the program's words.
+ * A program that has a network is given its only way out before it starts: a listener on the loopback, and beside the
+ * program a process (src/isolation/oci/inside) that carries its connections to the engine. No signal but SIGKILL and
+ * SIGSTOP does anything to that, and no descriptor of it is the program's.
+ *
+ * Arguments: the program's limit of open files; "c" for a control channel, "-" for none, and behind that, where there is
+ * a network, how many connections it may have at one time; how many instructions the filter has; how many
+ * paths follow; these paths, which are tried in order; the program's words.
  * Descriptors:
  *   3  takes records of two 32-bit numbers: what, and a value (src/isolation/oci/start_record.h)
  *   4  takes one byte when the program has ended
  *   5  the filter, then secrets as "NAME=value\0..."; its end says that the program may start
- *   6  request channel   7  result channel
+ *   6  request channel   7  result channel, where there is a control channel
+ * and the next two, where there is a network: from the engine, to the engine.
  */
 #include <linux/fcntl.h>
 #include <linux/filter.h>
+#include <linux/in.h>
+#include <linux/poll.h>
 #include <linux/prctl.h>
 #include <linux/resource.h>
 #include <linux/sched.h>
@@ -27,10 +35,14 @@
 #include "calls.h"
 
 enum { RECORDS = 3, ENDED = 4, SECRETS = 5, REQUEST = 6, RESULT = 7, REQUEST_INSIDE = 1100, RESULT_INSIDE = 1101 };
-enum { READY = 1, STARTED = 2, FAILED = 3, OVER = 4 };
+enum { READY = 1, STARTED = 2, FAILED = 3, OVER = 4, NO_WAY_OUT = 5 };
 enum { WAIT_ANY = -1, INTERRUPTED = -4, NOT_FOUND = -2, NO_FOLDER = -20, TOO_LONG = -7 };
 enum { NOT_PERMITTED = -1 };
 enum { SET_MASK = 2, SIGNALS_SIZE = 8 };
+/* Where the way out finds its descriptors. */
+enum { FROM_ENGINE = 0, TO_ENGINE = 1, LISTENER = 3, PROGRAM_ENDED = 4 };
+enum { PROXY_PORT = 3128, BACKLOG = 512, LAST_WORDS_MS = 100 };
+enum { UNIX = 1, INTERNET = 2, STREAM = 1, NO_WAIT = 04000, CLOSE_ON_EXEC = 02000000, SHUT_WRITE = 1 };
 enum { SECRETS_MAX = 1 << 20, WORDS_MAX = 1024, FILTER_MAX = 4096 };
 
 static char secrets[SECRETS_MAX];
@@ -135,12 +147,77 @@ __attribute__((noinline)) static long start_program(const struct program* progra
   return child;
 }
 
-static void reap(long program) {
+/* What is given to the process that carries connections, and what this one keeps of it. */
+struct way_out {
+  int from_engine; /* 0: there is no network */
+  int listener;
+  int ended[2]; /* its other end is ours */
+};
+
+static int listen_for(struct way_out* way) {
+  struct sockaddr_in address = {.sin_family = INTERNET,
+                                .sin_port = __builtin_bswap16(PROXY_PORT),
+                                .sin_addr = {__builtin_bswap32(INADDR_LOOPBACK)}};
+  way->listener = (int)call(__NR_socket, INTERNET, STREAM | NO_WAIT | CLOSE_ON_EXEC, 0, 0, 0);
+  if (way->listener < 0) return way->listener;
+  int failed = (int)call(__NR_bind, way->listener, (long)&address, sizeof(address), 0, 0);
+  if (failed == 0) failed = (int)call(__NR_listen, way->listener, BACKLOG, 0, 0, 0);
+  if (failed == 0) failed = (int)call(__NR_socketpair, UNIX, STREAM | CLOSE_ON_EXEC, 0, (long)way->ended, 0);
+  return failed;
+}
+
+/* The child, as execute(). Of the program's own descriptors it keeps none. Signals stay blocked. */
+__attribute__((noinline, noreturn)) static void carry(const struct way_out* way, char* connections, long filter_length) {
+  char* words[] = {(char*)"/casemate/egress", connections, 0};
+  char* nothing[] = {0};
+  call(__NR_dup3, way->from_engine, FROM_ENGINE, 0, 0, 0);
+  call(__NR_dup3, way->from_engine + 1, TO_ENGINE, 0, 0, 0);
+  call(__NR_close, 2, 0, 0, 0, 0);
+  call(__NR_dup3, way->listener, LISTENER, 0, 0, 0);
+  call(__NR_dup3, way->ended[1], PROGRAM_ENDED, 0, 0, 0);
+  for (int fd = REQUEST_INSIDE; fd <= RESULT_INSIDE; ++fd) call(__NR_close, fd, 0, 0, 0, 0);
+  not_executed = install_filter(filter_length);
+  if (not_executed != 0) leave(127);
+  not_executed = (int)call(__NR_execve, (long)words[0], (long)words, (long)nothing, 0, 0);
+  leave(127);
+  __builtin_unreachable();
+}
+
+/* As start_program(). */
+__attribute__((noinline)) static long start_carrier(const struct way_out* way, char* connections, long filter_length) {
+  const long carrier = call(__NR_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
+  if (carrier == 0) carry(way, connections, filter_length);
+  return carrier;
+}
+
+/* 0, or a negative errno; then nothing is to be started. */
+static int open_way_out(struct way_out* way, char* connections, long filter_length) {
+  for (int fd = way->from_engine; fd <= way->from_engine + 1; ++fd) call(__NR_fcntl, fd, F_SETFD, FD_CLOEXEC, 0, 0);
+  int failed = listen_for(way);
+  if (failed < 0) return failed;
+  const long carrier = start_carrier(way, connections, filter_length);
+  if (carrier < 0) return (int)carrier;
+  for (int fd = way->from_engine; fd <= way->from_engine + 1; ++fd) call(__NR_close, fd, 0, 0, 0, 0);
+  call(__NR_close, way->listener, 0, 0, 0, 0);
+  call(__NR_close, way->ended[1], 0, 0, 0, 0);
+  return not_executed;
+}
+
+/* Lets out what the program sent last. The program may have stopped who does that: nobody waits long for it. */
+static void close_way_out(const struct way_out* way) {
+  struct pollfd over = {way->ended[0], POLLIN, 0};
+  const struct __kernel_timespec patience = {0, LAST_WORDS_MS * 1000000L};
+  call(__NR_shutdown, way->ended[0], SHUT_WRITE, 0, 0, 0);
+  call(__NR_ppoll, (long)&over, 1, (long)&patience, 0, 0);
+}
+
+static void reap(long program, const struct way_out* way) {
   for (;;) {
     int status = 0;
     const long pid = call(__NR_wait4, WAIT_ANY, (long)&status, 0, 0, 0);
     if (pid == INTERRUPTED || (pid > 0 && pid != program)) continue;
     if (pid == program) tell(OVER, status);
+    if (way->from_engine != 0) close_way_out(way);
     call(__NR_write, ENDED, (long)"e", 1, 0, 0);
     leave(0);
   }
@@ -158,6 +235,8 @@ __attribute__((noreturn, used)) void start(long* stack) {
   char** given = words + stack[0] + 1;
   const long open_files = number(words[1]);
   const int control = words[2][0] == 'c';
+  char* const connections = words[2] + 1;
+  struct way_out way = {*connections == 0 ? 0 : (control ? RESULT : SECRETS) + 1, -1, {-1, -1}};
   const long filter_length = number(words[3]);
   const long paths = number(words[4]);
   int failed = 0;
@@ -172,6 +251,13 @@ __attribute__((noreturn, used)) void start(long* stack) {
   for (int fd = RECORDS; fd <= ENDED; ++fd) call(__NR_fcntl, fd, F_SETFD, FD_CLOEXEC, 0, 0);
   if (control) place_channels();
   failed = secret_bytes < 0 ? (int)secret_bytes : fill_environment(given, secret_bytes);
+  if (failed == 0 && way.from_engine != 0) {
+    failed = open_way_out(&way, connections, filter_length);
+    if (failed != 0) {
+      tell(NO_WAY_OUT, -failed);
+      leave(1);
+    }
+  }
   const struct program program = {words + 5, paths, words + 5 + paths, open_files, filter_length};
   long child = failed != 0 ? failed : start_program(&program);
   if (child > 0 && not_executed != 0) child = not_executed;
@@ -186,6 +272,6 @@ __attribute__((noreturn, used)) void start(long* stack) {
   for (int fd = REQUEST_INSIDE; fd <= RESULT_INSIDE; ++fd) call(__NR_close, fd, 0, 0, 0, 0);
   for (long at = 0; at < secret_bytes; ++at) ((volatile char*)secrets)[at] = 0;
   tell(STARTED, 0);
-  reap(child);
+  reap(child, &way);
   __builtin_unreachable();
 }

@@ -1,14 +1,13 @@
 #include "isolation/docker/container_config.h"
 
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <map>
 #include <utility>
 
+#include "confine/seccomp_standalone.h"
 #include "isolation/docker/image.h"
 #include "model/json_writer.h"
 
@@ -195,32 +194,12 @@ std::string_view Profile() {
 #endif
 }
 
-// What the container tier's listener lets through where there is a loopback.
-std::string SocketRules() {
-  constexpr unsigned kWithoutFlags = ~static_cast<unsigned>(SOCK_NONBLOCK | SOCK_CLOEXEC);
-  std::string rules = R"(,{"names":["connect"],"action":"SCMP_ACT_ALLOW","args":[]})";
-  const auto equals = [](int index, unsigned mask, int value) {
-    return fmt::format(R"({{"index":{},"value":{},"valueTwo":{},"op":"SCMP_CMP_MASKED_EQ"}})", index, mask,
-                       value);
-  };
-  for (const int family : {AF_INET, AF_INET6}) {
-    for (const auto& [type, protocol] : {std::pair{SOCK_STREAM, 0},
-                                         {SOCK_STREAM, static_cast<int>(IPPROTO_TCP)},
-                                         {SOCK_DGRAM, 0},
-                                         {SOCK_DGRAM, static_cast<int>(IPPROTO_UDP)}}) {
-      rules += fmt::format(R"(,{{"names":["socket"],"action":"SCMP_ACT_ALLOW","args":[{},{},{}]}})",
-                           equals(0, ~0U, family), equals(1, kWithoutFlags, type), equals(2, ~0U, protocol));
-    }
-  }
-  return rules;
-}
-
 }  // namespace
 
 std::string SeccompProfile(const NetworkPolicy& network) {
   std::string profile(Profile());
   // Behind the last of its rules.
-  if (network.open()) profile.insert(profile.rfind(']'), SocketRules());
+  if (network.open()) profile.insert(profile.rfind(']'), OciSocketRules());
   return profile;
 }
 

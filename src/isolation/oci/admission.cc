@@ -18,17 +18,22 @@ struct Question {
 };
 
 Answer Memory(const Question& ask) {
-  const std::string knob =
-      ask.runtime.own_kernel()
-          ? fmt::format("memory limit without swap, {} MiB above it for gVisor's own kernel",
-                        kSentryBytes / kMiB)
-          : "memory limit without swap";
+  std::string knob = "memory limit without swap";
+  if (ask.runtime.own_kernel())
+    knob += fmt::format(", {} MiB above it for gVisor's own kernel", kSentryBytes / kMiB);
+  if (ask.policy.network.open())
+    knob += fmt::format(", {} MiB above it for the way to the egress proxy",
+                        WayOutBytes(ask.policy.network.limits) / kMiB);
   return ByController(ask.host.cgroups, PolicyClause::kMemory, CgroupController::kMemory, knob, "");
 }
 
 Answer Processes(const Question& ask) {
-  if (ask.runtime.own_kernel()) return Holds(PolicyClause::kProcesses, "RLIMIT_NPROC in gVisor's own kernel");
-  return ByController(ask.host.cgroups, PolicyClause::kProcesses, CgroupController::kPids, "pids.max", "");
+  const std::string_view above =
+      ask.policy.network.open() ? ", one above it for the way to the egress proxy" : "";
+  if (ask.runtime.own_kernel())
+    return Holds(PolicyClause::kProcesses, fmt::format("RLIMIT_NPROC in gVisor's own kernel{}", above));
+  return ByController(ask.host.cgroups, PolicyClause::kProcesses, CgroupController::kPids,
+                      fmt::format("pids.max{}", above), "");
 }
 
 Answer Disk(const Question& ask) {
@@ -61,15 +66,21 @@ Answer Filesystem(const Question& ask) {
 }
 
 Answer Network(const Question& ask) {
-  if (ask.runtime.own_kernel())
+  constexpr std::string_view kWayOut = "which leads by two pipes to the egress proxy and its allowlist";
+  const bool open = ask.policy.network.open();
+  if (ask.runtime.own_kernel()) {
+    constexpr std::string_view kFlags = "(--network=none, --host-uds=none)";
     return Holds(PolicyClause::kNetwork,
-                 "gVisor's own network stack without an interface (--network=none, "
-                 "--host-uds=none)");
-  if (!ask.policy.shares_host_folder)
-    return Holds(PolicyClause::kNetwork, "empty network namespace, seccomp");
+                 open ? fmt::format("gVisor's own network stack with a loopback alone {}, {}", kFlags, kWayOut)
+                      : fmt::format("gVisor's own network stack without an interface {}", kFlags));
+  }
+  const std::string mechanism =
+      open ? fmt::format("network namespace with a loopback alone, {}; seccomp", kWayOut)
+           : "empty network namespace, seccomp";
+  if (!ask.policy.shares_host_folder) return Holds(PolicyClause::kNetwork, mechanism);
   return Lacks(PolicyClause::kNetwork,
                "a program can connect to a unix socket whose file lies in the shared host folder",
-               "empty network namespace, seccomp: no other address is reachable",
+               fmt::format("{}: no other address is reachable", mechanism),
                "use the workspace mode `copy`, or --isolation gvisor");
 }
 

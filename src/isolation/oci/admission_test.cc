@@ -10,6 +10,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 // Root, without cgroups.
@@ -58,6 +59,21 @@ TEST(OciAdmissionTest, TellsWhatASharedFolderWeakens) {
   for (const auto* report : {&*gvisor, &*crun}) {
     EXPECT_THAT(MechanismOf(*report, PolicyClause::kDisk), IsEmpty());
     EXPECT_THAT(MechanismOf(*report, PolicyClause::kFileSize), IsEmpty());
+  }
+}
+
+TEST(OciAdmissionTest, TellsOfTheWayToTheProxyAndWhatItMayHave) {
+  Policy policy;
+  policy.network.allow.emplace_back();
+  for (const RuntimeKind kind : {RuntimeKind::kCrun, RuntimeKind::kRunc, RuntimeKind::kRunsc}) {
+    const auto open = AdmitOn(RootHost(), {kind, "/x", "1", "systrap"}, policy);
+    const auto closed = AdmitOn(RootHost(), {kind, "/x", "1", "systrap"}, Policy{});
+    ASSERT_TRUE(open && closed);
+    EXPECT_THAT(MechanismOf(*open, PolicyClause::kNetwork), HasSubstr("loopback alone"));
+    EXPECT_THAT(MechanismOf(*open, PolicyClause::kNetwork), HasSubstr("egress proxy and its allowlist"));
+    EXPECT_THAT(MechanismOf(*closed, PolicyClause::kNetwork), Not(HasSubstr("proxy")));
+    // Of the others, this host has no cgroups that could hold it.
+    EXPECT_EQ(MechanismOf(*open, PolicyClause::kProcesses).contains("one above it"), kind == RuntimeKind::kRunsc);
   }
 }
 

@@ -16,12 +16,17 @@
 #include "confine/seccomp_standalone.h"
 #include "isolation/oci/start_record.h"
 
+namespace casemate::embedded {
+std::string_view OciInside(std::string_view path);  // made by tools/embed.py
+}  // namespace casemate::embedded
+
 namespace casemate::oci {
 namespace {
 
 // Raised so that a host short of memory takes the sandbox before its own services.
 constexpr int kOomScoreAdj = 500;
 constexpr const char* kStarterPath = "/casemate/start";
+constexpr const char* kWayOutPath = "/casemate/egress";
 constexpr const char* kContainerId = "casemate";
 // runc copies its own executable there.
 constexpr std::int64_t kStateBytes = 32 * kMiB;
@@ -68,6 +73,13 @@ class Maker {
   RuntimePlan& plan() { return bundle_->plan; }
   ConfinementPlan& base() { return bundle_->plan.base; }
   Config& config() { return bundle_->config; }
+  bool network() const { return spec_.policy.network.open(); }
+  // How the container's init is told of the channels that it is given (init/starter.c).
+  std::string ChannelsWord() const {
+    const std::string_view control = spec_.control_channel ? "c" : "-";
+    if (!network()) return std::string(control);
+    return fmt::format("{}{}", control, spec_.policy.network.limits.connections_max);
+  }
   std::string Placed(std::string_view below) const { return fmt::format("{}/{}", host_.lock_folder, below); }
 
   void Add(RootEntry::Kind kind, std::string path, std::string content = "") {
@@ -78,15 +90,16 @@ class Maker {
 
   void PlanProgram() {
     config().kind = runtime_.kind;
+    config().network = network();
     config().env = ProgramEnvironment(spec_);
     config().working_dir = spec_.working_dir;
     const auto candidates = ExecCandidates(spec_.argv.front(), config().env.at("PATH"), spec_.working_dir);
     if (!portable_) {
       config().init_filters = true;
-      bundle_->filter = StandaloneSeccompFilter(ContainerSeccompTables(), SandboxNetwork::kNone);
+      bundle_->filter = StandaloneSeccompFilter(ContainerSeccompTables(), network() ? SandboxNetwork::kLoopback : SandboxNetwork::kNone);
     }
     config().args = {kStarterPath, std::to_string(spec_.policy.limits.open_files_max),
-                     spec_.control_channel ? "c" : "-", std::to_string(bundle_->filter.size()),
+                     ChannelsWord(), std::to_string(bundle_->filter.size()),
                      std::to_string(candidates.size())};
     std::ranges::copy(candidates, std::back_inserter(config().args));
     std::ranges::copy(spec_.argv, std::back_inserter(config().args));
@@ -103,7 +116,7 @@ class Maker {
       std::erase_if(config().resource_limits,
                     [](const ResourceLimit& limit) { return limit.resource == RLIMIT_CPU; });
       // Its processes are none of the host's.
-      const auto processes = static_cast<rlim_t>(spec_.policy.limits.processes_max);
+      const auto processes = static_cast<rlim_t>(WithWayOut(spec_.policy.limits, spec_.policy).processes_max);
       config().resource_limits.push_back({RLIMIT_NPROC, {processes, processes}});
     }
     base().expects_files =
@@ -125,6 +138,12 @@ class Maker {
     }
     base().root_entries.push_back(
         {RootEntry::Kind::kFile, fmt::format("rootfs{}", kStarterPath), StarterBinary(), 0555});
+    if (network()) {
+      const std::string_view way_out = embedded::OciInside("way_out");
+      bytes_ += way_out.size();
+      base().root_entries.push_back(
+          {RootEntry::Kind::kFile, fmt::format("rootfs{}", kWayOutPath), way_out, 0555});
+    }
     // With an own kernel these are its own: it knows no such options.
     std::vector<std::string> proc = {"nosuid", "noexec", "nodev"};
     if (!runtime_.own_kernel()) {
@@ -201,7 +220,7 @@ class Maker {
   }
 
   void PlanRuntime() {
-    const int channels = spec_.control_channel ? 5 : 3;
+    const int channels = WayOutAtStart(spec_.control_channel) - kRecordsFd + (network() ? 2 : 0);
     std::vector<std::string>& words = base().argv;
     const std::string state = Placed("state");
     words = {runtime_.path, "--root", state};
@@ -258,6 +277,14 @@ Limits LimitsAtStart(const Limits& limits) {
   start.processes_max += kThreadsOfRuntime;
   start.cpus = std::max(limits.cpus, 2.0);
   return start;
+}
+
+Limits WithWayOut(const Limits& limits, const Policy& policy) {
+  Limits wider = limits;
+  if (!policy.network.open()) return wider;
+  wider.processes_max += 1;
+  wider.memory_bytes += WayOutBytes(policy.network.limits);
+  return wider;
 }
 
 Limits LimitsOfRun(const Limits& limits, const Runtime& runtime) {

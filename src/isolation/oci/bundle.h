@@ -41,6 +41,12 @@ Expected<std::unique_ptr<Bundle>> MakeBundle(const LaunchSpec& spec, const Host&
 // and from the program's start on.
 Limits LimitsAtStart(const Limits& limits);
 Limits LimitsOfRun(const Limits& limits, const Runtime& runtime);
+// Where there is a network: with what its way out may have beside the program, which is one process and this
+// memory, for each connection a window of the wire and as much for its frames.
+Limits WithWayOut(const Limits& limits, const Policy& policy);
+constexpr std::int64_t WayOutBytes(const NetworkLimits& limits) {
+  return 4 * kMiB + limits.connections_max * 128 * 1024;
+}
 // What gVisor's own kernel and its file server may have beside the program's memory.
 inline constexpr std::int64_t kSentryBytes = 64 * kMiB;
 

@@ -9,6 +9,7 @@
 #include "confine/id_pool.h"
 #include "confine/program_plan.h"
 #include "confine/seccomp_filter.h"
+#include "confine/seccomp_standalone.h"
 #include "model/json.h"
 #include "model/json_writer.h"
 
@@ -38,10 +39,11 @@ constexpr std::array kCapabilitySets = {"bounding", "effective", "inheritable", 
 
 // gVisor answers EPERM whatever errno a rule names, and the C library falls back from clone3 for ENOSYS
 // alone. What is refused so, because a filter cannot see into memory, is left to its own kernel, which can.
-std::string SeccompFor(RuntimeKind kind) {
+std::string SeccompFor(const Config& config) {
   constexpr std::string_view kUnknown = "\"SCMP_ACT_ERRNO\",\"errnoRet\":38}";  // ENOSYS
   std::string text(ContainerSeccompOci());
-  if (kind != RuntimeKind::kRunsc) return text;
+  if (config.network) text.insert(text.rfind(']'), OciSocketRules());
+  if (config.kind != RuntimeKind::kRunsc) return text;
   for (std::size_t at = text.find(kUnknown); at != std::string::npos; at = text.find(kUnknown, at + 1))
     text.replace(at, kUnknown.size(), "\"SCMP_ACT_ALLOW\"}");
   return text;
@@ -168,7 +170,7 @@ class Writer {
   void Seccomp() {
     if (config_.init_filters) return;
     json_.Key("seccomp");
-    if (const auto seccomp = ParseJson(SeccompFor(config_.kind))) json_.Raw(*seccomp);
+    if (const auto seccomp = ParseJson(SeccompFor(config_))) json_.Raw(*seccomp);
   }
 
   void Linux() {

@@ -32,6 +32,7 @@ struct Config {
   uid_t program_id = 0;             // and of the program
   // The container's init installs the filter of system calls, and the runtime none.
   bool init_filters = false;
+  bool network = false;  // TCP and UDP sockets may be made: there is a loopback, and nothing else
   Limits limits;
 };
 

@@ -3,6 +3,7 @@
 #include <linux/mount.h>
 #include <linux/seccomp.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -191,6 +192,85 @@ TEST(OciConfigTest, NamesTheProgramAndItsVariables) {
   EXPECT_THAT(Texts(config.at("process").at("env")), Contains("GIVEN=1"));
   EXPECT_THAT(Texts(config.at("process").at("args")),
               testing::IsSupersetOf({"/usr/bin/sh", "sh", "-c", "true", "c"}));
+}
+
+LaunchSpec NetworkedSpec() {
+  LaunchSpec spec = Spec();
+  spec.policy.network.allow.emplace_back();
+  spec.policy.network.limits.connections_max = 16;
+  return spec;
+}
+
+bool LetsMake(const json::value& config, int family, int type) {
+  for (const json::value& rule : config.at("linux").at("seccomp").at("syscalls").as_array()) {
+    if (rule.at("action").as_string() != "SCMP_ACT_ALLOW" || Texts(rule.at("names")).front() != "socket") continue;
+    const json::array& arguments = rule.at("args").as_array();
+    if (arguments.size() >= 2 && arguments[0].at("valueTwo").as_int64() == family &&
+        arguments[1].at("valueTwo").as_int64() == type)
+      return true;
+  }
+  return false;
+}
+
+TEST(OciConfigTest, HasAWayOutForANetworkAndNothingOfItWithoutOne) {
+  Host host;
+  host.lock_folder = "/run/casemate";
+  const auto has_way_out = [](const Bundle& bundle) {
+    return std::ranges::any_of(bundle.plan.base.root_entries,
+                               [](const RootEntry& entry) { return entry.path == "rootfs/casemate/egress"; });
+  };
+  for (const RuntimeKind kind : {RuntimeKind::kCrun, RuntimeKind::kRunc, RuntimeKind::kRunsc}) {
+    const Runtime runtime{kind, "/usr/bin/runtime", "", "systrap"};
+    const auto closed = MakeBundle(Spec(), host, runtime, IdLease());
+    const auto open = MakeBundle(NetworkedSpec(), host, runtime, IdLease());
+    ASSERT_TRUE(closed && open);
+    EXPECT_FALSE(has_way_out(**closed));
+    EXPECT_TRUE(has_way_out(**open));
+    EXPECT_EQ((*closed)->config.args.at(2), "c");
+    EXPECT_EQ((*open)->config.args.at(2), "c16");
+    // Still no network but its own, and no more descriptors than there are.
+    const json::value config = ConfigOf(kind, NetworkedSpec());
+    EXPECT_EQ(config.at("linux").at("namespaces").as_array().size(), 6U);
+    EXPECT_TRUE(LetsMake(config, AF_INET, SOCK_STREAM));
+    EXPECT_FALSE(LetsMake(config, AF_INET, SOCK_RAW));
+    EXPECT_FALSE(LetsMake(ConfigOf(kind), AF_INET, SOCK_STREAM));
+    const std::vector<std::string>& words = (*open)->plan.base.argv;
+    if (kind == RuntimeKind::kRunsc) {
+      EXPECT_THAT(words, testing::IsSupersetOf({"--network=none", "--pass-fd=8:8", "--pass-fd=9:9"}));
+      EXPECT_THAT((*closed)->plan.base.argv, Not(Contains("--pass-fd=8:8")));
+    } else {
+      EXPECT_THAT(words, Contains("7"));
+      EXPECT_THAT((*closed)->plan.base.argv, Contains("5"));
+    }
+  }
+}
+
+TEST(OciConfigTest, LetsGvisorsProgramMakeNoOtherSockets) {
+  Host host;
+  host.lock_folder = "/run/casemate";
+  const Runtime gvisor{RuntimeKind::kRunsc, "/usr/bin/runsc", "", "systrap"};
+  const auto bundle = MakeBundle(NetworkedSpec(), host, gvisor, IdLease());
+  ASSERT_TRUE(bundle);
+  seccomp_data call{};
+  call.arch = ContainerSeccompTables().audit_architecture;
+  call.nr = SYS_socket;
+  const auto answer = [&](int family, int type) {
+    call.args[0] = static_cast<__u64>(family);
+    call.args[1] = static_cast<__u64>(type);
+    return EvaluateSeccomp((*bundle)->filter, call).value_or(SECCOMP_RET_ALLOW);
+  };
+  EXPECT_EQ(answer(AF_INET, SOCK_STREAM), SECCOMP_RET_ALLOW);
+  EXPECT_NE(answer(AF_INET, SOCK_RAW), SECCOMP_RET_ALLOW);
+  EXPECT_NE(answer(AF_NETLINK, SOCK_RAW), SECCOMP_RET_ALLOW);
+}
+
+TEST(OciLimitsTest, LeaveRoomForTheWayOutWhereThereIsOne) {
+  const Policy closed = Spec().policy;
+  EXPECT_EQ(WithWayOut(closed.limits, closed).memory_bytes, closed.limits.memory_bytes);
+  EXPECT_EQ(WithWayOut(closed.limits, closed).processes_max, closed.limits.processes_max);
+  const Policy open = NetworkedSpec().policy;
+  EXPECT_EQ(WithWayOut(open.limits, open).memory_bytes, open.limits.memory_bytes + 6 * kMiB);
+  EXPECT_EQ(WithWayOut(open.limits, open).processes_max, open.limits.processes_max + 1);
 }
 
 TEST(OciLimitsTest, LeaveRoomForTheRuntimeAndForNothingElse) {

@@ -45,6 +45,8 @@
 #include "confine/syscalls.h"
 #include "confine/workspace_copy.h"
 #include "isolation/oci/start_record.h"
+#include "isolation/wire/connections.h"
+#include "isolation/wire/relay.h"
 #include "model/secret_variables.h"
 
 namespace casemate::oci {
@@ -143,7 +145,7 @@ class Launcher {
     if (!guard) return std::unexpected(guard.error());
     guard_binary_ = *std::move(guard);
     Mark("prepare");
-    auto cgroup = Cgroup::Create(host_.cgroups, LimitsAtStart(spec_.policy.limits));
+    auto cgroup = Cgroup::Create(host_.cgroups, LimitsAtStart(WithWayOut(spec_.policy.limits, spec_.policy)));
     if (!cgroup) return std::unexpected(cgroup.error());
     parts().cgroup = *std::move(cgroup);
     auto entrances = parts().cgroup->OpenEntrances();
@@ -184,7 +186,32 @@ class Launcher {
     GiveInside(std::move((*records)[1]), kRecordsFd);
     GiveInside(std::move((*ended)[1]), kEndedFd);
     GiveInside(std::move((*secrets)[0]), kSecretsFd);
+    if (auto opened = OpenWayOut(); !opened) return opened;
     return spec_.control_channel ? Release() : Expected<void>();
+  }
+
+  // Two pipes, like the other channels: any runtime can pass them, and gVisor knows them.
+  Expected<void> OpenWayOut() {
+    if (!spec_.policy.network.open()) return {};
+    auto handover = Connections::MakeHandover();
+    if (!handover) return std::unexpected(handover.error());
+    auto inward = MakePipe();
+    auto outward = MakePipe();
+    for (const auto* pipe : {&inward, &outward}) {
+      if (!*pipe) return std::unexpected(pipe->error());
+    }
+    if (fcntl((*inward)[1].get(), F_SETFL, O_NONBLOCK) != 0 ||
+        fcntl((*outward)[0].get(), F_SETFL, O_NONBLOCK) != 0) {
+      return FailErrno(ErrorCode::kInternal, "cannot set up a pipe", "fcntl");
+    }
+    const int first = WayOutAtStart(spec_.control_channel);
+    GiveInside(std::move((*inward)[0]), first);
+    GiveInside(std::move((*outward)[1]), first + 1);
+    parts().egress = std::move(handover->theirs);
+    parts().relay =
+        std::make_unique<Relay>(std::move((*outward)[0]), std::move((*inward)[1]), std::move(handover->ours),
+                                spec_.policy.network.limits);
+    return {};
   }
 
   void GiveInside(UniqueFd fd, int number) {
@@ -329,6 +356,10 @@ class Launcher {
         return {};
       case StartRecord::kFailed:
         return ProgramError(record.value, spec_);
+      case StartRecord::kNoWayOut:
+        return FailErrno(ErrorCode::kUnavailable,
+                         "the sandbox could not open its way to the egress proxy; use --isolation container",
+                         "way out", record.value);
       default:
         return Fail(ErrorCode::kInternal, "the sandbox's start was garbled");
     }
@@ -337,7 +368,7 @@ class Launcher {
   // The runtime needs no more than the program from here on.
   Expected<void> SetLimits() {
     Mark("runtime");
-    auto changed = parts().cgroup->ChangeLimits(host_.cgroups, LimitsOfRun(spec_.policy.limits, runtime_));
+    auto changed = parts().cgroup->ChangeLimits(host_.cgroups, LimitsOfRun(WithWayOut(spec_.policy.limits, spec_.policy), runtime_));
     if (!changed) return changed;
     parts().before = parts().cgroup->Read();
     limited_ = true;

@@ -30,6 +30,7 @@ class OciBackend : public Backend {
   Tier tier() const override { return TierOf(kind_); }
   std::string_view runtime() const override { return RuntimeName(kind_); }
   bool only_by_name() const override { return true; }
+  bool CarriesNetwork() const override { return true; }
   bool PlacesRoots() const override { return true; }
 
   Expected<EnforcementReport> Admit(const Policy& policy) override {

@@ -81,6 +81,8 @@ void OciSandbox::Reap() {
 
 ExitReport OciSandbox::Exit() {
   Reap();
+  // Nobody is left who could say more.
+  if (parts_.relay) parts_.relay->Finish();
   ExitReport report;
   StartRecord record;
   if (read(parts_.records.get(), &record, sizeof(record)) != sizeof(record) ||
@@ -107,9 +109,9 @@ ResourceReading OciSandbox::Read() {
   ResourceReading reading = usage_.Read(parts_.cgroup ? &*parts_.cgroup : nullptr, tree, parts_.limits);
   reading.cpu_time_us = std::max<std::int64_t>(0, reading.cpu_time_us - parts_.before.cpu_time_us);
   // A peak that the runtime had with its own threads says nothing of the program; of a later one the guard is
-  // ours.
+  // ours, and what carries its connections.
   const bool told = reading.processes_peak > parts_.before.processes_peak;
-  reading.processes_peak = told ? reading.processes_peak - 1 : 0;
+  reading.processes_peak = told ? reading.processes_peak - (parts_.relay ? 2 : 1) : 0;
   if (parts_.own_kernel) {
     // The kernel's counters are of host threads, which are not the program's processes.
     reading.processes_peak = 0;

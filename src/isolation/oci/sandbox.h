@@ -14,6 +14,7 @@
 #include "confine/channels.h"
 #include "confine/id_pool.h"
 #include "confine/usage_reader.h"
+#include "isolation/wire/relay.h"
 
 namespace casemate::oci {
 
@@ -29,6 +30,8 @@ class OciSandbox : public Sandbox {
     std::optional<Cgroup> cgroup;
     EngineEnds ends;   // exit_status: of the runtime, by its guard
     UniqueFd records;  // read end: StartRecords
+    UniqueFd egress;   // the program's connections come there; not valid where it has no network
+    std::unique_ptr<Relay> relay;
     UniqueFd pidfd;    // of the guard, whose end is the end of all
     pid_t guard = -1;
     std::string root;  // of the container, in the guard's mount namespace
@@ -61,6 +64,7 @@ class OciSandbox : public Sandbox {
   ResourceReading Read() override;
   // A runtime's filter answers by itself and tells nobody.
   int denial_fd() const override { return -1; }
+  int egress_fd() const override { return parts_.egress.get(); }
   Refusals TakeRefusals() override { return {}; }
   Expected<std::vector<OutputFile>> CollectFiles(const WantedFile& wanted, std::int64_t bytes_max) override;
   std::vector<Timing> StartTimings() const override { return parts_.timings; }

@@ -12,6 +12,7 @@ struct StartRecord {
     kStarted = 2,  // the program has been executed
     kFailed = 3,   // or could not be: `value` is an errno
     kOver = 4,     // the program's wait status
+    kNoWayOut = 5,  // instead of kStarted: its way to the egress proxy could not be made: `value` is an errno
   };
   std::int32_t what = 0;
   std::int32_t value = 0;
@@ -24,5 +25,9 @@ inline constexpr int kEndedFd = 4;
 inline constexpr int kSecretsFd = 5;
 inline constexpr int kRequestAtStart = 6;
 inline constexpr int kResultAtStart = 7;
+// Of two of its network: from the engine, and, the next one, to it. They follow the others without a gap.
+constexpr int WayOutAtStart(bool control_channel) {
+  return control_channel ? kResultAtStart + 1 : kSecretsFd + 1;
+}
 
 }  // namespace casemate::oci

@@ -22,6 +22,7 @@ constexpr std::string_view kCodeFolder = "/code/";
 // Why such a run always starts cold; "" when it need not.
 std::string_view WhyCold(const LaunchSpec& spec) {
   if (!spec.control_channel) return "it runs a command";
+  if (spec.policy.network.open()) return "it is given a network";
   if (!spec.session.empty()) return "it is a session's";
   if (spec.terminal) return "it is given a terminal";
   if (!spec.secrets.empty()) return "it is given secrets";

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "casemate/network.h"
 #include "isolation/wire/inside/channel.h"
@@ -29,6 +30,15 @@ EgressListener::EgressListener(std::size_t connections_max) {
       bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
       listen(listener_.get(), kBacklog) != 0)
     WireChannel::Fail(errno, kWhat);
+  Carry(connections_max);
+}
+
+EgressListener::EgressListener(UniqueFd listener, std::size_t connections_max)
+    : listener_(std::move(listener)) {
+  Carry(connections_max);
+}
+
+void EgressListener::Carry(std::size_t connections_max) {
   multiplexer_.emplace(connections_max, Multiplexer::kOfAttendant, Multiplexer::kOfEngine, WireChannel::Send);
 }
 

@@ -19,6 +19,8 @@ class EgressListener {
  public:
   // Listens, where `connections_max` is not 0. What cannot be done ends the attendant with its reason.
   explicit EgressListener(std::size_t connections_max);
+  // Somebody else has made `listener`, which does not block.
+  EgressListener(UniqueFd listener, std::size_t connections_max);
 
   bool Hear(Wire kind, std::string_view payload) { return multiplexer_ && multiplexer_->Hear(kind, payload); }
   void Watch(std::vector<pollfd>& entries);
@@ -27,6 +29,7 @@ class EgressListener {
   void Drain();
 
  private:
+  void Carry(std::size_t connections_max);
   void Accept();
 
   UniqueFd listener_;
