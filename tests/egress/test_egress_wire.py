@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What a program reaches by the egress proxy, and what it does to it, in a tier whose network is out of the engine's
-reach: there its connections come over the attendant's wire. usage: test_egress_wire.py TIER (microvm, docker)"""
+reach: there its connections come over a wire. usage: test_egress_wire.py TIER (microvm, docker, crun, runc, gvisor)"""
 
 import contextlib
 import json
@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -24,8 +25,13 @@ from docker_engine import Engine, Unavailable  # noqa: E402
 SKIPPED = 77
 # Of the tier that is tested; main() fills in the docker tier's engine.
 FLAGS = {"microvm": ["--no-engine", "--python", "/usr/bin/python3", "--isolation", "microvm"],
-         "docker": ["--no-engine", "--isolation", "docker"]}
+         "docker": ["--no-engine", "--isolation", "docker"],
+         "crun": ["--no-engine", "--runtime", "crun"],
+         "runc": ["--no-engine", "--runtime", "runc"],
+         "gvisor": ["--no-engine", "--isolation", "gvisor"]}
 TIER = sys.argv.pop(1) if len(sys.argv) > 1 and sys.argv[1] in FLAGS else "microvm"
+# There the wire's inner end is a process beside the program.
+BESIDE = TIER in ("crun", "runc", "gvisor")
 ENVIRONMENT = {}
 IMAGES = []
 # An emulated processor takes its time; nothing here measures it.
@@ -41,7 +47,7 @@ class Traces(casemate.Traces):
 
 class Wired:
     tier_flags = FLAGS[TIER]
-    # Nobody outside sees a call that a guest's kernel, or Docker's filter, refuses.
+    # Nobody outside sees a call that a guest's kernel, or another program's filter, refuses.
     tells_connects = False
 
     @classmethod
@@ -60,8 +66,9 @@ class Wired:
     def asked(self, code, network=None, timeout_ms=PATIENCE_MS, **request):
         return super().asked(code, network, max(timeout_ms, PATIENCE_MS), **request)
 
-    # Its image has neither curl nor git.
-    test_common_clients_as_they_are = None
+    if not BESIDE:
+        # Its image has neither curl nor git.
+        test_common_clients_as_they_are = None
 
 
 class Reached(Wired, egress.Reached):
@@ -231,6 +238,159 @@ time.sleep(60)"""]
         # As of any run that was killed, its cgroups, which are empty, wait for the next run or for this.
         done = casemate.run(["gc"], env=self.env)
         self.assertEqual(done.code, 0, done.stdout + done.stderr)
+
+
+    def test_what_was_said_last_goes_out(self):
+        result, done = self.result(FETCH + """
+s = dial()
+s.sendall(b"GET http://late.example/ HTTP/1.1\\r\\nHost: late.example\\r\\n\\r\\n")
+result = 1""")
+        self.assertEqual(result, 1)
+        self.assertEqual(set(self.denied(done)), {"late.example:80"})
+
+
+# Put in front of programs that turn on what carries their connections. /proc may not show it; a signal finds it.
+TURN = FETCH + """
+import ctypes, os, signal
+libc = ctypes.CDLL(None, use_errno=True)
+def others():
+    own = {int(name) for name in os.listdir("/proc/self/task")}
+    found = []
+    for pid in range(2, 100):
+        try:
+            os.kill(pid, 0)
+        except OSError:
+            continue
+        if pid not in own:
+            found.append(pid)
+    return found
+def reaches(act):
+    try:
+        return act() is not None
+    except OSError:
+        return False
+def called(*words):
+    got = libc.syscall(*words)
+    return got if got >= 0 else None
+"""
+
+
+@unittest.skipUnless(BESIDE, "the wire's inner end is out of this tier's program's sight")
+class Beside(Wired, egress.Base):
+    """The process beside the program that carries its connections: it can be ended, and nothing is won by that."""
+
+    def test_nothing_is_taken_from_it(self):
+        result, _ = self.result(TURN + """
+PTRACE_ATTACH, PTRACE_SEIZE, PIDFD_OPEN, PIDFD_GETFD, PTRACE, VM_READV, KCMP = 16, 0x4206, 434, 438, 101, 310, 312
+fetch(10)
+result = {"others": len(others()), "reached": [], "listed": []}
+for pid in [1] + others():
+    for name in ("mem", "maps", "environ", "exe", "cwd", "root", "fd/0", "fd/1", "fd/3"):
+        place = f"/proc/{pid}/{name}"
+        if reaches(lambda: os.open(place, os.O_RDONLY | os.O_NONBLOCK)) or reaches(lambda: os.readlink(place)):
+            result["reached"].append(place)
+    for name in ("fd", "map_files", f"task/{pid}/fd"):
+        if reaches(lambda: os.listdir(f"/proc/{pid}/{name}")):
+            result["listed"].append(f"/proc/{pid}/{name}")
+    for what, words in {"attach": (PTRACE, PTRACE_ATTACH, pid, 0, 0), "seize": (PTRACE, PTRACE_SEIZE, pid, 0, 0),
+                        "vm": (VM_READV, pid, 0, 0, 0, 0, 0), "kcmp": (KCMP, os.getpid(), pid, 0, 1, 1)}.items():
+        if called(*words) is not None:
+            result["reached"].append(f"{what} {pid}")
+    pidfd = called(PIDFD_OPEN, pid, 0)
+    for fd in range(5) if pidfd is not None else []:
+        if called(PIDFD_GETFD, pidfd, fd, 0) is not None:
+            result["reached"].append(f"pidfd_getfd {pid} {fd}")
+""")
+        listed = result.pop("listed")
+        self.assertEqual(result, {"others": 1, "reached": []})
+        # gVisor tells the numbers of any process's descriptors, and opens none.
+        if TIER != "gvisor":
+            self.assertEqual(listed, [])
+
+    def test_the_program_has_no_end_of_it(self):
+        result, _ = self.result(TURN + """
+import stat
+pipes = [fd for fd in range(3, 4096) if reaches(lambda: stat.S_ISFIFO(os.fstat(fd).st_mode) or None)]
+sockets = [fd for fd in range(0, 4096) if reaches(lambda: stat.S_ISSOCK(os.fstat(fd).st_mode) or None)]
+result = [pipes, sockets]""")
+        # Its result channel; the request channel is at its end by then.
+        self.assertEqual(result, [[1101], []])
+
+    def test_a_program_that_kills_it_has_lost_its_network_and_nothing_else(self):
+        result, done = self.result(TURN + """
+before = fetch(10)
+held = dial()
+for pid in others():
+    os.kill(pid, signal.SIGKILL)
+try:
+    held.sendall(b"x")
+    ended = held.recv(10)
+except ConnectionError:
+    ended = b""
+try:
+    dial()
+    again = "reached"
+except OSError:
+    again = "refused"
+result = [before, ended.decode(), again]""")
+        self.assertEqual(result, [10, "", "refused"])
+
+    def test_no_other_signal_does_anything_to_it(self):
+        result, _ = self.result(TURN + """
+for pid in others():
+    for number in set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}:
+        os.kill(pid, number)
+result = [fetch(10), fetch(100_000)]""")
+        self.assertEqual(result, [10, 100_000])
+
+    def test_one_that_was_stopped_holds_up_nothing(self):
+        began = time.monotonic()
+        result, done = self.result(TURN + """
+held = [dial() for _ in range(10)]
+for s in held:
+    s.sendall(b"GET " + INPUT_DATA["web"].encode() + b"/big?20000000 HTTP/1.1\\r\\nHost: "
+              + INPUT_DATA["web"].encode()[7:] + b"\\r\\n\\r\\n")
+    s.recv(10)
+for pid in others():
+    os.kill(pid, signal.SIGSTOP)
+result = 1""")
+        self.assertEqual((result, done["status"]), (1, "ok"))
+        self.assertLess(time.monotonic() - began, 20 * casemate.SLOW)
+
+    def test_it_keeps_no_run_alive(self):
+        began = time.monotonic()
+        result, done = self.result(TURN + """
+if os.fork() == 0:
+    os.setsid()
+    s = dial()
+    while True:
+        s.sendall(b"GET http://a.example/ HTTP/1.1\\r\\nHost: a.example\\r\\n\\r\\n")
+        s = dial()
+time.sleep(0.3)
+result = 1""")
+        self.assertEqual((result, done["status"]), (1, "ok"))
+        self.assertLess(time.monotonic() - began, 20 * casemate.SLOW)
+
+    def test_it_is_none_of_the_programs_processes(self):
+        count = """
+import os, time
+started = 0
+try:
+    while started < 60:
+        if os.fork() == 0:
+            time.sleep(30)
+            os._exit(0)
+        started += 1
+except OSError:
+    pass
+result = started"""
+        started = {}
+        for network in ("none", "allow:a.example"):
+            done = casemate.run_json(*self.tier_flags, "--pids-limit", "20", "--network", network, "-c", count,
+                                     env=self.env, deadline=120)
+            started[network] = done["result"]
+        self.assertLess(started["none"], 21)
+        self.assertEqual(started["none"], started["allow:a.example"])
 
 
 def main():

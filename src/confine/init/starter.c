@@ -13,7 +13,7 @@
  * SIGSTOP does anything to that, and no descriptor of it is the program's.
  *
  * Arguments: the program's limit of open files; "c" for a control channel, "-" for none, and behind that, where there is
- * a network, how many connections it may have at one time; how many instructions the filter has; how many
+ * a network, what its way out is told; how many instructions the filter has; how many
  * paths follow; these paths, which are tried in order; the program's words.
  * Descriptors:
  *   3  takes records of two 32-bit numbers: what, and a value (src/isolation/oci/start_record.h)
@@ -167,8 +167,8 @@ static int listen_for(struct way_out* way) {
 }
 
 /* The child, as execute(). Of the program's own descriptors it keeps none. Signals stay blocked. */
-__attribute__((noinline, noreturn)) static void carry(const struct way_out* way, char* connections, long filter_length) {
-  char* words[] = {(char*)"/casemate/egress", connections, 0};
+__attribute__((noinline, noreturn)) static void carry(const struct way_out* way, char* told, long filter_length) {
+  char* words[] = {(char*)"/casemate/egress", told, 0};
   char* nothing[] = {0};
   call(__NR_dup3, way->from_engine, FROM_ENGINE, 0, 0, 0);
   call(__NR_dup3, way->from_engine + 1, TO_ENGINE, 0, 0, 0);
@@ -184,18 +184,18 @@ __attribute__((noinline, noreturn)) static void carry(const struct way_out* way,
 }
 
 /* As start_program(). */
-__attribute__((noinline)) static long start_carrier(const struct way_out* way, char* connections, long filter_length) {
+__attribute__((noinline)) static long start_carrier(const struct way_out* way, char* told, long filter_length) {
   const long carrier = call(__NR_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
-  if (carrier == 0) carry(way, connections, filter_length);
+  if (carrier == 0) carry(way, told, filter_length);
   return carrier;
 }
 
 /* 0, or a negative errno; then nothing is to be started. */
-static int open_way_out(struct way_out* way, char* connections, long filter_length) {
+static int open_way_out(struct way_out* way, char* told, long filter_length) {
   for (int fd = way->from_engine; fd <= way->from_engine + 1; ++fd) call(__NR_fcntl, fd, F_SETFD, FD_CLOEXEC, 0, 0);
   int failed = listen_for(way);
   if (failed < 0) return failed;
-  const long carrier = start_carrier(way, connections, filter_length);
+  const long carrier = start_carrier(way, told, filter_length);
   if (carrier < 0) return (int)carrier;
   for (int fd = way->from_engine; fd <= way->from_engine + 1; ++fd) call(__NR_close, fd, 0, 0, 0, 0);
   call(__NR_close, way->listener, 0, 0, 0, 0);
@@ -235,8 +235,8 @@ __attribute__((noreturn, used)) void start(long* stack) {
   char** given = words + stack[0] + 1;
   const long open_files = number(words[1]);
   const int control = words[2][0] == 'c';
-  char* const connections = words[2] + 1;
-  struct way_out way = {*connections == 0 ? 0 : (control ? RESULT : SECRETS) + 1, -1, {-1, -1}};
+  char* const told = words[2] + 1;
+  struct way_out way = {*told == 0 ? 0 : (control ? RESULT : SECRETS) + 1, -1, {-1, -1}};
   const long filter_length = number(words[3]);
   const long paths = number(words[4]);
   int failed = 0;
@@ -252,7 +252,7 @@ __attribute__((noreturn, used)) void start(long* stack) {
   if (control) place_channels();
   failed = secret_bytes < 0 ? (int)secret_bytes : fill_environment(given, secret_bytes);
   if (failed == 0 && way.from_engine != 0) {
-    failed = open_way_out(&way, connections, filter_length);
+    failed = open_way_out(&way, told, filter_length);
     if (failed != 0) {
       tell(NO_WAY_OUT, -failed);
       leave(1);

@@ -28,6 +28,8 @@ constexpr int kOomScoreAdj = 500;
 constexpr const char* kStarterPath = "/casemate/start";
 constexpr const char* kWayOutPath = "/casemate/egress";
 constexpr const char* kContainerId = "casemate";
+// In gVisor's network stack what a program has sent reaches the other end a moment later.
+constexpr int kQuietInGvisorMs = 10;
 // runc copies its own executable there.
 constexpr std::int64_t kStateBytes = 32 * kMiB;
 constexpr std::int64_t kThreadsOfRuntime = 512;
@@ -78,7 +80,8 @@ class Maker {
   std::string ChannelsWord() const {
     const std::string_view control = spec_.control_channel ? "c" : "-";
     if (!network()) return std::string(control);
-    return fmt::format("{}{}", control, spec_.policy.network.limits.connections_max);
+    return fmt::format("{}{},{}", control, spec_.policy.network.limits.connections_max,
+                       runtime_.own_kernel() ? kQuietInGvisorMs : 0);
   }
   std::string Placed(std::string_view below) const { return fmt::format("{}/{}", host_.lock_folder, below); }
 

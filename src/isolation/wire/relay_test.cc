@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -52,7 +53,7 @@ class RelayTest : public testing::Test {
       if (count > 0) sent += static_cast<std::size_t>(count);
       if (count < 0 && errno != EAGAIN) return false;
       pollfd ready{out_.get(), POLLOUT, 0};
-      if (count < 0 && poll(&ready, 1, 500) <= 0) return false;
+      if (count < 0 && poll(&ready, 1, 2000) <= 0) return false;
     }
     return true;
   }
@@ -99,6 +100,22 @@ TEST_F(RelayTest, FinishesThoughSomebodyElseHoldsThePipe) {
   EXPECT_EQ(ReadToTheEnd(connection.get()), "said");
 }
 
+TEST_F(RelayTest, AsksForTheLastWordsAndDoesNotWaitForEver) {
+  ASSERT_TRUE(Say(Opened(1)));
+  const UniqueFd connection = Taken();
+  ASSERT_TRUE(connection.valid());
+  EXPECT_FALSE(relay_->AskToEnd(50)) << "nobody answers";
+  pollfd asked{in_.get(), POLLIN, 0};
+  ASSERT_EQ(poll(&asked, 1, kPatienceMs), 1);
+  std::array<char, kWireHeader> word{};
+  ASSERT_EQ(read(in_.get(), word.data(), word.size()), static_cast<ssize_t>(word.size()));
+  EXPECT_EQ(word[0], static_cast<char>(Wire::kStop));
+  ASSERT_TRUE(Say(Piece(1, "the last words")));
+  out_.reset();
+  EXPECT_TRUE(relay_->AskToEnd(kPatienceMs));
+  EXPECT_EQ(ReadToTheEnd(connection.get()), "the last words");
+}
+
 TEST_F(RelayTest, EndsTheNetworkOfOneThatLies) {
   const std::array lies = {EncodeWire(Wire::kExit, "0"), EncodeWire(Wire::kStdout, "x"), Opened(700),
                            Piece(1, "of no connection"), std::string("\xff\xff\xff\xff\xff")};
@@ -115,9 +132,13 @@ TEST_F(RelayTest, EndsTheNetworkOfOneThatLies) {
 
 // It never reads, and provokes an answer with each of its frames: it is not listened to for ever.
 TEST_F(RelayTest, IsNotMadeToHoldEverMore) {
-  proxy_.reset();
+  ASSERT_TRUE(Say(Opened(0)));
+  const UniqueFd connection = Taken();
+  ASSERT_TRUE(connection.valid());
+  // What comes for it is thrown away, and told as taken.
+  ASSERT_EQ(shutdown(connection.get(), SHUT_RD), 0);
   std::string many;
-  for (int i = 0; i < 1000; ++i) many += Opened(0) + EncodeWire(Wire::kFromClosed, Multiplexer::Encode(0));
+  for (int i = 0; i < 1000; ++i) many += Piece(0, "x");
   constexpr std::size_t kFarMoreThanItHolds = std::size_t{32} << 20;
   std::size_t said = 0;
   while (said < kFarMoreThanItHolds && Say(many)) said += many.size();

@@ -4,7 +4,8 @@
 // reached is decided at the other end alone: with all that this process has, the program would reach the proxy,
 // as it does anyway. It can end this process (SIGKILL), and has no network then.
 //
-// Argument: how many connections there may be at one time. Descriptors:
+// Argument: "CONNECTIONS,MS": how many there may be at one time, and for how long none may have anything to say
+// before all was said, once the program has ended. Descriptors:
 //   0  from the engine   1  to the engine   3  listens   4  readable when the program has ended
 #include <poll.h>
 #include <sys/prctl.h>
@@ -25,6 +26,7 @@ constexpr int kListenerFd = 3;
 constexpr int kEndFd = 4;
 constexpr int kTroubled = 1;
 
+// Until the program has ended, or is about to be.
 void Serve(WireChannel& channel, EgressListener& egress) {
   for (;;) {
     std::vector<pollfd> entries = {{STDIN_FILENO, POLLIN, 0}, {kEndFd, POLLIN, 0}};
@@ -38,6 +40,7 @@ void Serve(WireChannel& channel, EgressListener& egress) {
       channel.Fill();
       WireChannel::Frame frame;
       while (channel.Next(frame)) {
+        if (frame.kind == Wire::kStop) return;
         if (!egress.Hear(frame.kind, frame.payload)) _exit(kTroubled);
       }
     }
@@ -53,8 +56,11 @@ int main(int argc, char** argv) {
   // Its descriptors under /proc and its memory are closed to the program then.
   if (argc != 2 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return casemate::kTroubled;
   casemate::WireChannel channel;
-  casemate::EgressListener egress(casemate::UniqueFd(casemate::kListenerFd), strtoul(argv[1], nullptr, 10));
+  char* rest = argv[1];
+  const unsigned long connections_max = strtoul(rest, &rest, 10);
+  const int quiet_ms = *rest == ',' ? static_cast<int>(strtoul(rest + 1, nullptr, 10)) : 0;
+  casemate::EgressListener egress(casemate::UniqueFd(casemate::kListenerFd), connections_max);
   casemate::Serve(channel, egress);
-  egress.Drain();
+  egress.Drain(quiet_ms);
   return 0;
 }

@@ -66,14 +66,14 @@ void EgressListener::Accept() {
   multiplexer_->Open(*number, std::move(socket));
 }
 
-void EgressListener::Drain() {
+void EgressListener::Drain(int quiet_ms) {
   if (!multiplexer_) return;
   // Each turn either takes a connection or uses up a window, and nobody opens another.
   constexpr int kTurnsMax = 4096;
   for (int turn = 0; turn < kTurnsMax; ++turn) {
     std::vector<pollfd> entries;
     Watch(entries);
-    if (poll(entries.data(), entries.size(), 0) <= 0) return;
+    if (poll(entries.data(), entries.size(), quiet_ms) <= 0) return;
     Serve(entries.data());
   }
 }
