@@ -37,7 +37,6 @@ std::span<const sock_filter> ContainerSeccompFilter() { return ContainerSeccompT
 
 std::string_view ContainerSeccompOci() { return embedded::OciSeccomp("seccomp_container.json"); }
 
-
 std::string_view SyscallName(int nr) {
   const SeccompTables& tables = ContainerSeccompTables();
   const auto index = static_cast<std::size_t>(nr);

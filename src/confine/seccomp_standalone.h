@@ -18,8 +18,8 @@ enum class SandboxNetwork { kNone, kLoopback };
 // connects that SeccompListener lets through are allowed: to any address, since there is no other interface.
 std::vector<sock_filter> StandaloneSeccompFilter(const SeccompTables& tables, SandboxNetwork network);
 
-// The same of an OCI configuration: to be inserted behind the last rule of ContainerSeccompOci(), or of Docker's,
-// where there is a loopback.
+// The same of an OCI configuration: to be inserted behind the last rule of ContainerSeccompOci(), or of
+// Docker's, where there is a loopback.
 std::string OciSocketRules();
 
 }  // namespace casemate

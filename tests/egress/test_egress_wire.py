@@ -239,7 +239,6 @@ time.sleep(60)"""]
         done = casemate.run(["gc"], env=self.env)
         self.assertEqual(done.code, 0, done.stdout + done.stderr)
 
-
     def test_what_was_said_last_goes_out(self):
         result, done = self.result(FETCH + """
 s = dial()

@@ -41,7 +41,7 @@ enum { NOT_PERMITTED = -1 };
 enum { SET_MASK = 2, SIGNALS_SIZE = 8 };
 /* Where the way out finds its descriptors. */
 enum { FROM_ENGINE = 0, TO_ENGINE = 1, LISTENER = 3, PROGRAM_ENDED = 4 };
-enum { PROXY_PORT = 3128, BACKLOG = 512, LAST_WORDS_MS = 100 };
+enum { PROXY_PORT = 3128, BACKLOG = 512, LAST_WORDS_MS = 300 };
 enum { UNIX = 1, INTERNET = 2, STREAM = 1, NO_WAIT = 04000, CLOSE_ON_EXEC = 02000000, SHUT_WRITE = 1 };
 enum { SECRETS_MAX = 1 << 20, WORDS_MAX = 1024, FILTER_MAX = 4096 };
 

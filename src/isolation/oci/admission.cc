@@ -71,8 +71,9 @@ Answer Network(const Question& ask) {
   if (ask.runtime.own_kernel()) {
     constexpr std::string_view kFlags = "(--network=none, --host-uds=none)";
     return Holds(PolicyClause::kNetwork,
-                 open ? fmt::format("gVisor's own network stack with a loopback alone {}, {}", kFlags, kWayOut)
-                      : fmt::format("gVisor's own network stack without an interface {}", kFlags));
+                 open
+                     ? fmt::format("gVisor's own network stack with a loopback alone {}, {}", kFlags, kWayOut)
+                     : fmt::format("gVisor's own network stack without an interface {}", kFlags));
   }
   const std::string mechanism =
       open ? fmt::format("network namespace with a loopback alone, {}; seccomp", kWayOut)

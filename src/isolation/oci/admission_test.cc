@@ -73,7 +73,8 @@ TEST(OciAdmissionTest, TellsOfTheWayToTheProxyAndWhatItMayHave) {
     EXPECT_THAT(MechanismOf(*open, PolicyClause::kNetwork), HasSubstr("egress proxy and its allowlist"));
     EXPECT_THAT(MechanismOf(*closed, PolicyClause::kNetwork), Not(HasSubstr("proxy")));
     // Of the others, this host has no cgroups that could hold it.
-    EXPECT_EQ(MechanismOf(*open, PolicyClause::kProcesses).contains("one above it"), kind == RuntimeKind::kRunsc);
+    EXPECT_EQ(MechanismOf(*open, PolicyClause::kProcesses).contains("one above it"),
+              kind == RuntimeKind::kRunsc);
   }
 }
 

@@ -99,11 +99,11 @@ class Maker {
     const auto candidates = ExecCandidates(spec_.argv.front(), config().env.at("PATH"), spec_.working_dir);
     if (!portable_) {
       config().init_filters = true;
-      bundle_->filter = StandaloneSeccompFilter(ContainerSeccompTables(), network() ? SandboxNetwork::kLoopback : SandboxNetwork::kNone);
+      bundle_->filter = StandaloneSeccompFilter(
+          ContainerSeccompTables(), network() ? SandboxNetwork::kLoopback : SandboxNetwork::kNone);
     }
-    config().args = {kStarterPath, std::to_string(spec_.policy.limits.open_files_max),
-                     ChannelsWord(), std::to_string(bundle_->filter.size()),
-                     std::to_string(candidates.size())};
+    config().args = {kStarterPath, std::to_string(spec_.policy.limits.open_files_max), ChannelsWord(),
+                     std::to_string(bundle_->filter.size()), std::to_string(candidates.size())};
     std::ranges::copy(candidates, std::back_inserter(config().args));
     std::ranges::copy(spec_.argv, std::back_inserter(config().args));
     config().resource_limits = CommonLimits();

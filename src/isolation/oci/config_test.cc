@@ -203,7 +203,8 @@ LaunchSpec NetworkedSpec() {
 
 bool LetsMake(const json::value& config, int family, int type) {
   for (const json::value& rule : config.at("linux").at("seccomp").at("syscalls").as_array()) {
-    if (rule.at("action").as_string() != "SCMP_ACT_ALLOW" || Texts(rule.at("names")).front() != "socket") continue;
+    if (rule.at("action").as_string() != "SCMP_ACT_ALLOW" || Texts(rule.at("names")).front() != "socket")
+      continue;
     const json::array& arguments = rule.at("args").as_array();
     if (arguments.size() >= 2 && arguments[0].at("valueTwo").as_int64() == family &&
         arguments[1].at("valueTwo").as_int64() == type)

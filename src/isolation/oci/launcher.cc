@@ -208,9 +208,8 @@ class Launcher {
     GiveInside(std::move((*inward)[0]), first);
     GiveInside(std::move((*outward)[1]), first + 1);
     parts().egress = std::move(handover->theirs);
-    parts().relay =
-        std::make_unique<Relay>(std::move((*outward)[0]), std::move((*inward)[1]), std::move(handover->ours),
-                                spec_.policy.network.limits);
+    parts().relay = std::make_unique<Relay>(std::move((*outward)[0]), std::move((*inward)[1]),
+                                            std::move(handover->ours), spec_.policy.network.limits);
     return {};
   }
 
@@ -368,7 +367,8 @@ class Launcher {
   // The runtime needs no more than the program from here on.
   Expected<void> SetLimits() {
     Mark("runtime");
-    auto changed = parts().cgroup->ChangeLimits(host_.cgroups, LimitsOfRun(WithWayOut(spec_.policy.limits, spec_.policy), runtime_));
+    auto changed = parts().cgroup->ChangeLimits(
+        host_.cgroups, LimitsOfRun(WithWayOut(spec_.policy.limits, spec_.policy), runtime_));
     if (!changed) return changed;
     parts().before = parts().cgroup->Read();
     limited_ = true;

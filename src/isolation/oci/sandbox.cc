@@ -21,7 +21,7 @@ namespace {
 constexpr int kGuardPatienceMs = 100;
 // What a program sent last has so long to get out before it is killed: its harness may have said that it is
 // over, and waits for that.
-constexpr int kLastWordsMs = 100;
+constexpr int kLastWordsMs = 300;
 
 }  // namespace
 

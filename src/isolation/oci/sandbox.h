@@ -32,7 +32,7 @@ class OciSandbox : public Sandbox {
     UniqueFd records;  // read end: StartRecords
     UniqueFd egress;   // the program's connections come there; not valid where it has no network
     std::unique_ptr<Relay> relay;
-    UniqueFd pidfd;    // of the guard, whose end is the end of all
+    UniqueFd pidfd;  // of the guard, whose end is the end of all
     pid_t guard = -1;
     std::string root;  // of the container, in the guard's mount namespace
     UniqueFd scratch;

@@ -8,10 +8,10 @@ namespace casemate::oci {
 // order.
 struct StartRecord {
   enum What : std::int32_t {
-    kReady = 1,    // waits for its filter and the end of the secrets
-    kStarted = 2,  // the program has been executed
-    kFailed = 3,   // or could not be: `value` is an errno
-    kOver = 4,     // the program's wait status
+    kReady = 1,     // waits for its filter and the end of the secrets
+    kStarted = 2,   // the program has been executed
+    kFailed = 3,    // or could not be: `value` is an errno
+    kOver = 4,      // the program's wait status
     kNoWayOut = 5,  // instead of kStarted: its way to the egress proxy could not be made: `value` is an errno
   };
   std::int32_t what = 0;

@@ -33,7 +33,8 @@ class RelayTest : public testing::Test {
     proxy_ = std::move(handover->theirs);
     NetworkLimits limits;
     limits.connections_max = 4;
-    relay_ = std::make_unique<Relay>(UniqueFd(outward[0]), UniqueFd(inward[1]), std::move(handover->ours), limits);
+    relay_ =
+        std::make_unique<Relay>(UniqueFd(outward[0]), UniqueFd(inward[1]), std::move(handover->ours), limits);
   }
 
   // Of a connection that comes to the proxy.

@@ -1,11 +1,11 @@
 // The way out of a container of an OCI runtime: takes connections on its loopback and carries them over two
 // pipes to the engine, which hands each to the run's egress proxy. Started by the container's init
 // (src/confine/init/starter.c) before the program, with the program's user id and system calls. What may be
-// reached is decided at the other end alone: with all that this process has, the program would reach the proxy,
-// as it does anyway. It can end this process (SIGKILL), and has no network then.
+// reached is decided at the other end alone: with all that this process has, the program would reach the
+// proxy, as it does anyway. It can end this process (SIGKILL), and has no network then.
 //
-// Argument: "CONNECTIONS,MS": how many there may be at one time, and for how long none may have anything to say
-// before all was said, once the program has ended. Descriptors:
+// Argument: "CONNECTIONS,MS": how many there may be at one time, and for how long none may have anything to
+// say before all was said, once the program has ended. Descriptors:
 //   0  from the engine   1  to the engine   3  listens   4  readable when the program has ended
 #include <poll.h>
 #include <sys/prctl.h>

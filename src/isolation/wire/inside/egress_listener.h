@@ -25,8 +25,8 @@ class EgressListener {
   bool Hear(Wire kind, std::string_view payload) { return multiplexer_ && multiplexer_->Hear(kind, payload); }
   void Watch(std::vector<pollfd>& entries);
   void Serve(const pollfd* entries);
-  // The program is over: what it sent last still goes out, as far as that needs no longer waiting than this for
-  // each turn.
+  // The program is over: what it sent last still goes out, as far as that needs no longer waiting than this
+  // for each turn.
   void Drain(int quiet_ms = 0);
 
  private:

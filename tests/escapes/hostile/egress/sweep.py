@@ -6,8 +6,6 @@
 # host: abstract_listener
 # in_process: expect=status=unavailable
 # in_process: why=without a network namespace of its own there is nothing that an allowlist could be held in
-# in_gvisor: expect=status=unavailable
-# in_gvisor: why=the proxy has no way into the network stack of gVisor's own kernel
 import socket
 
 open_ports = []
