@@ -57,7 +57,16 @@ void Server::Serve(int listener, int control) {
     std::array<pollfd, 2> entries = {pollfd{full ? -1 : listener, POLLIN, 0}, pollfd{control, POLLIN, 0}};
     const int ready = poll(entries.data(), entries.size(), full ? kLookMs : -1);
     if (ready < 0 && errno != EINTR) return;
-    if (entries[1].revents != 0) return;
+    if (entries[1].revents != 0) {
+      // The program is over. Who has come before is heard still: what it asked for last is told, too.
+      pollfd waiting{listener, POLLIN, 0};
+      while (!AtMost() && poll(&waiting, 1, 0) > 0) {
+        const int fd = TakeClient(listener, handed);
+        if (fd < 0) return;
+        Begin(fd);
+      }
+      return;
+    }
     if (ready <= 0 || entries[0].revents == 0) continue;
     const int fd = TakeClient(listener, handed);
     if (fd >= 0) Begin(fd);
