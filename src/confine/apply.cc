@@ -50,21 +50,6 @@
 namespace casemate {
 namespace {
 
-struct CgroupEntrances {
-  std::array<int, kLaunchCgroupsMax> tasks{};
-  std::size_t count = 0;
-};
-
-int AwaitGo(int socket, CgroupEntrances& entrances) {
-  LaunchGo go;
-  const ssize_t count =
-      ReceiveDescriptors(socket, std::as_writable_bytes(std::span(&go, 1)), entrances.tasks, entrances.count);
-  if (count < 0) return static_cast<int>(count);
-  if (count != sizeof(go) || go.word != LaunchGo().word) return -ECANCELED;
-  // One that was lost on the way would be a limit that does not hold.
-  return entrances.count == go.cgroups ? 0 : -EBADMSG;
-}
-
 // The engine gets the socket before anything of the program's is there.
 void OpenEgress(const ConfinementPlan& plan) {
   const int listener = plan.egress_port != 0 ? ListenOnLoopback(plan.egress_port) : -1;

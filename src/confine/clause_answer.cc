@@ -22,6 +22,22 @@ ClauseAnswer ByController(const CgroupHost& host, PolicyClause clause, CgroupCon
   return Lacks(clause, place.why_not, std::move(fallback), place.remedy);
 }
 
+ClauseAnswer ByProcessCount(const CgroupHost& host, std::string_view above) {
+  const CgroupPlace& place = host.place(CgroupController::kPids);
+  if (place.version != 0)
+    return Holds(PolicyClause::kProcesses, fmt::format("cgroup v{} pids.max{}", place.version, above));
+  // Since Linux 5.14 RLIMIT_NPROC counts per user namespace, and a sandbox has its own.
+  return Holds(PolicyClause::kProcesses,
+               fmt::format("RLIMIT_NPROC in the sandbox's own user namespace{}", above));
+}
+
+ClauseAnswer ByIds(const IdSource& ids) {
+  if (ids.kind != IdSource::Kind::kSingle)
+    return Holds(PolicyClause::kIdentity, "user namespace with host ids leased to this run alone");
+  return Lacks(PolicyClause::kIdentity, ids.why_not, "user namespace that maps the caller's own id",
+               ids.remedy);
+}
+
 Expected<EnforcementReport> AnswerAll(Tier tier, const Policy& policy,
                                       const std::function<ClauseAnswer(PolicyClause)>& answer) {
   EnforcementReport report;

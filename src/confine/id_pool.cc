@@ -208,7 +208,8 @@ Expected<IdLease> LeaseIds(const IdSource& source, const std::string& lock_folde
                   slots));
 }
 
-Expected<void> WriteIdMaps(pid_t pid, const IdSource& source, const IdLease& lease, uid_t pairs) {
+Expected<void> WriteIdMaps(pid_t pid, const IdSource& source, const IdLease& lease, uid_t pairs,
+                           uid_t single) {
   const auto extents = Extents(lease.base(), pairs);
   switch (source.kind) {
     case IdSource::Kind::kDirect: {
@@ -225,8 +226,8 @@ Expected<void> WriteIdMaps(pid_t pid, const IdSource& source, const IdLease& lea
     case IdSource::Kind::kSingle: {
       // user_namespaces(7): without CAP_SETGID outside, setgroups must be given up first.
       auto done = WriteMapFile(pid, "setgroups", "deny");
-      if (done) done = WriteMapFile(pid, "gid_map", fmt::format("{} {} 1\n", kProgramId, getgid()));
-      return done ? WriteMapFile(pid, "uid_map", fmt::format("{} {} 1\n", kProgramId, getuid())) : done;
+      if (done) done = WriteMapFile(pid, "gid_map", fmt::format("{} {} 1\n", single, getgid()));
+      return done ? WriteMapFile(pid, "uid_map", fmt::format("{} {} 1\n", single, getuid())) : done;
     }
   }
   return {};

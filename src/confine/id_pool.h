@@ -55,13 +55,15 @@ IdRange FindMappedRange(std::string_view uid_map);
 // cells get those after the first. kUnavailable when all are taken. `lock_folder` must exist.
 Expected<IdLease> LeaseIds(const IdSource& source, const std::string& lock_folder, uid_t pairs = 1);
 
-// Writes the id maps of the process `pid`, which waits in a new user namespace. Inside: 0 is the lease's
-// first id and 1000 its second; with kSingle 1000 is the caller's own. The rest of `pairs` starts at
-// kCellIds.
-Expected<void> WriteIdMaps(pid_t pid, const IdSource& source, const IdLease& lease, uid_t pairs = 1);
-
 // The program's user and group id inside.
 inline constexpr uid_t kProgramId = 1000;
+
+// Writes the id maps of the process `pid`, which waits in a new user namespace. Inside: 0 is the lease's
+// first id and 1000 its second; with kSingle `single` is the caller's own. The rest of `pairs` starts at
+// kCellIds.
+Expected<void> WriteIdMaps(pid_t pid, const IdSource& source, const IdLease& lease, uid_t pairs = 1,
+                           uid_t single = kProgramId);
+
 // Inside a zygote: the first id of its first cell. Each has two.
 inline constexpr uid_t kCellIds = 100'000;
 inline constexpr uid_t kIdsPerSandbox = 2;

@@ -68,6 +68,14 @@ ResourceLimit PrivateMemoryLimit(const Limits& limits) {
   return {RLIMIT_DATA, {bytes, bytes}};
 }
 
+IdSource IdsFor(const IdSource& source, const Policy& policy) {
+  if (!policy.writes_host_folder || source.kind != IdSource::Kind::kNewuidmap) return source;
+  IdSource own;
+  own.why_not = "a host folder that the program may write needs the caller's own user id";
+  own.remedy = "use the workspace mode `copy` and collect the files, or run as root";
+  return own;
+}
+
 ScratchPlan PlanScratch(const Limits& limits, bool own_workspace, bool code) {
   ScratchPlan scratch;
   scratch.views.push_back({"shm", "dev/shm", kNoExec, 01777});

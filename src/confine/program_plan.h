@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "casemate/backend.h"
+#include "confine/id_pool.h"
 #include "confine/plan.h"
 
 namespace casemate {
@@ -26,6 +27,9 @@ std::vector<ResourceLimit> EachProcessLimits(const Policy& policy);
 // reserves 128 MiB and a stack for each processor, and asks for ever where it does not get them.
 inline constexpr std::int64_t kUntouchedBytes = 4 * kGiB;
 ResourceLimit PrivateMemoryLimit(const Limits& limits);
+// The ids that a run gets where this process has `source`: a host folder that it may write must belong to it,
+// and only root can arrange that with an id-mapped mount; otherwise the run has the caller's own id.
+IdSource IdsFor(const IdSource& source, const Policy& policy);
 
 // A sandbox with a root of its own.
 inline constexpr const char* kSandboxHostName = "sandbox";

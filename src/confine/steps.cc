@@ -99,6 +99,16 @@ int EnterCgroups(std::span<const int> tasks) {
   return 0;
 }
 
+int AwaitGo(int socket, CgroupEntrances& entrances) {
+  LaunchGo go;
+  const ssize_t count =
+      ReceiveDescriptors(socket, std::as_writable_bytes(std::span(&go, 1)), entrances.tasks, entrances.count);
+  if (count < 0) return static_cast<int>(count);
+  if (count != sizeof(go) || go.word != LaunchGo().word) return -ECANCELED;
+  // One that was lost on the way would be a limit that does not hold.
+  return entrances.count == go.cgroups ? 0 : -EBADMSG;
+}
+
 // Prefer the sandbox to anything else when the whole host runs out of memory. Best effort: the limit that
 // matters is the cgroup's.
 void OfferToOomKiller(int score) {
@@ -114,7 +124,7 @@ void OfferToOomKiller(int score) {
 // Final numbers, all others closed. The sources are parked above every target first, so that no dup2
 // overwrites one that is still needed.
 int PlaceDescriptors(std::span<const DescriptorMove> moves, int& socket) {
-  std::array<int, 10> parked{};
+  std::array<int, 12> parked{};
   if (moves.size() > parked.size()) return -E2BIG;
   const int parked_socket = fcntl(socket, F_DUPFD_CLOEXEC, kParkingPlace);
   if (parked_socket < 0) return -errno;

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstddef>
 #include <span>
 
@@ -31,6 +32,12 @@ void ResetSignals();
 // work.
 void TakeOrdinaryPriority();
 int EnterCgroups(std::span<const int> tasks);
+// Waits for LaunchGo, and takes the descriptors that came with it.
+struct CgroupEntrances {
+  std::array<int, kLaunchCgroupsMax> tasks{};
+  std::size_t count = 0;
+};
+int AwaitGo(int socket, CgroupEntrances& entrances);
 // Prefer the sandbox to anything else when the whole host runs out of memory. Best effort: the limit that
 // matters is the cgroup's.
 void OfferToOomKiller(int score);

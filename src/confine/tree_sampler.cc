@@ -66,19 +66,35 @@ void AddTasks(const std::string& folder, TreeSample& sample, std::vector<long lo
   closedir(tasks);
 }
 
-}  // namespace
-
-TreeSample SampleTree(pid_t root, std::int64_t tasks_max) {
+// Calls `visit` with each process and its folder in /proc.
+template <typename Visit>
+TreeSample Walk(pid_t root, std::int64_t tasks_max, const Visit& visit) {
   TreeSample sample;
   std::vector<long long> pending{root};
   while (!pending.empty() && sample.tasks < tasks_max) {
-    const std::string folder = fmt::format("/proc/{}", pending.back());
+    const auto process = static_cast<pid_t>(pending.back());
+    const std::string folder = fmt::format("/proc/{}", process);
     pending.pop_back();
-    sample.cpu_time_us += CpuTimeUs(folder);
-    sample.memory_bytes += MemoryBytes(folder);
+    visit(process, folder, sample);
     AddTasks(folder, sample, pending);
   }
   return sample;
+}
+
+}  // namespace
+
+TreeSample SampleTree(pid_t root, std::int64_t tasks_max) {
+  return Walk(root, tasks_max, [](pid_t, const std::string& folder, TreeSample& sample) {
+    sample.cpu_time_us += CpuTimeUs(folder);
+    sample.memory_bytes += MemoryBytes(folder);
+  });
+}
+
+std::vector<pid_t> ProcessesOfTree(pid_t root, std::int64_t tasks_max) {
+  std::vector<pid_t> processes;
+  Walk(root, tasks_max,
+       [&](pid_t process, const std::string&, TreeSample&) { processes.push_back(process); });
+  return processes;
 }
 
 }  // namespace casemate

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <vector>
 
 namespace casemate {
 
@@ -17,5 +18,8 @@ struct TreeSample {
 // Walks from `root` through its descendants (proc(5), /proc/pid/task/tid/children). Orphans of a pid
 // namespace belong to its init, so none is missed when `root` is that. Stops at `tasks_max` tasks.
 TreeSample SampleTree(pid_t root, std::int64_t tasks_max);
+
+// `root` and its descendants, in the same way.
+std::vector<pid_t> ProcessesOfTree(pid_t root, std::int64_t tasks_max);
 
 }  // namespace casemate

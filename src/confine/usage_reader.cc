@@ -27,7 +27,7 @@ void UsageReader::Sample(pid_t tree_root, const Limits& limits) {
   last_.cpu_time_us = std::max(last_.cpu_time_us, sample.cpu_time_us);
   last_.processes_peak = std::max(last_.processes_peak, sample.tasks);
   // tmpfs pages are nobody's resident memory but count all the same.
-  const std::int64_t memory = sample.memory_bytes + last_.tmp_bytes;
+  const std::int64_t memory = sample.memory_bytes + last_.tmp_bytes + shared_bytes_;
   last_.memory_peak_bytes = std::max(last_.memory_peak_bytes, memory);
   last_.memory_over = last_.memory_over || memory > limits.memory_bytes;
   // RLIMIT_NPROC refuses forks without a counter; a full house is the evidence.

@@ -18,6 +18,9 @@ class UsageReader {
   // The same from the scratch file system itself, of which this is a descriptor; nothing when it is -1.
   void TakeScratch(int scratch);
 
+  // Memory of the sandbox that is no process's own, as it is now: added to what a sample finds.
+  void set_shared_bytes(std::int64_t bytes) { shared_bytes_ = bytes; }
+
   // `tree_root`: its process and all descendants are the sandbox; -1 once it is reaped. `cgroup` may be null.
   const ResourceReading& Read(Cgroup* cgroup, pid_t tree_root, const Limits& limits);
 
@@ -30,6 +33,7 @@ class UsageReader {
   void Sample(pid_t tree_root, const Limits& limits);
 
   ResourceReading last_;
+  std::int64_t shared_bytes_ = 0;
 };
 
 }  // namespace casemate

@@ -12,9 +12,9 @@
  * program a process (src/isolation/oci/inside) that carries its connections to the engine. No signal but SIGKILL and
  * SIGSTOP does anything to that, and no descriptor of it is the program's.
  *
- * Arguments: the program's limit of open files; "c" for a control channel, "-" for none, and behind that, where there is
- * a network, what its way out is told; how many instructions the filter has; how many
- * paths follow; these paths, which are tried in order; the program's words.
+ * Arguments: the program's limit of open files; of processes, 0 where something else holds it; "c" for a control
+ * channel, "-" for none, and behind that, where there is a network, what its way out is told; how many instructions the
+ * filter has; how many paths follow; these paths, which are tried in order; the program's words.
  * Descriptors:
  *   3  takes records of two 32-bit numbers: what, and a value (src/isolation/oci/start_record.h)
  *   4  takes one byte when the program has ended
@@ -114,17 +114,23 @@ struct program {
   char** paths;
   long count;
   char** words;
-  long open_files;
+  unsigned long open_files;
+  unsigned long processes; /* 0: not limited here */
   long filter_length;
 };
+
+static void limit(int resource, unsigned long value) {
+  const struct rlimit64 both = {value, value};
+  call(__NR_prlimit64, 0, resource, (long)&both, 0, 0);
+}
 
 /* The child, on the stack of its parent: it never goes back there. Of several failures it tells the most telling:
  * that a file is there and cannot be executed. */
 __attribute__((noinline, noreturn)) static void execute(const struct program* program) {
-  const struct rlimit64 files = {(unsigned long)program->open_files, (unsigned long)program->open_files};
   block(0);
   call(__NR_setsid, 0, 0, 0, 0, 0);
-  call(__NR_prlimit64, 0, RLIMIT_NOFILE, (long)&files, 0, 0);
+  limit(RLIMIT_NOFILE, program->open_files);
+  if (program->processes != 0) limit(RLIMIT_NPROC, program->processes);
   not_executed = install_filter(program->filter_length);
   if (not_executed != 0) leave(127);
   int failed = NOT_FOUND;
@@ -233,12 +239,14 @@ static void place_channels(void) {
 __attribute__((noreturn, used)) void start(long* stack) {
   char** words = (char**)(stack + 1);
   char** given = words + stack[0] + 1;
-  const long open_files = number(words[1]);
-  const int control = words[2][0] == 'c';
-  char* const told = words[2] + 1;
+  const int control = words[3][0] == 'c';
+  char* const told = words[3] + 1;
   struct way_out way = {*told == 0 ? 0 : (control ? RESULT : SECRETS) + 1, -1, {-1, -1}};
-  const long filter_length = number(words[3]);
-  const long paths = number(words[4]);
+  const long filter_length = number(words[4]);
+  const long paths = number(words[5]);
+  const struct program program = {
+      words + 6,    paths, words + 6 + paths, (unsigned long)number(words[1]), (unsigned long)number(words[2]),
+      filter_length};
   int failed = 0;
   call(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   block(~0UL);
@@ -258,7 +266,6 @@ __attribute__((noreturn, used)) void start(long* stack) {
       leave(1);
     }
   }
-  const struct program program = {words + 5, paths, words + 5 + paths, open_files, filter_length};
   long child = failed != 0 ? failed : start_program(&program);
   if (child > 0 && not_executed != 0) child = not_executed;
   /* gVisor runs the whole filter over all numbers for who is filtered, and again for the child of one who is. So the

@@ -9,14 +9,6 @@ namespace {
 
 using Answer = ClauseAnswer;
 
-Answer Processes(const Host& host) {
-  const CgroupPlace& place = host.cgroups.place(CgroupController::kPids);
-  if (place.version != 0)
-    return Holds(PolicyClause::kProcesses, fmt::format("cgroup v{} pids.max", place.version));
-  // Since Linux 5.14 RLIMIT_NPROC counts per user namespace, and a sandbox has its own.
-  return Holds(PolicyClause::kProcesses, "RLIMIT_NPROC in the sandbox's own user namespace");
-}
-
 Answer Disk(const Policy& policy) {
   if (!policy.writes_host_folder) return Holds(PolicyClause::kDisk, "one tmpfs with size and nr_inodes");
   return NotEnforced{std::string(PolicyClauseName(PolicyClause::kDisk)),
@@ -48,15 +40,6 @@ Answer FileSize(const Policy& policy) {
   return Holds(PolicyClause::kFileSize, "RLIMIT_FSIZE");
 }
 
-Answer Identity(const Host& host, const Policy& policy) {
-  const IdSource ids = IdsFor(host, policy);
-  if (ids.kind != IdSource::Kind::kSingle) {
-    return Holds(PolicyClause::kIdentity, "user namespace with host ids leased to this run alone");
-  }
-  return NotEnforced{std::string(PolicyClauseName(PolicyClause::kIdentity)), ids.why_not,
-                     "user namespace that maps the caller's own id", ids.remedy};
-}
-
 std::string FilesystemMechanism(const Host& host) {
   const std::string base = "mount namespace with a private read-only root (pivot_root)";
   return host.landlock_abi > 0 ? fmt::format("{}, Landlock ABI {}", base, host.landlock_abi) : base;
@@ -69,15 +52,14 @@ Answer AnswerFor(const Host& host, const Policy& policy, PolicyClause clause) {
       return Holds(clause, "monotonic deadline, SIGKILL to the pid namespace's init");
     case PolicyClause::kCpuTime:
       return ByController(host.cgroups, clause, CgroupController::kCpuacct, "cpu usage, RLIMIT_CPU",
-                          "RLIMIT_CPU for each process, and a sum sampled every 10 ms");
+                          kCpuTimeFallback);
     case PolicyClause::kCpuShare:
       return ByController(host.cgroups, clause, CgroupController::kCpu, "cpu quota", "");
     case PolicyClause::kMemory:
       return ByController(host.cgroups, clause, CgroupController::kMemory, "memory limit without swap",
-                          "a sum sampled every 10 ms that leaves out memfds and System V segments, "
-                          "RLIMIT_DATA 4 GiB above it for each process");
+                          kMemoryFallback);
     case PolicyClause::kProcesses:
-      return Processes(host);
+      return ByProcessCount(host.cgroups);
     case PolicyClause::kDisk:
       return Disk(policy);
     case PolicyClause::kFileSize:
@@ -93,7 +75,7 @@ Answer AnswerFor(const Host& host, const Policy& policy, PolicyClause clause) {
     case PolicyClause::kPidSpace:
       return Holds(clause, "pid namespace, private /proc");
     case PolicyClause::kIdentity:
-      return Identity(host, policy);
+      return ByIds(IdsFor(host.ids, policy));
     case PolicyClause::kPrivileges:
       return Holds(clause, "empty capability sets and bounding set, no_new_privs, nosuid mounts");
     case PolicyClause::kSyscalls:

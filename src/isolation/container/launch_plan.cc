@@ -35,20 +35,12 @@ std::vector<ResourceLimit> ProgramLimits(const LaunchSpec& spec, const Host& hos
   };
   if (host.cgroups.place(CgroupController::kPids).version == 0) {
     // It counts by user id, so that an init with an id of its own is not among them.
-    const bool alone = IdsFor(host, spec.policy).kind != IdSource::Kind::kSingle;
+    const bool alone = IdsFor(host.ids, spec.policy).kind != IdSource::Kind::kSingle;
     const std::int64_t processes = std::max<std::int64_t>(limits.processes_max - (alone ? 1 : 0), 1);
     set(RLIMIT_NPROC, processes);
   }
   if (host.cgroups.place(CgroupController::kMemory).version == 0) all.push_back(PrivateMemoryLimit(limits));
   return all;
-}
-
-IdSource IdsFor(const Host& host, const Policy& policy) {
-  if (!policy.writes_host_folder || host.ids.kind != IdSource::Kind::kNewuidmap) return host.ids;
-  IdSource own;
-  own.why_not = "a host folder that the program may write needs the caller's own user id";
-  own.remedy = "use the workspace mode `copy` and collect the files, or run as root";
-  return own;
 }
 
 Expected<std::unique_ptr<ConfinementPlan>> MakePlan(const LaunchSpec& spec, const Host& host,

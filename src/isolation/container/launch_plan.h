@@ -20,10 +20,6 @@ struct Host {
   std::string lock_folder;  // for leases of ids
 };
 
-// The ids that a run gets: a host folder that it may write must belong to it, and only root can arrange that
-// with an id-mapped mount; otherwise the run has the caller's own id.
-IdSource IdsFor(const Host& host, const Policy& policy);
-
 // The parts of a plan that a warm cell gets at another time than a cold sandbox.
 std::vector<std::string> WritablePaths(const LaunchSpec& spec);
 std::vector<ResourceLimit> ProgramLimits(const LaunchSpec& spec, const Host& host);

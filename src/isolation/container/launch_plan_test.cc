@@ -42,7 +42,7 @@ class LaunchPlanTest : public testing::Test {
     ASSERT_TRUE(host_.cgroups.complete());
   }
   ConfinementPlan Plan() {
-    auto plan = MakePlan(spec_, host_, IdsFor(host_, spec_.policy));
+    auto plan = MakePlan(spec_, host_, IdsFor(host_.ids, spec_.policy));
     EXPECT_TRUE(plan) << plan.error().ToString();
     return plan ? std::move(**plan) : ConfinementPlan();
   }

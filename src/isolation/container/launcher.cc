@@ -42,6 +42,7 @@
 #include "confine/host_mounts.h"
 #include "confine/init_binary.h"
 #include "confine/launch_step.h"
+#include "confine/namespace_error.h"
 #include "confine/root.h"
 #include "confine/syscalls.h"
 #include "confine/workspace_copy.h"
@@ -53,24 +54,6 @@ namespace casemate::container {
 namespace {
 
 constexpr std::int64_t kLaunchTimeoutMs = 10'000;
-// Why clone3 failed, with what to do about it.
-std::unexpected<Error> CloneError(int err) {
-  std::string remedy = "run `casemate doctor`";
-  if (ReadKernelNumber("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1) {
-    remedy =
-        "as root: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or install Casemate's AppArmor "
-        "profile";
-  } else if (ReadKernelNumber("/proc/sys/kernel/unprivileged_userns_clone") == 0) {
-    remedy = "as root: sysctl -w kernel.unprivileged_userns_clone=1";
-  } else if (err == ENOSPC || err == EUSERS) {
-    remedy = "as root: sysctl -w user.max_user_namespaces=15000";
-  } else if (err == EAGAIN) {
-    remedy = "this user or cgroup has too many processes; raise ulimit -u or pids.max";
-  }
-  return FailErrno(ErrorCode::kUnavailable,
-                   "this host does not let this user make the sandbox's namespaces; " + remedy, "clone3",
-                   err);
-}
 
 std::unexpected<Error> StepError(const LaunchMessage& message, const LaunchSpec& spec) {
   if (message.step == LaunchStep::kExecProgram && message.err == ENOENT) {
@@ -102,7 +85,7 @@ class Launcher {
       : spec_(spec),
         host_(host),
         zygote_(zygote),
-        ids_(IdsFor(host, spec.policy)),
+        ids_(IdsFor(host.ids, spec.policy)),
         start_us_(MonotonicUs()) {}
 
   Expected<std::unique_ptr<ContainerSandbox>> Run() {
@@ -223,7 +206,7 @@ class Launcher {
     }
     ListDescriptorsToKeep();
     const pid_t pid = Clone3(args);
-    if (pid < 0) return CloneError(errno);
+    if (pid < 0) return NamespaceError(errno);
     if (pid == 0) RunInit(*plan_);
     parts().init = pid;
     parts().pidfd.reset(pidfd);

@@ -53,7 +53,7 @@ std::string WhyCold(const LaunchSpec& spec, const Host& host) {
   if (!spec.control_channel) return "a command starts a process of its own";
   if (spec.terminal) return "a terminal is made with the sandbox";
   if (!spec.mounts.empty()) return "further mounts need folders in the root";
-  if (IdsFor(host, spec.policy).kind != host.ids.kind)
+  if (IdsFor(host.ids, spec.policy).kind != host.ids.kind)
     return "a writable host folder needs the caller's own id";
   if (spec.workspace && spec.workspace->mode != WorkspaceMode::kCopy &&
       host.ids.kind != IdSource::Kind::kDirect) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "confine/clause_answer.h"
+#include "confine/program_plan.h"
 
 namespace casemate::oci {
 namespace {
@@ -24,7 +25,8 @@ Answer Memory(const Question& ask) {
   if (ask.policy.network.open())
     knob += fmt::format(", {} MiB above it for the way to the egress proxy",
                         WayOutBytes(ask.policy.network.limits) / kMiB);
-  return ByController(ask.host.cgroups, PolicyClause::kMemory, CgroupController::kMemory, knob, "");
+  return ByController(ask.host.cgroups, PolicyClause::kMemory, CgroupController::kMemory, knob,
+                      kMemoryFallback);
 }
 
 Answer Processes(const Question& ask) {
@@ -32,8 +34,7 @@ Answer Processes(const Question& ask) {
       ask.policy.network.open() ? ", one above it for the way to the egress proxy" : "";
   if (ask.runtime.own_kernel())
     return Holds(PolicyClause::kProcesses, fmt::format("RLIMIT_NPROC in gVisor's own kernel{}", above));
-  return ByController(ask.host.cgroups, PolicyClause::kProcesses, CgroupController::kPids,
-                      fmt::format("pids.max{}", above), "");
+  return ByProcessCount(ask.host.cgroups, above);
 }
 
 Answer Disk(const Question& ask) {
@@ -103,9 +104,10 @@ Answer AnswerFor(const Question& ask, PolicyClause clause) {
       return Holds(clause, "monotonic deadline, SIGKILL to the pid namespace around the runtime");
     case PolicyClause::kCpuTime:
       if (ask.runtime.own_kernel())
-        return ByController(cgroups, clause, CgroupController::kCpuacct, "cpu usage", "");
+        return ByController(cgroups, clause, CgroupController::kCpuacct, "cpu usage",
+                            "a sum sampled every 10 ms");
       return ByController(cgroups, clause, CgroupController::kCpuacct, "cpu usage, RLIMIT_CPU",
-                          "RLIMIT_CPU for each process");
+                          kCpuTimeFallback);
     case PolicyClause::kCpuShare:
       return ByController(cgroups, clause, CgroupController::kCpu, "cpu quota", "");
     case PolicyClause::kMemory:
@@ -128,7 +130,7 @@ Answer AnswerFor(const Question& ask, PolicyClause clause) {
       return Holds(clause, ask.runtime.own_kernel() ? "processes of gVisor's own kernel, none of the host's"
                                                     : "pid namespace, private /proc");
     case PolicyClause::kIdentity:
-      return Holds(clause, "user namespace with host ids leased to this run alone");
+      return ByIds(IdsFor(ask.host.ids, ask.policy));
     case PolicyClause::kPrivileges:
       return Holds(clause, "empty capability sets and bounding set, no_new_privs, nosuid mounts");
     case PolicyClause::kSyscalls:
@@ -145,14 +147,6 @@ Answer AnswerFor(const Question& ask, PolicyClause clause) {
 }  // namespace
 
 Expected<EnforcementReport> AdmitOn(const Host& host, const Runtime& runtime, const Policy& policy) {
-  if (host.ids.kind != IdSource::Kind::kDirect) {
-    return Fail(
-        ErrorCode::kUnavailable,
-        fmt::format("{} is driven by root alone here, which makes its mounts and gives it ids; run as "
-                    "root, ask an engine that root has started (casemate serve), or use --isolation "
-                    "container",
-                    RuntimeName(runtime.kind)));
-  }
   if (runtime.kind == RuntimeKind::kKata) {
     return Fail(
         ErrorCode::kUnavailable,

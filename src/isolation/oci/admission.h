@@ -8,8 +8,8 @@
 namespace casemate::oci {
 
 // The tier's answer to every clause of `policy` with `runtime` on `host`: pure, so that tests can ask about
-// hosts that are not there. kUnavailable where this user cannot give a run ids of its own (a runtime needs
-// root here); and, with the clause and its remedy, when policy.require_limits is set and one does not hold.
+// hosts that are not there. kUnavailable for a runtime that cannot carry a run; and, with the clause and its
+// remedy, when policy.require_limits is set and one does not hold.
 Expected<EnforcementReport> AdmitOn(const Host& host, const Runtime& runtime, const Policy& policy);
 
 }  // namespace casemate::oci

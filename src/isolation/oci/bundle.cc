@@ -38,6 +38,10 @@ constexpr std::int64_t kThreadsOfRuntime = 512;
 // holds them.
 constexpr int kHighDescriptor = 300;
 
+// Where an ordinary user's bundle is mounted: the folders of his that lead to the lock folder may be closed
+// to the ids that the runtime has. It is on every host (FHS 3.18).
+constexpr const char* kOpenPlace = "/tmp";
+
 // The runtime makes what is there itself.
 constexpr std::string_view kSharedMemory = "dev/shm";
 
@@ -45,14 +49,24 @@ bool IsRuntimesOwn(std::string_view path) { return path.starts_with("dev/") && p
 
 class Maker {
  public:
-  Maker(const LaunchSpec& spec, const Host& host, const Runtime& runtime, const IdLease& lease, bool portable)
-      : spec_(spec), host_(host), runtime_(runtime), lease_(lease), portable_(portable) {}
+  Maker(const LaunchSpec& spec, const Host& host, const Runtime& runtime, const IdSource& ids,
+        const IdLease& lease, bool portable)
+      : spec_(spec),
+        host_(host),
+        runtime_(runtime),
+        ids_(IdsOfRuntime(ids, lease)),
+        portable_(portable),
+        place_(ids.kind == IdSource::Kind::kDirect ? host.lock_folder : kOpenPlace) {
+    plan().own_user_namespace = plan().runtime_given = ids.kind != IdSource::Kind::kDirect;
+    base().ids = {ids_.root, ids_.program, ids.kind == IdSource::Kind::kNewuidmap,
+                  ids.kind == IdSource::Kind::kNewuidmap};
+  }
 
   Expected<std::unique_ptr<Bundle>> Make() {
     ConfinementPlan root;
     if (auto planned = PlanRoot(spec_, root); !planned) return std::unexpected(planned.error());
-    plan().place = host_.lock_folder;
-    plan().owner = lease_.base() + 1;
+    plan().place = place_;
+    plan().owner = ids_.program;
     plan().writable = "writable";
     base().texts = std::move(root.texts);
     base().oom_score_adj = kOomScoreAdj;
@@ -61,8 +75,8 @@ class Maker {
     Add(RootEntry::Kind::kFolder, "state");
     TakeRoot(root);
     PlanWritable();
-    config().root_id = lease_.base();
-    config().program_id = lease_.base() + 1;
+    config().root_id = ids_.root;
+    config().program_id = ids_.program;
     config().limits = spec_.policy.limits;
     Add(RootEntry::Kind::kFile, "config.json", WriteConfig(config()));
     base().root_options =
@@ -83,7 +97,7 @@ class Maker {
     return fmt::format("{}{},{}", control, spec_.policy.network.limits.connections_max,
                        runtime_.own_kernel() ? kQuietInGvisorMs : 0);
   }
-  std::string Placed(std::string_view below) const { return fmt::format("{}/{}", host_.lock_folder, below); }
+  std::string Placed(std::string_view below) const { return fmt::format("{}/{}", place_, below); }
 
   void Add(RootEntry::Kind kind, std::string path, std::string content = "") {
     bytes_ += content.size();
@@ -102,12 +116,18 @@ class Maker {
       bundle_->filter = StandaloneSeccompFilter(
           ContainerSeccompTables(), network() ? SandboxNetwork::kLoopback : SandboxNetwork::kNone);
     }
-    config().args = {kStarterPath, std::to_string(spec_.policy.limits.open_files_max), ChannelsWord(),
-                     std::to_string(bundle_->filter.size()), std::to_string(candidates.size())};
+    config().args = {kStarterPath,
+                     std::to_string(spec_.policy.limits.open_files_max),
+                     std::to_string(ProcessesByStarter()),
+                     ChannelsWord(),
+                     std::to_string(bundle_->filter.size()),
+                     std::to_string(candidates.size())};
     std::ranges::copy(candidates, std::back_inserter(config().args));
     std::ranges::copy(spec_.argv, std::back_inserter(config().args));
     config().resource_limits = CommonLimits();
     std::ranges::move(EachProcessLimits(spec_.policy), std::back_inserter(config().resource_limits));
+    if (!ByCgroup(CgroupController::kMemory))
+      config().resource_limits.push_back(PrivateMemoryLimit(spec_.policy.limits));
     for (ResourceLimit& limit : config().resource_limits) {
       // Until the container's init has put the channels where the program finds them; then it sets it itself.
       if (limit.resource == RLIMIT_NOFILE)
@@ -124,6 +144,16 @@ class Maker {
     }
     base().expects_files =
         !spec_.files.empty() || (spec_.workspace && spec_.workspace->mode == WorkspaceMode::kCopy);
+  }
+
+  bool ByCgroup(CgroupController controller) const {
+    return portable_ || host_.cgroups.place(controller).version != 0;
+  }
+
+  // The container's init sets it, since a runtime has threads in the container that would be counted.
+  std::int64_t ProcessesByStarter() const {
+    if (runtime_.own_kernel() || ByCgroup(CgroupController::kPids)) return 0;
+    return WithWayOut(spec_.policy.limits, spec_.policy).processes_max;
   }
 
   void Mount(std::string destination, std::string type, std::string source,
@@ -251,7 +281,7 @@ class Maker {
     }
     for (const char* word : {"run", "--detach"}) words.emplace_back(word);
     std::ranges::copy(passing, std::back_inserter(words));
-    words.insert(words.end(), {"--bundle", host_.lock_folder, kContainerId});
+    words.insert(words.end(), {"--bundle", place_, kContainerId});
     base().exec_candidates = {runtime_.path};
     base().env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
                   "XDG_RUNTIME_DIR=" + state};
@@ -260,8 +290,9 @@ class Maker {
   const LaunchSpec& spec_;
   const Host& host_;
   const Runtime& runtime_;
-  const IdLease& lease_;
+  const RuntimeIds ids_;
   bool portable_;
+  const std::string place_;
   std::unique_ptr<Bundle> bundle_ = std::make_unique<Bundle>();
   std::set<std::string> folders_;
   std::size_t bytes_ = 0;
@@ -270,8 +301,20 @@ class Maker {
 }  // namespace
 
 Expected<std::unique_ptr<Bundle>> MakeBundle(const LaunchSpec& spec, const Host& host, const Runtime& runtime,
-                                             const IdLease& lease, bool portable) {
-  return Maker(spec, host, runtime, lease, portable).Make();
+                                             const IdSource& ids, const IdLease& lease, bool portable) {
+  return Maker(spec, host, runtime, ids, lease, portable).Make();
+}
+
+RuntimeIds IdsOfRuntime(const IdSource& ids, const IdLease& lease) {
+  switch (ids.kind) {
+    case IdSource::Kind::kDirect:
+      return {lease.base(), lease.base() + 1};
+    case IdSource::Kind::kNewuidmap:
+      return {0, kProgramId};
+    case IdSource::Kind::kSingle:
+      return {0, 0};
+  }
+  std::unreachable();
 }
 
 Limits LimitsAtStart(const Limits& limits) {

@@ -20,8 +20,17 @@ namespace casemate::oci {
 struct Host {
   CgroupHost cgroups;
   IdSource ids;
-  std::string lock_folder;  // for leases of ids; in a run's own mount namespace its bundle is mounted there
+  std::string lock_folder;  // for leases of ids
 };
+
+// The ids of a run where its runtime is started: the host's own for root, and otherwise those of a user
+// namespace of ours around the runtime. Both are 0 where the caller's own id is all that there is: runtimes
+// want a root of the container, and the program is that, without a capability.
+struct RuntimeIds {
+  uid_t root = 0;
+  uid_t program = 1;
+};
+RuntimeIds IdsOfRuntime(const IdSource& ids, const IdLease& lease);
 
 // A run's bundle, all of it but its descriptors and opened folders.
 struct Bundle {
@@ -30,12 +39,13 @@ struct Bundle {
   std::vector<sock_filter> filter;  // that the container's init installs; empty for a portable bundle
 };
 
-// The bundle of `spec`. Its folders of the host are in plan.base.binds, to be opened by the engine; in the
-// configuration they are below the place of the bundle. With `portable`, for a person to read and to take
-// elsewhere, the configuration names the host's own paths instead. Ids are those of `lease`, which is empty
-// for that.
+// The bundle of `spec`. Its folders of the host are in plan.base.binds, to be opened by the engine, or by the
+// child for an ordinary user; in the configuration they are below the place of the bundle. With `portable`,
+// for a person to read and to take elsewhere, the configuration names the host's own paths instead. `ids` are
+// those that the run has (IdsFor), with what is leased of them.
 Expected<std::unique_ptr<Bundle>> MakeBundle(const LaunchSpec& spec, const Host& host, const Runtime& runtime,
-                                             const IdLease& lease, bool portable = false);
+                                             const IdSource& ids, const IdLease& lease,
+                                             bool portable = false);
 
 // The limits of the run's own cgroup: while the runtime starts, which needs memory and threads of its own,
 // and from the program's start on.

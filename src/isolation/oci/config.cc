@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::int64_t kCpuPeriodUs = 100'000;
 
-constexpr std::array<std::pair<int, const char*>, 7> kLimitNames = {{
+constexpr std::array<std::pair<int, const char*>, 8> kLimitNames = {{
     {RLIMIT_CORE, "RLIMIT_CORE"},
     {RLIMIT_NICE, "RLIMIT_NICE"},
     {RLIMIT_RTPRIO, "RLIMIT_RTPRIO"},
@@ -26,6 +26,7 @@ constexpr std::array<std::pair<int, const char*>, 7> kLimitNames = {{
     {RLIMIT_FSIZE, "RLIMIT_FSIZE"},
     {RLIMIT_CPU, "RLIMIT_CPU"},
     {RLIMIT_NPROC, "RLIMIT_NPROC"},
+    {RLIMIT_DATA, "RLIMIT_DATA"},
 }};
 
 // What tells of the host in a /proc of its own kernel (runc's own defaults).
@@ -84,8 +85,8 @@ class Writer {
     json_.Field("terminal", false);
     json_.Key("user");
     json_.BeginObject();
-    json_.Field("uid", kProgramId);
-    json_.Field("gid", kProgramId);
+    json_.Field("uid", InsideId());
+    json_.Field("gid", InsideId());
     json_.Field("umask", 022);
     json_.EndObject();
     List("args", config_.args);
@@ -131,17 +132,22 @@ class Writer {
     json_.EndArray();
   }
 
+  bool OneId() const { return config_.root_id == config_.program_id; }
+  uid_t InsideId() const { return OneId() ? 0 : kProgramId; }
+
+  void IdPair(uid_t inside, uid_t outside) {
+    json_.BeginObject();
+    json_.Field("containerID", inside);
+    json_.Field("hostID", outside);
+    json_.Field("size", 1);
+    json_.EndObject();
+  }
+
   void IdMap(std::string_view name) {
     json_.Key(name);
     json_.BeginArray();
-    for (const auto& [inside, outside] : {std::pair<uid_t, uid_t>{0, config_.root_id},
-                                          std::pair<uid_t, uid_t>{kProgramId, config_.program_id}}) {
-      json_.BeginObject();
-      json_.Field("containerID", inside);
-      json_.Field("hostID", outside);
-      json_.Field("size", 1);
-      json_.EndObject();
-    }
+    IdPair(0, config_.root_id);
+    if (!OneId()) IdPair(kProgramId, config_.program_id);
     json_.EndArray();
   }
 

@@ -28,8 +28,8 @@ struct Config {
   std::string working_dir;
   std::vector<ResourceLimit> resource_limits;
   std::vector<ConfigMount> mounts;  // parents before children
-  uid_t root_id = 0;                // the host's id of root inside
-  uid_t program_id = 0;             // and of the program
+  uid_t root_id = 0;                // of root inside, where the runtime is started
+  uid_t program_id = 0;             // and of the program; the same where there is one id
   // The container's init installs the filter of system calls, and the runtime none.
   bool init_filters = false;
   bool network = false;  // TCP and UDP sockets may be made: there is a loopback, and nothing else

@@ -93,14 +93,16 @@ TEST(OciConfigTest, HasNoPowerAndNoUnlistedCall) {
 TEST(OciConfigTest, GivesTheContainersInitTheFilterAndTheRuntimeNone) {
   Host host;
   host.lock_folder = "/run/casemate";
+  host.ids.kind = IdSource::Kind::kDirect;
   for (const RuntimeKind kind : {RuntimeKind::kCrun, RuntimeKind::kRunc, RuntimeKind::kRunsc}) {
-    const auto bundle = MakeBundle(Spec(), host, {kind, "/usr/bin/runtime", "", "systrap"}, IdLease());
+    const auto bundle =
+        MakeBundle(Spec(), host, {kind, "/usr/bin/runtime", "", "systrap"}, host.ids, IdLease());
     ASSERT_TRUE(bundle);
     const json::value config = json::parse(WriteConfig((*bundle)->config));
     EXPECT_EQ(config.at("linux").as_object().count("seccomp"), 0U);
     EXPECT_TRUE(config.at("process").at("noNewPrivileges").as_bool()) << "or its init could install none";
-    // "start", open files, channels, the filter's length.
-    EXPECT_EQ(Texts(config.at("process").at("args")).at(3), std::to_string((*bundle)->filter.size()));
+    // "start", open files, processes, channels, the filter's length.
+    EXPECT_EQ(Texts(config.at("process").at("args")).at(4), std::to_string((*bundle)->filter.size()));
     EXPECT_EQ(std::ranges::count((*bundle)->plan.base.argv, "--oci-seccomp"), 0);
     seccomp_data call{};
     call.arch = ContainerSeccompTables().audit_architecture;
@@ -169,8 +171,10 @@ TEST(OciConfigTest, MakesTheHostsOwnFoldersAPartOfGvisorsRootAndLeavesTheCallers
   spec.mounts = {{folder, "/seen", false}, {folder, "/written", true}};
   Host host;
   host.lock_folder = "/run/casemate";
+  host.ids.kind = IdSource::Kind::kDirect;
   for (const RuntimeKind kind : {RuntimeKind::kCrun, RuntimeKind::kRunsc}) {
-    const auto bundle = MakeBundle(spec, host, {kind, "/usr/bin/runtime", "", "systrap"}, IdLease());
+    const auto bundle =
+        MakeBundle(spec, host, {kind, "/usr/bin/runtime", "", "systrap"}, host.ids, IdLease());
     ASSERT_TRUE(bundle);
     const json::value config = json::parse(WriteConfig((*bundle)->config));
     const bool own_kernel = kind == RuntimeKind::kRunsc;
@@ -222,13 +226,13 @@ TEST(OciConfigTest, HasAWayOutForANetworkAndNothingOfItWithoutOne) {
   };
   for (const RuntimeKind kind : {RuntimeKind::kCrun, RuntimeKind::kRunc, RuntimeKind::kRunsc}) {
     const Runtime runtime{kind, "/usr/bin/runtime", "", "systrap"};
-    const auto closed = MakeBundle(Spec(), host, runtime, IdLease());
-    const auto open = MakeBundle(NetworkedSpec(), host, runtime, IdLease());
+    const auto closed = MakeBundle(Spec(), host, runtime, host.ids, IdLease());
+    const auto open = MakeBundle(NetworkedSpec(), host, runtime, host.ids, IdLease());
     ASSERT_TRUE(closed && open);
     EXPECT_FALSE(has_way_out(**closed));
     EXPECT_TRUE(has_way_out(**open));
-    EXPECT_EQ((*closed)->config.args.at(2), "c");
-    EXPECT_TRUE((*open)->config.args.at(2).starts_with("c16,"));
+    EXPECT_EQ((*closed)->config.args.at(3), "c");
+    EXPECT_TRUE((*open)->config.args.at(3).starts_with("c16,"));
     // Still no network but its own, and no more descriptors than there are.
     const json::value config = ConfigOf(kind, NetworkedSpec());
     EXPECT_EQ(config.at("linux").at("namespaces").as_array().size(), 6U);
@@ -250,7 +254,7 @@ TEST(OciConfigTest, LetsGvisorsProgramMakeNoOtherSockets) {
   Host host;
   host.lock_folder = "/run/casemate";
   const Runtime gvisor{RuntimeKind::kRunsc, "/usr/bin/runsc", "", "systrap"};
-  const auto bundle = MakeBundle(NetworkedSpec(), host, gvisor, IdLease());
+  const auto bundle = MakeBundle(NetworkedSpec(), host, gvisor, host.ids, IdLease());
   ASSERT_TRUE(bundle);
   seccomp_data call{};
   call.arch = ContainerSeccompTables().audit_architecture;

@@ -3,7 +3,8 @@
 //
 //   engine                         guard                      starter, pid 1 of the container
 //   ids, bundle, cgroup, pipes
-//   clone3 ----------------------> mounts the bundle
+//   clone3 ----------------------> (of an ordinary user: waits for its ids and LaunchGo, opens the folders)
+//                                  mounts the bundle
 //       <-- kMounted ------------
 //   files ---------------------->
 //       <-- end of file ---------- runtime executed
@@ -35,6 +36,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/descriptor_message.h"
 #include "base/errno.h"
 #include "base/file.h"
 #include "confine/descriptor_limit.h"
@@ -42,6 +44,8 @@
 #include "confine/host_mounts.h"
 #include "confine/init_binary.h"
 #include "confine/launch_step.h"
+#include "confine/namespace_error.h"
+#include "confine/program_plan.h"
 #include "confine/syscalls.h"
 #include "confine/workspace_copy.h"
 #include "isolation/oci/start_record.h"
@@ -99,12 +103,13 @@ class Launcher {
       : spec_(spec),
         host_(host),
         runtime_(runtime),
+        ids_(IdsFor(host.ids, spec.policy)),
         start_us_(MonotonicUs()),
         deadline_(Deadline::After(timeout_ms)) {}
 
   Expected<std::unique_ptr<OciSandbox>> Run() {
     for (auto step : {&Launcher::Prepare, &Launcher::OpenChannels, &Launcher::OpenPipes, &Launcher::Clone,
-                      &Launcher::Converse, &Launcher::AwaitStart}) {
+                      &Launcher::GiveIds, &Launcher::Converse, &Launcher::AwaitStart}) {
       if (auto done = (this->*step)(); !done) return std::unexpected(ExplainFailure(done.error()));
     }
     return std::move(sandbox_);
@@ -127,23 +132,31 @@ class Launcher {
 
   Expected<void> Prepare() {
     if (auto raised = RaiseDescriptorLimit(kDescriptorsOfLaunch); !raised) return raised;
-    parts().limits = spec_.policy.limits;
+    parts().limits = LimitsOfRun(WithWayOut(spec_.policy.limits, spec_.policy), runtime_);
     parts().own_kernel = runtime_.own_kernel();
-    auto lease = LeaseIds(host_.ids, host_.lock_folder);
+    parts().sampled = !host_.cgroups.complete();
+    parts().samples_memory = host_.cgroups.place(CgroupController::kMemory).version == 0;
+    auto lease = LeaseIds(ids_, host_.lock_folder);
     if (!lease) return std::unexpected(lease.error());
     parts().ids = *std::move(lease);
-    parts().program_uid = parts().ids.base() + 1;
-    auto bundle = MakeBundle(spec_, host_, runtime_, parts().ids);
+    auto bundle = MakeBundle(spec_, host_, runtime_, ids_, parts().ids);
     if (!bundle) return std::unexpected(bundle.error());
     bundle_ = *std::move(bundle);
+    parts().program_uid = bundle_->plan.owner;
+    parts().change_ids = ids_.kind != IdSource::Kind::kSingle;
     auto variables = SecretVariables(spec_.secrets);
     if (!variables) return std::unexpected(variables.error());
     secret_variables_ = *std::move(variables);
-    if (auto opened = OpenHostMounts(host_.ids, parts().ids, base(), runtime_.own_kernel()); !opened)
+    if (auto opened = OpenHostMounts(ids_, parts().ids, base(), runtime_.own_kernel()); !opened)
       return opened;
     auto guard = OpenGuardBinary();
     if (!guard) return std::unexpected(guard.error());
     guard_binary_ = *std::move(guard);
+    if (bundle_->plan.runtime_given) {
+      auto executable = OpenFile(runtime_.path, O_PATH);
+      if (!executable) return std::unexpected(executable.error());
+      runtime_binary_ = *std::move(executable);
+    }
     Mark("prepare");
     auto cgroup = Cgroup::Create(host_.cgroups, LimitsAtStart(WithWayOut(spec_.policy.limits, spec_.policy)));
     if (!cgroup) return std::unexpected(cgroup.error());
@@ -187,6 +200,7 @@ class Launcher {
     GiveInside(std::move((*ended)[1]), kEndedFd);
     GiveInside(std::move((*secrets)[0]), kSecretsFd);
     if (auto opened = OpenWayOut(); !opened) return opened;
+    if (runtime_binary_.valid()) GiveInside(std::move(runtime_binary_), kRuntimeFd);
     return spec_.control_channel ? Release() : Expected<void>();
   }
 
@@ -228,7 +242,9 @@ class Launcher {
     std::vector<int>& keep = base().keep;
     keep = {base().socket, base().lifeline, base().exit_status, base().init_binary, ended_.get()};
     for (const DescriptorMove& move : base().descriptors) keep.push_back(move.from);
-    for (const BindMount& bind : base().binds) keep.push_back(bind.tree.get());
+    for (const BindMount& bind : base().binds) {
+      if (bind.tree.valid()) keep.push_back(bind.tree.get());
+    }
     keep.insert(keep.end(), entrance_numbers_.begin(), entrance_numbers_.end());
     std::ranges::sort(keep);
   }
@@ -238,14 +254,12 @@ class Launcher {
     int pidfd = -1;
     clone_args args{};
     args.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_PIDFD;
+    if (bundle_->plan.own_user_namespace) args.flags |= CLONE_NEWUSER;
     args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
     args.exit_signal = SIGCHLD;
     const pid_t pid = Clone3(args);
     if (pid == 0) RunRuntime(bundle_->plan);
-    if (pid < 0) {
-      return FailErrno(ErrorCode::kUnavailable,
-                       "this host does not let this user make namespaces; run `casemate doctor`", "clone3");
-    }
+    if (pid < 0) return NamespaceError(errno);
     parts().guard = pid;
     parts().root = bundle_->plan.place + "/rootfs";
     parts().pidfd.reset(pidfd);
@@ -259,6 +273,23 @@ class Launcher {
     entrances_.clear();
     for (BindMount& bind : base().binds) bind.tree.reset();
     Mark("clone");
+    return {};
+  }
+
+  // An ordinary user's: from here on the child may do what root's does.
+  Expected<void> GiveIds() {
+    if (!bundle_->plan.own_user_namespace) return {};
+    if (auto written = WriteIdMaps(parts().guard, ids_, parts().ids, 1, base().ids.init_uid); !written)
+      return written;
+    // Kept for whoever has to enter later with the sandbox's ids (file_agent.h).
+    auto user_namespace = OpenFile(fmt::format("/proc/{}/ns/user", parts().guard), O_RDONLY);
+    if (!user_namespace) return std::unexpected(user_namespace.error());
+    parts().user_namespace = *std::move(user_namespace);
+    const LaunchGo go;
+    const int sent = SendDescriptors(ends_.ours.get(), std::as_bytes(std::span(&go, 1)), {});
+    if (sent != 0)
+      return FailErrno(ErrorCode::kInternal, "the sandbox died while it started", "sendmsg", -sent);
+    Mark("ids");
     return {};
   }
 
@@ -370,7 +401,7 @@ class Launcher {
     auto changed = parts().cgroup->ChangeLimits(
         host_.cgroups, LimitsOfRun(WithWayOut(spec_.policy.limits, spec_.policy), runtime_));
     if (!changed) return changed;
-    parts().before = parts().cgroup->Read();
+    if (auto taken = parts().TakeBefore(); !taken) return taken;
     limited_ = true;
     return {};
   }
@@ -400,6 +431,7 @@ class Launcher {
   const LaunchSpec& spec_;
   const Host& host_;
   const Runtime& runtime_;
+  const IdSource ids_;
   std::int64_t start_us_;
   const Deadline deadline_;
   std::unique_ptr<OciSandbox> sandbox_ = std::make_unique<OciSandbox>();
@@ -409,6 +441,7 @@ class Launcher {
   std::vector<int> entrance_numbers_;
   ChannelEnds ends_;
   UniqueFd guard_binary_;
+  UniqueFd runtime_binary_;
   UniqueFd ended_;
   UniqueFd secrets_;
   bool ready_ = false;

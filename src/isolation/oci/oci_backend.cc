@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "confine/cgroup.h"
+#include "confine/namespace_error.h"
 #include "isolation/oci/admission.h"
 #include "isolation/oci/bundle.h"
 #include "isolation/oci/launcher.h"
@@ -58,17 +59,20 @@ class OciBackend : public Backend {
   }
 
  private:
-  // In its own walls like any run, so that a runtime that hangs leaves nothing.
-  bool Try(const Runtime& runtime) const {
+  // In its own walls like any run, so that a runtime that hangs leaves nothing. What root may do every crun
+  // and runc can.
+  Expected<void> Try(const Runtime& runtime) const {
+    if (host_.ids.kind == IdSource::Kind::kDirect && !runtime.own_kernel()) return {};
     LaunchSpec spec;
     spec.environment.read_only_paths = {"/usr"};
     for (const char* folder : {"bin", "lib", "lib64"})
       spec.environment.symlinks.emplace_back(std::string("/") + folder, std::string("usr/") + folder);
     spec.argv = {"/usr/bin/true"};
-    if (host_.ids.kind != IdSource::Kind::kDirect) return true;  // refused for that, not for its platform
-    if (!MakeFolders(host_.lock_folder, 0700)) return false;
+    if (auto made = MakeFolders(host_.lock_folder, 0700); !made) return made;
     const bool kvm = runtime.platform == "kvm";
-    return LaunchOci(spec, host_, runtime, kvm ? kKvmPatienceMs : kLaunchTimeoutMs).has_value();
+    auto started = LaunchOci(spec, host_, runtime, kvm ? kKvmPatienceMs : kLaunchTimeoutMs);
+    if (!started) return std::unexpected(started.error());
+    return {};
   }
 
   // Once, and only when a run comes: it may enable cgroup controllers, and asks the runtime.
@@ -76,6 +80,12 @@ class OciBackend : public Backend {
     std::call_once(found_, [this] {
       host_.cgroups = CgroupHost::Discover(true);
       host_.ids = FindIdSource();
+      if (host_.ids.kind != IdSource::Kind::kDirect) {
+        if (auto may = CheckNamespaces(); !may) {
+          runtime_ = std::unexpected(may.error());
+          return;
+        }
+      }
       runtime_ =
           FindRuntime(kind_, host_.lock_folder, [this](const Runtime& runtime) { return Try(runtime); });
     });
@@ -100,7 +110,8 @@ Expected<std::string> ExplainOci(RuntimeKind kind, const LaunchSpec& spec) {
   host.lock_folder = "/run/casemate";
   Runtime runtime;
   runtime.kind = kind;
-  auto bundle = MakeBundle(spec, host, runtime, IdLease(), true);
+  host.ids.kind = IdSource::Kind::kDirect;
+  auto bundle = MakeBundle(spec, host, runtime, host.ids, IdLease(), true);
   if (!bundle) return std::unexpected(bundle.error());
   return WriteConfig((*bundle)->config);
 }

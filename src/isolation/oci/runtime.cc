@@ -81,8 +81,9 @@ bool ReadCache(const std::string& file, const std::string& identity, Runtime& ru
   return true;
 }
 
-std::unexpected<Error> Unusable(const Names& names, const std::string& path, std::string_view why) {
-  return Fail(ErrorCode::kUnavailable, fmt::format("{} {}; {}", path, why, names.remedy));
+std::unexpected<Error> Unusable(const Names& names, const std::string& path, std::string_view why,
+                                const std::string& cause = "") {
+  return Fail(ErrorCode::kUnavailable, fmt::format("{} {}; {}", path, why, names.remedy), cause);
 }
 
 // Asks the runtime itself.
@@ -93,7 +94,13 @@ Expected<void> Ask(Runtime& runtime, const Trial& trial) {
     return Unusable(names, runtime.path, "does not tell its version, so it is no working OCI runtime");
   }
   runtime.version = ParseVersion(version->out);
-  if (runtime.kind != RuntimeKind::kRunsc) return {};
+  if (runtime.kind != RuntimeKind::kRunsc) {
+    if (runtime.kind == RuntimeKind::kKata) return {};
+    const auto started = trial(runtime);
+    if (started) return {};
+    return Unusable(names, runtime.path, fmt::format("({}) starts no sandbox for this user", runtime.version),
+                    started.error().ToString());
+  }
   auto help = RunCommand({runtime.path, "help", "run"});
   if (!help || (help->out + help->err).find("-pass-fd") == std::string::npos) {
     return Unusable(names, runtime.path,
@@ -102,11 +109,14 @@ Expected<void> Ask(Runtime& runtime, const Trial& trial) {
   }
   auto flags = RunCommand({runtime.path, "flags"});
   if (!flags) return std::unexpected(flags.error());
+  std::string cause;
   for (std::string& platform : ListPlatforms(flags->out + flags->err, MayUseKvm())) {
     runtime.platform = std::move(platform);
-    if (trial(runtime)) return {};
+    const auto started = trial(runtime);
+    if (started) return {};
+    cause = started.error().ToString();
   }
-  return Unusable(names, runtime.path, "starts no sandbox here, on any of its platforms");
+  return Unusable(names, runtime.path, "starts no sandbox here, on any of its platforms", cause);
 }
 
 }  // namespace

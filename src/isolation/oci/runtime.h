@@ -26,12 +26,13 @@ struct Runtime {
   std::string Describe() const;  // "runsc release-20260101.0, platform systrap"
 };
 
-// Whether a sandbox starts with `runtime` as it is there, its platform included.
-using Trial = std::function<bool(const Runtime& runtime)>;
+// Whether a sandbox starts with `runtime` as it is there, its platform included; or why not.
+using Trial = std::function<Expected<void>(const Runtime& runtime)>;
 
 // Looks for the runtime: $CASEMATE_CRUN (…_RUNC, _RUNSC, _KATA) when it is set, then PATH and the folders of
 // root's commands. Of runsc's platforms it takes the first with which `trial` starts a sandbox: /dev/kvm may
-// be there and useless. Asks it for its version and what it can do, once: the answer is kept in
+// be there and useless; of crun and runc it says whether they start one at all. Asks it for its version and
+// what it can do, once: the answer is kept in
 // `cache_folder` (of this user alone; "" for none) as long as the executable is the same. kUnavailable, with
 // the remedy, when it is missing, does not answer, or cannot pass descriptors to a container.
 Expected<Runtime> FindRuntime(RuntimeKind kind, const std::string& cache_folder, const Trial& trial);

@@ -2,11 +2,13 @@
 //
 //   the guard, pid 1 of new pid and mount namespaces, with the caller's own user id
 //    1  parent death signal, cgroups      before there is anything to outlive the engine, or to be charged
-//    2  private mounts, /proc, cgroups out of sight
-//    3  the bundle: one tmpfs             config.json, the root's own files, the runtime's state
-//    4  scratch, secrets, given folders   what the container's configuration binds
-//    5  input files                       last use of the engine's data
-//    6  fork the runtime, then exec init/guard.c
+//    2  private mounts
+//    3  of an ordinary user: id maps, open bind sources, take root's id     as in confine/apply.cc
+//    4  /proc, cgroups out of sight
+//    5  the bundle: one tmpfs             config.json, the root's own files, the runtime's state
+//    6  scratch, secrets, given folders   what the container's configuration binds
+//    7  input files                       last use of the engine's data
+//    8  fork the runtime, then exec init/guard.c
 //
 //   the runtime, pid 2, makes the container out of the bundle, detaches from it and ends.
 //
@@ -18,6 +20,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -25,10 +28,12 @@
 
 #include "confine/file_stream.h"
 #include "confine/launch_step.h"
+#include "confine/privileges.h"
 #include "confine/program.h"
 #include "confine/root.h"
 #include "confine/steps.h"
 #include "confine/syscalls.h"
+#include "isolation/oci/start_record.h"
 
 namespace casemate::oci {
 namespace {
@@ -42,16 +47,32 @@ int HideCgroups(CgroupView view) {
     attributes.attr_set = MOUNT_ATTR_RDONLY;
     return ErrnoUnlessZero(MountSetattr(AT_FDCWD, kCgroups, AT_RECURSIVE, attributes));
   }
-  // With all that is mounted below it, which takes the kernel a grace period.
-  if (view == CgroupView::kNone && umount2(kCgroups, MNT_DETACH) != 0)
-    return errno == EINVAL || errno == ENOENT ? 0 : -errno;
+  // With all that is mounted below it, which takes the kernel a grace period. In a user namespace the mounts
+  // below it are locked together (EINVAL), and are covered.
+  if (view == CgroupView::kNone && umount2(kCgroups, MNT_DETACH) != 0 && errno != EINVAL)
+    return errno == ENOENT ? 0 : -errno;
   return ErrnoUnlessZero(mount("tmpfs", kCgroups, "tmpfs", kQuiet | MS_RDONLY, "size=4096"));
 }
 
-void MakeOwnView(const RuntimePlan& plan) {
+// The caller's own id opens the folders, and is then gone.
+void EnterUserNamespace(RuntimePlan& plan) {
+  const int socket = plan.base.socket;
+  CgroupEntrances none;
+  Require(socket, LaunchStep::kWaitForIds, AwaitGo(socket, none));
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  Require(socket, OpenBindSources(plan.base.binds));
+  if (!plan.base.ids.change_ids) return;
+  Require(socket, LaunchStep::kSetIds, TakeIds(plan.base.ids.init_uid, plan.base.ids.clear_groups));
+  // A change of ids takes both back.
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  Require(socket, LaunchStep::kParentDeathSignal, DieWithTheEngine(plan.base.lifeline));
+}
+
+void MakeOwnView(RuntimePlan& plan) {
   const int socket = plan.base.socket;
   Require(socket, LaunchStep::kPrivateMounts,
           ErrnoUnlessZero(mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr)));
+  if (plan.own_user_namespace) EnterUserNamespace(plan);
   Require(socket, LaunchStep::kProc, ErrnoUnlessZero(mount("proc", "/proc", "proc", kQuiet, nullptr)));
   Require(socket, LaunchStep::kUnshareCgroup, HideCgroups(plan.cgroup_view));
 }
@@ -102,7 +123,11 @@ void HandOver(const RuntimePlan& plan, const RootHandles& handles) {
   if (plan.high_descriptor != 0)
     Require(socket, LaunchStep::kDescriptors, ErrnoUnlessZero(dup2(0, plan.high_descriptor) < 0 ? -1 : 0));
   Require(socket, LaunchStep::kSession, NewSession());
+  if (plan.runtime_given)
+    Require(socket, LaunchStep::kDescriptors, ErrnoUnlessZero(fcntl(kRuntimeFd, F_SETFD, FD_CLOEXEC)));
   execve(plan.base.exec_candidates.front().c_str(), words.argv.data(), words.env.data());
+  if (plan.runtime_given)
+    syscall(SYS_execveat, kRuntimeFd, "", words.argv.data(), words.env.data(), AT_EMPTY_PATH);
   GiveUp(socket, LaunchStep::kExecProgram, errno);
 }
 

@@ -20,7 +20,7 @@ enum class CgroupView {
 struct RuntimePlan {
   // Of it: root_entries, binds and scratch (below `place`), secret_files, socket, lifeline, exit_status,
   // descriptors, keep, exec_candidates (one), argv, env, expects_files, oom_score_adj. `init_binary` is the
-  // guard's.
+  // guard's. With a user namespace `ids` too, and binds that nobody has opened yet.
   ConfinementPlan base;
   std::string place;             // the folder of the bundle, a mount point in this mount namespace alone
   std::string writable;          // below it: where `base.scratch` and secret files are mounted
@@ -32,9 +32,14 @@ struct RuntimePlan {
   // The number at which the runtime gets one more descriptor of its standard input, so that its table of
   // descriptors is that long from the beginning; 0 for none.
   int high_descriptor = 0;
+  // The clone made a user namespace too, in which the engine writes the id maps.
+  bool own_user_namespace = false;
+  // kRuntimeFd is its executable, whose path may be closed to the ids that it is started with.
+  bool runtime_given = false;
 };
 
-// The child's whole life from the clone, which made it pid 1 of new pid and mount namespaces: mounts the
+// The child's whole life from the clone, which made it pid 1 of new pid and mount namespaces (and for an
+// ordinary user in a new user namespace): mounts the
 // bundle, forks the runtime and becomes its guard. Never returns; reports on base.socket. Async-signal-safe.
 [[noreturn]] void RunRuntime(RuntimePlan& plan);
 

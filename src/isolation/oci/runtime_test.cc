@@ -34,7 +34,7 @@ TEST(ListPlatformsTest, TakesTheBestFirst) {
   EXPECT_THAT(ListPlatforms("kvm and systrap elsewhere", true), ElementsAre("ptrace"));
 }
 
-const Trial kWorks = [](const Runtime&) { return true; };
+const Trial kWorks = [](const Runtime&) { return Expected<void>(); };
 
 // A program that answers as a runtime would.
 class FindRuntimeTest : public testing::Test {
@@ -94,12 +94,17 @@ TEST_F(FindRuntimeTest, AsksOnceAndAgainWhenTheExecutableIsAnother) {
 TEST_F(FindRuntimeTest, TakesThePlatformThatStarts) {
   Install("echo 'runsc version 1.0'; echo ' -pass-fd which platform to use: systrap, ptrace'\n");
   const auto only = [](std::string_view platform) {
-    return [platform](const Runtime& runtime) { return runtime.platform == platform; };
+    return [platform](const Runtime& runtime) -> Expected<void> {
+      if (runtime.platform == platform) return {};
+      return Fail(ErrorCode::kUnavailable, "it does not start");
+    };
   };
   const auto runtime = FindRuntime(RuntimeKind::kRunsc, "", only("ptrace"));
   ASSERT_TRUE(runtime) << runtime.error().message;
   EXPECT_EQ(runtime->platform, "ptrace");
-  EXPECT_FALSE(FindRuntime(RuntimeKind::kRunsc, "", only("none")));
+  const auto none = FindRuntime(RuntimeKind::kRunsc, "", only("none"));
+  ASSERT_FALSE(none);
+  EXPECT_THAT(none.error().cause, HasSubstr("it does not start"));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "base/clock.h"
 #include "confine/file_agent.h"
 #include "confine/syscalls.h"
+#include "confine/tree_sampler.h"
 #include "isolation/oci/start_record.h"
 
 namespace casemate::oci {
@@ -23,7 +25,28 @@ constexpr int kGuardPatienceMs = 100;
 // over, and waits for that.
 constexpr int kLastWordsMs = 300;
 
+// As runsc calls it (memfd_create(2)).
+constexpr std::string_view kMemoryFile = "/memfd:runsc-memory";
+
+std::int64_t AllocatedBytes(int fd) {
+  constexpr std::int64_t kBlockBytes = 512;  // of st_blocks, whatever the file system's are
+  struct stat info {};
+  return fd >= 0 && fstat(fd, &info) == 0 ? info.st_blocks * kBlockBytes : 0;
+}
+
 }  // namespace
+
+Expected<void> OciSandbox::Parts::TakeBefore() {
+  before = cgroup->Read();
+  if (!sampled) return {};
+  before.cpu_time_us = std::max(before.cpu_time_us, SampleTree(guard, limits.processes_max).cpu_time_us);
+  if (!own_kernel || !samples_memory) return {};
+  memory_file = FindOpenFile(inside(), ProcessesOfTree(guard, limits.processes_max), kMemoryFile);
+  if (memory_file.valid()) return {};
+  return Fail(ErrorCode::kUnavailable,
+              "the memory of this runsc cannot be counted without a cgroup; run as root, or install the "
+              "version that tools/fetch_runsc builds");
+}
 
 OciSandbox::~OciSandbox() {
   parts_.relay.reset();
@@ -42,17 +65,15 @@ bool OciSandbox::Begin(const LaunchSpec& spec, std::int64_t at_us) {
   pollfd ended{parts_.pidfd.get(), POLLIN, 0};
   if (poll(&ended, 1, 0) != 0) return false;
   // The guard's mount namespace alone has the bundle.
-  const UniqueFd view(open(fmt::format("/proc/{}/root{}", parts_.guard, parts_.root).c_str(),
-                           O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!view.valid()) return false;
+  const std::string view = fmt::format("/proc/{}/root{}", parts_.guard, parts_.root);
   for (const RootFile& file : spec.root_files) {
     if (!file.path.starts_with("/code/")) continue;
-    const UniqueFd fd(OpenBeneath(view.get(), file.path.c_str() + 1, O_WRONLY | O_TRUNC | O_CLOEXEC));
+    const UniqueFd fd = OpenInside(parts_.inside(), view, file.path.substr(1), O_WRONLY | O_TRUNC);
     if (!fd.valid() ||
         write(fd.get(), file.bytes.data(), file.bytes.size()) != static_cast<ssize_t>(file.bytes.size()))
       return false;
   }
-  parts_.before = parts_.cgroup->Read();
+  if (!parts_.TakeBefore()) return false;
   parts_.started_at_us = MonotonicUs();
   parts_.timings = {{"take_sandbox", parts_.started_at_us - at_us}};
   return true;
@@ -80,7 +101,10 @@ void OciSandbox::Kill() noexcept {
 
 void OciSandbox::Reap() {
   if (reaped_ || !parts_.pidfd.valid()) return;
+  // The kernel tells the peak of the largest process that the guard has had, which may be the runtime.
+  const std::int64_t peak = usage_.last().memory_peak_bytes;
   usage_.Reap(parts_.pidfd.get(), parts_.cgroup ? &*parts_.cgroup : nullptr);
+  usage_.last().memory_peak_bytes = peak;
   reaped_ = true;
 }
 
@@ -109,8 +133,8 @@ ExitReport OciSandbox::Exit() {
 
 ResourceReading OciSandbox::Read() {
   usage_.TakeScratch(parts_.scratch.get());
-  // Of gVisor a sample would count the threads of its kernel.
-  const pid_t tree = reaped_ || parts_.own_kernel ? -1 : parts_.guard;
+  const pid_t tree = reaped_ || !parts_.sampled ? -1 : parts_.guard;
+  if (tree >= 0) usage_.set_shared_bytes(AllocatedBytes(parts_.memory_file.get()));
   ResourceReading reading = usage_.Read(parts_.cgroup ? &*parts_.cgroup : nullptr, tree, parts_.limits);
   reading.cpu_time_us = std::max<std::int64_t>(0, reading.cpu_time_us - parts_.before.cpu_time_us);
   // A peak that the runtime had with its own threads says nothing of the program; of a later one the guard is
@@ -126,7 +150,8 @@ ResourceReading OciSandbox::Read() {
 }
 
 Expected<std::vector<OutputFile>> OciSandbox::CollectFiles(const WantedFile& wanted, std::int64_t bytes_max) {
-  return casemate::CollectFiles(parts_.workspace.get(), -1, parts_.program_uid, true, wanted, bytes_max);
+  return casemate::CollectFiles(parts_.workspace.get(), parts_.user_namespace.get(), parts_.program_uid,
+                                parts_.change_ids, wanted, bytes_max);
 }
 
 }  // namespace casemate::oci

@@ -13,6 +13,7 @@
 #include "confine/cgroup.h"
 #include "confine/channels.h"
 #include "confine/id_pool.h"
+#include "confine/inside_agent.h"
 #include "confine/usage_reader.h"
 #include "isolation/wire/relay.h"
 
@@ -25,8 +26,14 @@ class OciSandbox : public Sandbox {
   struct Parts {
     Limits limits;
     IdLease ids;
-    uid_t program_uid = 0;  // the host's
+    uid_t program_uid = 0;  // in `user_namespace`, or the host's where that is none
+    bool change_ids = true;
     bool own_kernel = false;
+    bool sampled = false;         // something of its usage is counted by no cgroup
+    bool samples_memory = false;  // that is so of its memory
+    // What gVisor's kernel has given to programs is a file in memory, and no process's own.
+    UniqueFd memory_file;
+    UniqueFd user_namespace;  // around the runtime, of an ordinary user's
     std::optional<Cgroup> cgroup;
     EngineEnds ends;   // exit_status: of the runtime, by its guard
     UniqueFd records;  // read end: StartRecords
@@ -40,6 +47,9 @@ class OciSandbox : public Sandbox {
     std::vector<Timing> timings;
     std::int64_t started_at_us = 0;
     CgroupReading before;  // of the runtime, before the program started
+    InsideOf inside() const { return {user_namespace.get(), change_ids}; }
+    // Takes `before`; an error when the program's memory could not be sampled later.
+    Expected<void> TakeBefore();
   };
 
   OciSandbox() = default;

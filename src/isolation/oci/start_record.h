@@ -29,5 +29,7 @@ inline constexpr int kResultAtStart = 7;
 constexpr int WayOutAtStart(bool control_channel) {
   return control_channel ? kResultAtStart + 1 : kSecretsFd + 1;
 }
+// Behind all of them, and the runtime's alone: its own executable.
+inline constexpr int kRuntimeFd = kResultAtStart + 3;
 
 }  // namespace casemate::oci
