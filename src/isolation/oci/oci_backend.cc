@@ -43,7 +43,7 @@ class OciBackend : public Backend {
   Expected<std::unique_ptr<Sandbox>> Launch(const LaunchSpec& spec) override {
     FindHost();
     if (!*runtime_) return std::unexpected(runtime_->error());
-    if (auto made = MakeFolders(host_.lock_folder, 0700); !made) return std::unexpected(made.error());
+    if (auto made = MakeLockFolder(); !made) return std::unexpected(made.error());
     if (warm_) {
       if (auto ready = warm_->Take(spec)) return std::unique_ptr<Sandbox>(std::move(ready));
     }
@@ -59,6 +59,12 @@ class OciBackend : public Backend {
   }
 
  private:
+  // Who has one id leases none, and the bundle of his runs is elsewhere.
+  Expected<void> MakeLockFolder() const {
+    if (host_.ids.kind == IdSource::Kind::kSingle) return {};
+    return MakeFolders(host_.lock_folder, 0700);
+  }
+
   // In its own walls like any run, so that a runtime that hangs leaves nothing. What root may do every crun
   // and runc can.
   Expected<void> Try(const Runtime& runtime) const {
@@ -68,7 +74,7 @@ class OciBackend : public Backend {
     for (const char* folder : {"bin", "lib", "lib64"})
       spec.environment.symlinks.emplace_back(std::string("/") + folder, std::string("usr/") + folder);
     spec.argv = {"/usr/bin/true"};
-    if (auto made = MakeFolders(host_.lock_folder, 0700); !made) return made;
+    if (auto made = MakeLockFolder(); !made) return made;
     const bool kvm = runtime.platform == "kvm";
     auto started = LaunchOci(spec, host_, runtime, kvm ? kKvmPatienceMs : kLaunchTimeoutMs);
     if (!started) return std::unexpected(started.error());
