@@ -76,6 +76,12 @@ TEST_F(TreeSamplerTest, AddsUpAProcessAndItsDescendants) {
   EXPECT_LT(sample.memory_bytes, static_cast<std::int64_t>(4 * kMapped) + inherited);
 }
 
+TEST_F(TreeSamplerTest, ListsTheProcesses) {
+  const std::vector<pid_t> processes = ProcessesOfTree(child_, 100);
+  ASSERT_EQ(processes.size(), 2U);
+  EXPECT_EQ(processes.front(), child_);
+}
+
 TEST_F(TreeSamplerTest, StopsAtTheLargestCount) { EXPECT_EQ(SampleTree(child_, 1).tasks, 1); }
 
 TEST(TreeSamplerOfTheDeadTest, FindsNothing) {

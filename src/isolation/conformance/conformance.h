@@ -19,6 +19,8 @@ struct Subject {
   // Whether a sandbox has a root, ids and a host name of its own: /workspace and /tmp are its own there, and
   // elsewhere only its working folder and $TMPDIR.
   bool private_root = true;
+  // The program's user and group id there; 0 is a root without a capability.
+  unsigned program_id = 1000;
   // Whether the tier tells of refused system calls (Sandbox::denial_fd).
   bool tells_refused_calls = true;
   // Whether a kernel of its own answers the program: then /sys is that one's, and a process limit that it

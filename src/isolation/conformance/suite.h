@@ -40,6 +40,7 @@ class Suite : public testing::Test {
   Backend& backend() { return *backend_; }
   bool private_root() const { return subject_.private_root; }
   bool tells_refused_calls() const { return subject_.tells_refused_calls; }
+  unsigned program_id() const { return subject_.program_id; }
   bool own_kernel() const { return subject_.own_kernel; }
   bool maps_ids() const { return subject_.maps_ids; }
   bool shares_host_folders() const { return subject_.shares_host_folders; }

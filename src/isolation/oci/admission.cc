@@ -12,6 +12,10 @@ namespace {
 
 using Answer = ClauseAnswer;
 
+constexpr const char* kGvisorMemoryFallback =
+    "a sum sampled every 10 ms of all that gVisor's kernel holds, RLIMIT_DATA 4 GiB above it for each "
+    "process";
+
 struct Question {
   const Host& host;
   const Runtime& runtime;
@@ -26,7 +30,7 @@ Answer Memory(const Question& ask) {
     knob += fmt::format(", {} MiB above it for the way to the egress proxy",
                         WayOutBytes(ask.policy.network.limits) / kMiB);
   return ByController(ask.host.cgroups, PolicyClause::kMemory, CgroupController::kMemory, knob,
-                      kMemoryFallback);
+                      ask.runtime.own_kernel() ? kGvisorMemoryFallback : kMemoryFallback);
 }
 
 Answer Processes(const Question& ask) {

@@ -27,6 +27,12 @@ std::string MechanismOf(const EnforcementReport& report, PolicyClause clause) {
   return found == report.enforced.end() ? "" : found->mechanism;
 }
 
+std::string FallbackOf(const EnforcementReport& report, PolicyClause clause) {
+  const auto found =
+      std::ranges::find(report.not_enforced, PolicyClauseName(clause), &NotEnforced::guarantee);
+  return found == report.not_enforced.end() ? "is enforced" : found->fallback;
+}
+
 TEST(OciAdmissionTest, AnswersEveryClauseWithVersionAndPlatform) {
   for (const RuntimeKind kind : {RuntimeKind::kCrun, RuntimeKind::kRunc, RuntimeKind::kRunsc}) {
     const auto report = AdmitOn(RootHost(), {kind, "/x", "1.2.3", "systrap"}, Policy{});
@@ -72,19 +78,47 @@ TEST(OciAdmissionTest, TellsOfTheWayToTheProxyAndWhatItMayHave) {
     EXPECT_THAT(MechanismOf(*open, PolicyClause::kNetwork), HasSubstr("loopback alone"));
     EXPECT_THAT(MechanismOf(*open, PolicyClause::kNetwork), HasSubstr("egress proxy and its allowlist"));
     EXPECT_THAT(MechanismOf(*closed, PolicyClause::kNetwork), Not(HasSubstr("proxy")));
-    // Of the others, this host has no cgroups that could hold it.
-    EXPECT_EQ(MechanismOf(*open, PolicyClause::kProcesses).contains("one above it"),
-              kind == RuntimeKind::kRunsc);
+    EXPECT_THAT(MechanismOf(*open, PolicyClause::kProcesses), HasSubstr("one above it"));
+    EXPECT_THAT(MechanismOf(*closed, PolicyClause::kProcesses), Not(HasSubstr("one above it")));
   }
 }
 
-TEST(OciAdmissionTest, RefusesWithAWayOut) {
-  Host user = RootHost();
+TEST(OciAdmissionTest, TellsAnOrdinaryUserWhatTheContainerTierTells) {
+  Host user;
   user.ids.kind = IdSource::Kind::kNewuidmap;
-  const auto as_user = AdmitOn(user, Gvisor(), Policy{});
-  ASSERT_FALSE(as_user);
-  EXPECT_EQ(as_user.error().code, ErrorCode::kUnavailable);
-  EXPECT_THAT(as_user.error().message, HasSubstr("run as root"));
+  for (const RuntimeKind kind : {RuntimeKind::kCrun, RuntimeKind::kRunc, RuntimeKind::kRunsc}) {
+    const Runtime runtime = {kind, "/x", "1", "systrap"};
+    const auto report = AdmitOn(user, runtime, Policy{});
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_THAT(MechanismOf(*report, PolicyClause::kIdentity), HasSubstr("leased to this run"));
+    EXPECT_THAT(MechanismOf(*report, PolicyClause::kProcesses), HasSubstr("RLIMIT_NPROC"));
+    EXPECT_THAT(FallbackOf(*report, PolicyClause::kCpuTime), HasSubstr("sampled every 10 ms"));
+    EXPECT_THAT(FallbackOf(*report, PolicyClause::kMemory), HasSubstr("RLIMIT_DATA"));
+    EXPECT_THAT(FallbackOf(*report, PolicyClause::kCpuShare), IsEmpty());
+    Policy strict;
+    strict.require_limits = true;
+    EXPECT_FALSE(AdmitOn(user, runtime, strict));
+  }
+}
+
+TEST(OciAdmissionTest, TellsWhenTheProgramHasTheCallersOwnId) {
+  Host one;
+  one.ids.kind = IdSource::Kind::kSingle;
+  one.ids.why_not = "no range";
+  const auto report = AdmitOn(one, Gvisor(), Policy{});
+  ASSERT_TRUE(report);
+  EXPECT_EQ(FallbackOf(*report, PolicyClause::kIdentity), "user namespace that maps the caller's own id");
+  // So it is with a folder that the program writes, which is the caller's.
+  Host many;
+  many.ids.kind = IdSource::Kind::kNewuidmap;
+  Policy writes;
+  writes.writes_host_folder = true;
+  const auto written = AdmitOn(many, Gvisor(), writes);
+  ASSERT_TRUE(written);
+  EXPECT_THAT(MechanismOf(*written, PolicyClause::kIdentity), IsEmpty());
+}
+
+TEST(OciAdmissionTest, RefusesWithAWayOut) {
   const auto kata = AdmitOn(RootHost(), {RuntimeKind::kKata, "/x", "3", ""}, Policy{});
   ASSERT_FALSE(kata);
   EXPECT_THAT(kata.error().message, HasSubstr("--isolation gvisor"));

@@ -146,6 +146,8 @@ class Maker {
         !spec_.files.empty() || (spec_.workspace && spec_.workspace->mode == WorkspaceMode::kCopy);
   }
 
+  bool OneId() const { return ids_.root == ids_.program; }
+
   bool ByCgroup(CgroupController controller) const {
     return portable_ || host_.cgroups.place(controller).version != 0;
   }
@@ -183,7 +185,9 @@ class Maker {
       for (const char* option : {"subset=pid", "hidepid=invisible"}) proc.emplace_back(option);
     }
     Mount("/proc", "proc", "proc", std::move(proc));
-    Mount("/dev", "tmpfs", "tmpfs", {"nosuid", "noexec", "mode=755", "size=65536"});
+    std::vector<std::string> dev = {"nosuid", "noexec", "mode=755", "size=65536"};
+    if (OneId()) dev.emplace_back("ro");  // the program would own it
+    Mount("/dev", "tmpfs", "tmpfs", std::move(dev));
     plan().workspace = "writable/workspace";
     for (const RootEntry& entry : root.root_entries) {
       if (entry.kind == RootEntry::Kind::kFolder) folders_.insert(entry.path);

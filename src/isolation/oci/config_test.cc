@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <string>
 
+#include "confine/program_plan.h"
 #include "confine/seccomp_evaluate.h"
 #include "confine/seccomp_filter.h"
 #include "isolation/oci/bundle.h"
@@ -287,6 +288,64 @@ TEST(OciLimitsTest, LeaveRoomForTheRuntimeAndForNothingElse) {
   EXPECT_EQ(LimitsOfRun(limits, {RuntimeKind::kRunsc, "", "", ""}).memory_bytes,
             limits.memory_bytes + kSentryBytes);
   EXPECT_GT(LimitsAtStart(limits).memory_bytes, limits.memory_bytes);
+}
+
+std::vector<std::pair<std::int64_t, std::int64_t>> MapOf(const json::value& config, std::string_view name) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> map;
+  for (const json::value& entry : config.at("linux").at(name).as_array()) {
+    EXPECT_EQ(entry.at("size").as_int64(), 1);
+    map.emplace_back(entry.at("containerID").as_int64(), entry.at("hostID").as_int64());
+  }
+  return map;
+}
+
+// Around the runtime of an ordinary user is a user namespace of ours, whose ids the configuration names.
+TEST(OciConfigTest, MapsTheIdsThatTheRuntimeHas) {
+  struct Case {
+    IdSource::Kind kind;
+    std::vector<std::pair<std::int64_t, std::int64_t>> map;
+    std::int64_t user;
+    const char* place;
+  };
+  const IdLease lease(UniqueFd(), 70'000);
+  Host host;
+  host.lock_folder = "/run/casemate";
+  for (const Case& given :
+       {Case{IdSource::Kind::kDirect, {{0, 70'000}, {1000, 70'001}}, 1000, "/run/casemate"},
+        Case{IdSource::Kind::kNewuidmap, {{0, 0}, {1000, 1000}}, 1000, "/tmp"},
+        Case{IdSource::Kind::kSingle, {{0, 0}}, 0, "/tmp"}}) {
+    IdSource ids;
+    ids.kind = given.kind;
+    const auto bundle = MakeBundle(Spec(), host, {RuntimeKind::kCrun, "/usr/bin/crun", "", ""}, ids, lease);
+    ASSERT_TRUE(bundle);
+    const RuntimePlan& plan = (*bundle)->plan;
+    const json::value config = json::parse(WriteConfig((*bundle)->config));
+    EXPECT_EQ(MapOf(config, "uidMappings"), given.map);
+    EXPECT_EQ(MapOf(config, "gidMappings"), given.map);
+    EXPECT_EQ(config.at("process").at("user").at("uid").as_int64(), given.user);
+    EXPECT_EQ(plan.place, given.place);
+    EXPECT_EQ(plan.owner, given.map.back().second);
+    EXPECT_EQ(plan.own_user_namespace, given.kind != IdSource::Kind::kDirect);
+    EXPECT_EQ(plan.base.ids.change_ids, given.kind == IdSource::Kind::kNewuidmap);
+    // The program would be the owner of its /dev.
+    EXPECT_EQ(std::ranges::count(Texts(MountAt(config, "/dev")->at("options")), "ro"),
+              given.user == 0 ? 1 : 0);
+  }
+}
+
+TEST(OciConfigTest, LimitsEachProcessWhereNoCgroupDoes) {
+  Host host;
+  IdSource ids;
+  ids.kind = IdSource::Kind::kNewuidmap;
+  for (const RuntimeKind kind : {RuntimeKind::kCrun, RuntimeKind::kRunc, RuntimeKind::kRunsc}) {
+    const auto bundle = MakeBundle(Spec(), host, {kind, "/x", "", "systrap"}, ids, IdLease());
+    ASSERT_TRUE(bundle);
+    const json::value config = json::parse(WriteConfig((*bundle)->config));
+    EXPECT_EQ(LimitOf(config, "RLIMIT_DATA"), 100 * kMiB + kUntouchedBytes);
+    // By the container's init, or by gVisor's kernel, which tells host threads and its processes apart.
+    const bool own_kernel = kind == RuntimeKind::kRunsc;
+    EXPECT_EQ(Texts(config.at("process").at("args")).at(2), own_kernel ? "0" : "17");
+  }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "confine/id_pool.h"
 #include "isolation/conformance/conformance.h"
 #include "isolation/oci/oci_backend.h"
 
@@ -31,6 +32,7 @@ void Register(RuntimeKind kind, const std::string& name) {
     return report ? std::string() : report.error().message;
   };
   subject.tells_refused_calls = false;
+  if (FindIdSource().kind == IdSource::Kind::kSingle) subject.program_id = 0;
   subject.own_kernel = TierOf(kind) >= Tier::kGvisor;
   conformance::Register(subject);
 }

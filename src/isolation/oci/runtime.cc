@@ -98,7 +98,7 @@ Expected<void> Ask(Runtime& runtime, const Trial& trial) {
     if (runtime.kind == RuntimeKind::kKata) return {};
     const auto started = trial(runtime);
     if (started) return {};
-    return Unusable(names, runtime.path, fmt::format("({}) starts no sandbox for this user", runtime.version),
+    return Unusable(names, runtime.path, fmt::format("({}) starts no sandbox here", runtime.version),
                     started.error().ToString());
   }
   auto help = RunCommand({runtime.path, "help", "run"});
