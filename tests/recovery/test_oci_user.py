@@ -100,11 +100,11 @@ class User:
 
     @classmethod
     def write_starter(cls, first=""):
-        """What the support starts for casemate; it is executed in the place of itself, so that a signal is casemate's."""
+        """What the support starts for casemate, which takes its place, so that a signal is casemate's."""
         starter = cls.home / "start"
         starter.write_text(
-            f"#!/bin/sh\n{first}\ncd {cls.home} && exec setpriv --reuid {cls.NAME} --regid {cls.NAME} --init-groups env "
-            f"HOME={cls.home} CASEMATE_STATE_DIR={cls.home}/state TMPDIR={cls.home}/tmp {cls.home}/casemate \"$@\"\n")
+            f"#!/bin/sh\n{first}\ncd {cls.home} && exec setpriv --reuid {cls.NAME} --regid {cls.NAME} --init-groups "
+            f"env HOME={cls.home} CASEMATE_STATE_DIR={cls.home}/state TMPDIR={cls.home}/tmp {cls.home}/casemate \"$@\"\n")
         starter.chmod(0o755)
         casemate.BINARY = str(starter)
 

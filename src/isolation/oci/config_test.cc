@@ -121,7 +121,8 @@ TEST(OciConfigTest, GivesTheContainersInitTheFilterAndTheRuntimeNone) {
 // gVisor's sandbox moves its standard streams to 253 to 255, in a table that should be that long by then.
 TEST(OciConfigTest, StartsGvisorWithALongTableOfDescriptors) {
   for (const RuntimeKind kind : {RuntimeKind::kCrun, RuntimeKind::kRunc, RuntimeKind::kRunsc}) {
-    const auto bundle = MakeBundle(Spec(), Host{}, {kind, "/usr/bin/runtime", "", "systrap"}, IdLease());
+    const auto bundle =
+        MakeBundle(Spec(), Host{}, {kind, "/usr/bin/runtime", "", "systrap"}, IdSource(), IdLease());
     ASSERT_TRUE(bundle);
     EXPECT_EQ((*bundle)->plan.high_descriptor > 255, kind == RuntimeKind::kRunsc);
   }
