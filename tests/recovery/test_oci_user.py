@@ -104,7 +104,8 @@ class User:
         starter = cls.home / "start"
         starter.write_text(
             f"#!/bin/sh\n{first}\ncd {cls.home} && exec setpriv --reuid {cls.NAME} --regid {cls.NAME} --init-groups "
-            f"env HOME={cls.home} CASEMATE_STATE_DIR={cls.home}/state TMPDIR={cls.home}/tmp {cls.home}/casemate \"$@\"\n")
+            f"env HOME={cls.home} CASEMATE_STATE_DIR={cls.home}/state TMPDIR={cls.home}/tmp "
+            f"{cls.home}/casemate \"$@\"\n")
         starter.chmod(0o755)
         casemate.BINARY = str(starter)
 
