@@ -38,9 +38,9 @@ struct RuntimePlan {
   bool runtime_given = false;
 };
 
-// The child's whole life from the clone, which made it pid 1 of new pid and mount namespaces (and for an
-// ordinary user in a new user namespace): mounts the
-// bundle, forks the runtime and becomes its guard. Never returns; reports on base.socket. Async-signal-safe.
+// The child's whole life from the clone, which made it pid 1 of new pid and mount namespaces (and of a new
+// user namespace, for an ordinary user): mounts the bundle, forks the runtime and becomes its guard. Never
+// returns; reports on base.socket. Async-signal-safe.
 [[noreturn]] void RunRuntime(RuntimePlan& plan);
 
 }  // namespace casemate::oci

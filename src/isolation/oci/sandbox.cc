@@ -40,7 +40,7 @@ Expected<void> OciSandbox::Parts::TakeBefore() {
   before = cgroup->Read();
   if (!sampled) return {};
   before.cpu_time_us = std::max(before.cpu_time_us, SampleTree(guard, limits.processes_max).cpu_time_us);
-  if (!own_kernel || !samples_memory) return {};
+  if (!own_kernel || !samples_memory || memory_file.valid()) return {};
   memory_file = FindOpenFile(inside(), ProcessesOfTree(guard, limits.processes_max), kMemoryFile);
   if (memory_file.valid()) return {};
   return Fail(ErrorCode::kUnavailable,
@@ -133,14 +133,16 @@ ExitReport OciSandbox::Exit() {
 
 ResourceReading OciSandbox::Read() {
   usage_.TakeScratch(parts_.scratch.get());
-  const pid_t tree = reaped_ || !parts_.sampled ? -1 : parts_.guard;
+  // Of gVisor a sample counts the threads of its kernel, too: only where nothing else tells more.
+  const bool told = parts_.own_kernel && !parts_.sampled;
+  const pid_t tree = reaped_ || told ? -1 : parts_.guard;
   if (tree >= 0) usage_.set_shared_bytes(AllocatedBytes(parts_.memory_file.get()));
   ResourceReading reading = usage_.Read(parts_.cgroup ? &*parts_.cgroup : nullptr, tree, parts_.limits);
   reading.cpu_time_us = std::max<std::int64_t>(0, reading.cpu_time_us - parts_.before.cpu_time_us);
   // A peak that the runtime had with its own threads says nothing of the program; of a later one the guard is
   // ours, and what carries its connections.
-  const bool told = reading.processes_peak > parts_.before.processes_peak;
-  reading.processes_peak = told ? reading.processes_peak - (parts_.relay ? 2 : 1) : 0;
+  const bool later = reading.processes_peak > parts_.before.processes_peak;
+  reading.processes_peak = later ? reading.processes_peak - (parts_.relay ? 2 : 1) : 0;
   if (parts_.own_kernel) {
     // The kernel's counters are of host threads, which are not the program's processes.
     reading.processes_peak = 0;
