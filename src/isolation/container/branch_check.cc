@@ -50,6 +50,19 @@ bool SameFile(const std::string& path, int fd) {
          one.st_ino == other.st_ino;
 }
 
+// A process has left the memory that it had a moment before it has its new program's: the kernel wakes who
+// waits for that before it gives it the new one (exec_mmap in fs/exec.c).
+bool BecomesReaper(pid_t init, int reaper) {
+  constexpr std::int64_t kPatienceMs = 1000;
+  const std::string path = fmt::format("/proc/{}/exe", init);
+  const Deadline deadline = Deadline::After(kPatienceMs);
+  while (!SameFile(path, reaper)) {
+    if (deadline.Passed()) return false;
+    usleep(100);
+  }
+  return true;
+}
+
 // By fdinfo, which whoever may trace a process may list: "fd" is its owner's alone, and an ordinary user's
 // engine is not the owner of a process with a subordinate id.
 bool HasDescriptors(pid_t pid) {
@@ -197,8 +210,7 @@ std::string WhyNoCopy(const WaitingProcess& copy, const BranchExpected& expected
     return "it is not alone";
   }
   if (PidNamespaceOf(copy.pid) != PidNamespaceOf(copy.init)) return "it is elsewhere";
-  if (!SameFile(fmt::format("/proc/{}/exe", copy.init), expected.reaper))
-    return "its pid 1 is not the reaper";
+  if (!BecomesReaper(copy.init, expected.reaper)) return "its pid 1 is not the reaper";
   if (HasDescriptors(copy.pid)) return "it has descriptors";
   if (!SameFile(fmt::format("/proc/{}/cwd", copy.pid), expected.workspace))
     return "its working folder is not its own";
