@@ -356,6 +356,18 @@ result = 1""")
         self.assertEqual((result, done["status"]), (1, "ok"))
         self.assertLess(time.monotonic() - began, 20 * casemate.SLOW)
 
+    def test_one_that_was_stopped_puts_off_no_limit(self):
+        def over_ms():
+            done = super(Wired, self).asked(TURN + """
+dial()
+for pid in others():
+    os.kill(pid, signal.SIGSTOP)
+while True: pass""", timeout_ms=1000)
+            self.assertEqual(done["status"], "timeout")
+            return done["usage"]["wall_ms"] - 1000
+        # The best of some: a busy host may take its time once.
+        self.assertLess(min(over_ms() for _ in range(4)), 150 * casemate.SLOW)
+
     def test_it_keeps_no_run_alive(self):
         began = time.monotonic()
         result, done = self.result(TURN + """

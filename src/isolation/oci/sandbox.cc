@@ -21,10 +21,6 @@ namespace {
 
 // How long a guard has for its last step before the kernel takes it.
 constexpr int kGuardPatienceMs = 100;
-// What a program sent last has so long to get out before it is killed: its harness may have said that it is
-// over, and waits for that.
-constexpr int kLastWordsMs = 300;
-
 // As runsc calls it (memfd_create(2)).
 constexpr std::string_view kMemoryFile = "/memfd:runsc-memory";
 
@@ -92,7 +88,6 @@ void OciSandbox::Kill() noexcept {
   // At the end of its lifeline the guard ends all that there is, and itself. Who has to ask again asks the
   // kernel, which kills everything in the pid namespace with its init (pid_namespaces(7)): the container, and
   // whatever else its runtime has started.
-  if (!killed_ && parts_.relay) parts_.relay->AskToEnd(kLastWordsMs);
   if (killed_) PidfdSendSignal(parts_.pidfd.get(), SIGKILL);
   killed_ = true;
   parts_.ends.lifeline.reset();

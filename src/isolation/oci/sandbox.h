@@ -65,7 +65,9 @@ class OciSandbox : public Sandbox {
   bool Begin(const LaunchSpec& spec, std::int64_t at_us);
 
   int ChannelFd(Channel channel) const override;
-  bool writes_directly() const override { return true; }
+  // What its connections send is carried; its end is waited for, until which the container's init lets that
+  // out.
+  bool writes_directly() const override { return parts_.relay == nullptr; }
   void CloseChannel(Channel channel) override;
   std::int64_t started_at_us() const override { return parts_.started_at_us; }
   int exit_fd() const override { return parts_.pidfd.get(); }

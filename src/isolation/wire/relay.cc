@@ -26,18 +26,10 @@ constexpr std::size_t kStuck = kBehind + (std::size_t{1} << 20);
 
 bool IsTransient(int err) { return err == EAGAIN || err == EINTR; }
 
-void Signal(int event) {
-  const std::uint64_t one = 1;
-  (void)!write(event, &one, sizeof(one));
-}
-
 }  // namespace
 
 Relay::Relay(UniqueFd in, UniqueFd out, UniqueFd handover, const NetworkLimits& limits)
-    : in_(std::move(in)),
-      out_(std::move(out)),
-      word_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      ended_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    : in_(std::move(in)), out_(std::move(out)), finish_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   connections_.emplace(std::move(handover), limits, [this](Wire kind, std::string_view payload) {
     outgoing_ += EncodeWire(kind, payload);
   });
@@ -47,21 +39,9 @@ Relay::Relay(UniqueFd in, UniqueFd out, UniqueFd handover, const NetworkLimits& 
 void Relay::Finish() {
   if (!thread_.joinable()) return;
   finishing_ = true;
-  Signal(word_event_.get());
+  const std::uint64_t one = 1;
+  (void)!write(finish_event_.get(), &one, sizeof(one));
   thread_.join();
-}
-
-bool Relay::AskToEnd(int patience_ms) {
-  asked_to_end_ = true;
-  Signal(word_event_.get());
-  pollfd ended{ended_event_.get(), POLLIN, 0};
-  return poll(&ended, 1, patience_ms) > 0;
-}
-
-void Relay::TakeWord() {
-  std::uint64_t count = 0;
-  (void)!read(word_event_.get(), &count, sizeof(count));
-  if (asked_to_end_.exchange(false)) outgoing_ += EncodeWire(Wire::kStop);
 }
 
 void Relay::Run() {
@@ -76,14 +56,13 @@ void Relay::Run() {
   connections_.reset();
   in_.reset();
   out_.reset();
-  Signal(ended_event_.get());
 }
 
 void Relay::Turn() {
   constexpr std::size_t kOwn = 3;
   std::vector<pollfd> entries(kOwn);
   entries[0] = {outgoing_.size() < kStuck ? in_.get() : -1, POLLIN, 0};
-  entries[1] = {word_event_.get(), POLLIN, 0};
+  entries[1] = {finish_event_.get(), POLLIN, 0};
   entries[2] = {outgoing_.empty() ? -1 : out_.get(), POLLOUT, 0};
   const bool serves = outgoing_.size() < kBehind;
   if (serves) connections_->Watch(entries);
@@ -92,7 +71,6 @@ void Relay::Turn() {
     return;
   }
   if (entries[0].revents != 0) (void)ReadOnce();
-  if (entries[1].revents != 0) TakeWord();
   if (serves && !over_) connections_->Serve(entries.data() + kOwn);
   if (!over_ && !outgoing_.empty()) WriteOut();
 }

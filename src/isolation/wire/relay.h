@@ -23,8 +23,6 @@ class Relay {
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
 
-  // Asks the inner end for what the program has sent last, and to end then; true when it did, in this time.
-  bool AskToEnd(int patience_ms);
   // Takes what the sandbox has written already, as far as that needs no waiting, and closes all connections.
   void Finish();
 
@@ -33,7 +31,6 @@ class Relay {
   void Turn();
   // False when nothing more is to be read: for now, or for ever.
   bool ReadOnce();
-  void TakeWord();
   void WriteOut();
 
   WireReader reader_{Layers::kBare};
@@ -41,9 +38,7 @@ class Relay {
   UniqueFd in_;
   UniqueFd out_;
   std::optional<Connections> connections_;
-  UniqueFd word_event_;   // something was asked
-  UniqueFd ended_event_;  // nothing more is carried
-  std::atomic<bool> asked_to_end_ = false;
+  UniqueFd finish_event_;
   std::atomic<bool> finishing_ = false;
   bool over_ = false;
   std::thread thread_;  // last: it uses the rest

@@ -101,22 +101,6 @@ TEST_F(RelayTest, FinishesThoughSomebodyElseHoldsThePipe) {
   EXPECT_EQ(ReadToTheEnd(connection.get()), "said");
 }
 
-TEST_F(RelayTest, AsksForTheLastWordsAndDoesNotWaitForEver) {
-  ASSERT_TRUE(Say(Opened(1)));
-  const UniqueFd connection = Taken();
-  ASSERT_TRUE(connection.valid());
-  EXPECT_FALSE(relay_->AskToEnd(50)) << "nobody answers";
-  pollfd asked{in_.get(), POLLIN, 0};
-  ASSERT_EQ(poll(&asked, 1, kPatienceMs), 1);
-  std::array<char, kWireHeader> word{};
-  ASSERT_EQ(read(in_.get(), word.data(), word.size()), static_cast<ssize_t>(word.size()));
-  EXPECT_EQ(word[0], static_cast<char>(Wire::kStop));
-  ASSERT_TRUE(Say(Piece(1, "the last words")));
-  out_.reset();
-  EXPECT_TRUE(relay_->AskToEnd(kPatienceMs));
-  EXPECT_EQ(ReadToTheEnd(connection.get()), "the last words");
-}
-
 TEST_F(RelayTest, EndsTheNetworkOfOneThatLies) {
   const std::array lies = {EncodeWire(Wire::kExit, "0"), EncodeWire(Wire::kStdout, "x"), Opened(700),
                            Piece(1, "of no connection"), std::string("\xff\xff\xff\xff\xff")};

@@ -26,7 +26,7 @@ enum class Wire : char {
   // While it runs. At most kWindow bytes of a channel are on the way and not told as taken.
   kStdin = 'i',  // empty: its end
   kRequest = 'q',
-  kStop = 'k',  // SIGKILL to all that the program is; where connections alone are carried: no more of them
+  kStop = 'k',  // SIGKILL to all that the program is
   // Of connections (multiplexer.cc); each payload begins with the number of one.
   kTo = 't',
   kToTaken = 'u',

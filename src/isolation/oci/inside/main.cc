@@ -26,7 +26,7 @@ constexpr int kListenerFd = 3;
 constexpr int kEndFd = 4;
 constexpr int kTroubled = 1;
 
-// Until the program has ended, or is about to be.
+// Until the program has ended.
 void Serve(WireChannel& channel, EgressListener& egress) {
   for (;;) {
     std::vector<pollfd> entries = {{STDIN_FILENO, POLLIN, 0}, {kEndFd, POLLIN, 0}};
@@ -40,7 +40,6 @@ void Serve(WireChannel& channel, EgressListener& egress) {
       channel.Fill();
       WireChannel::Frame frame;
       while (channel.Next(frame)) {
-        if (frame.kind == Wire::kStop) return;
         if (!egress.Hear(frame.kind, frame.payload)) _exit(kTroubled);
       }
     }
