@@ -54,3 +54,17 @@ function(casemate_may_include target)
     target_include_directories(${target} PRIVATE ${CMAKE_BINARY_DIR}/views/${dep})
   endforeach()
 endfunction()
+
+# casemate_inside_program(TARGET NAME SOURCES...)
+#
+# A program that runs in a sandbox, built as NAME and linked into the binary as bytes: static, since there may be
+# nothing else beside it, and without the preset's sanitizers, whose runtimes need more than a sandbox lets them.
+function(casemate_inside_program target name)
+  add_executable(${target} ${ARGN})
+  set_target_properties(${target} PROPERTIES
+    OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR} POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${target} PRIVATE
+    -Wall -Wextra -Werror -O2 -fno-exceptions -fno-rtti -ffunction-sections -fdata-sections -fno-pie)
+  target_link_options(${target} PRIVATE
+    -static -no-pie -Wl,--gc-sections,-z,noexecstack,-z,relro,-z,now -s)
+endfunction()
