@@ -146,6 +146,8 @@ class Sandbox {
   virtual void Kill() noexcept = 0;
 
   virtual ResourceReading Read() = 0;
+  // The same for a program that has told its end: a tier that looks at some of it now and then looks now.
+  virtual ResourceReading ReadAtEnd() { return Read(); }
 
   // Readable when the sandbox has refused something worth telling; -1 where the tier cannot tell.
   virtual int denial_fd() const = 0;

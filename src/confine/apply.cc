@@ -15,12 +15,12 @@
 //    8  fork the program, then exec the reaper (no memory of the engine stays in the sandbox)
 //
 //   the program, pid 2
-//    9  session, keyring, descriptors, resource limits
+//    9  session, keyring, descriptors, resource limits but that of descriptors
 //   10  bounding set, ids, capability sets     the set before the ids: it needs CAP_SETPCAP
 //   11  no_new_privs                           from here exec cannot give anything back
 //   12  Landlock, then proof that all is gone  needs open(2) and capget(2), before the filter judges calls
 //   13  seccomp, hand its listener to the engine
-//   14  exec
+//   14  limit of descriptors, which sending one needs wide; exec
 #include "confine/apply.h"
 
 #include <fcntl.h>

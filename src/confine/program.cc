@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -38,6 +39,31 @@ void DropPower(const ConfinementPlan& plan, int socket) {
   Require(socket, LaunchStep::kVerify, VerifyPrivilegesGone(plan.ids.program_uid, gid, kept));
 }
 
+// A descriptor that is sent counts against its user's, not its process's, until it has been received, and the
+// sender's own soft limit says how many may be on their way (unix(7), ETOOMANYREFS). Another program with this
+// id may have sent many, so the limit stands wide until the listener has been handed over.
+int WidenDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return -errno;
+  limit.rlim_cur = limit.rlim_max;
+  return ErrnoUnlessZero(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+enum class Limited { kDescriptors, kTheRest };
+
+int SetLimits(const ConfinementPlan& plan, Limited what) {
+  for (const ResourceLimit& limit : plan.resource_limits) {
+    if ((limit.resource == RLIMIT_NOFILE) != (what == Limited::kDescriptors)) continue;
+    if (const int failed = SetResourceLimits({&limit, 1}); failed != 0) return failed;
+  }
+  return 0;
+}
+
+[[noreturn]] void LimitDescriptorsAndExec(const ConfinementPlan& plan, ExecWords& words, int socket) {
+  Require(socket, LaunchStep::kResourceLimits, SetLimits(plan, Limited::kDescriptors));
+  Exec(plan, words, socket);
+}
+
 }  // namespace
 
 int ExecWords::Fill(ConfinementPlan& plan) {
@@ -53,7 +79,8 @@ void RunProgram(const ConfinementPlan& plan, ExecWords& words) {
   Require(socket, LaunchStep::kSession, NewSession());
   Require(socket, LaunchStep::kDescriptors, PlaceDescriptors(plan.descriptors, socket));
   if (plan.terminal) Require(socket, LaunchStep::kTerminal, TakeTerminal());
-  Require(socket, LaunchStep::kResourceLimits, SetResourceLimits(plan.resource_limits));
+  Require(socket, LaunchStep::kResourceLimits, SetLimits(plan, Limited::kTheRest));
+  Require(socket, LaunchStep::kResourceLimits, WidenDescriptorLimit());
   DropPower(plan, socket);
   // After the change of ids, which clears it (prctl(2)).
   if (plan.ids.dies_with_parent) {
@@ -62,13 +89,13 @@ void RunProgram(const ConfinementPlan& plan, ExecWords& words) {
   }
   if (plan.seccomp.empty()) {
     Require(socket, LaunchStep::kReportListener, Send(socket, LaunchMessageKind::kListener, {}, nullptr, 0));
-    Exec(plan, words, socket);
+    LimitDescriptorsAndExec(plan, words, socket);
   }
   const int listener = InstallSeccompFilter(plan.seccomp, true);
   Require(socket, LaunchStep::kSeccomp, listener);
   Require(socket, LaunchStep::kReportListener, Send(socket, LaunchMessageKind::kListener, {}, &listener, 1));
   close(listener);
-  Exec(plan, words, socket);
+  LimitDescriptorsAndExec(plan, words, socket);
 }
 
 }  // namespace casemate

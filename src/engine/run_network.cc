@@ -31,6 +31,7 @@ class NetworkedSandbox : public Sandbox {
   ExitReport Exit() override { return sandbox_->Exit(); }
   void Kill() noexcept override { sandbox_->Kill(); }
   ResourceReading Read() override { return sandbox_->Read(); }
+  ResourceReading ReadAtEnd() override { return sandbox_->ReadAtEnd(); }
   int denial_fd() const override { return watched_.get(); }
   Refusals TakeRefusals() override {
     Refusals refusals = sandbox_->TakeRefusals();

@@ -146,9 +146,9 @@ class Watch {
     }
   }
 
-  ResourceReading Look() {
+  ResourceReading Look(ResourceReading (Sandbox::*read)() = &Sandbox::Read) {
     last_look_us_ = MonotonicUs();
-    const ResourceReading reading = sandbox_.Read();
+    const ResourceReading reading = (sandbox_.*read)();
     tmp_peak_ = std::max(tmp_peak_, reading.tmp_bytes);
     return reading;
   }
@@ -215,7 +215,7 @@ class Watch {
     told_exit_ = observer_.exit_code_told();
     if (!told_exit_) return;
     // Now: counters are slow to read while the kernel takes apart what they count.
-    at_exit_ = Look();
+    at_exit_ = Look(&Sandbox::ReadAtEnd);
     if (!step_) sandbox_.Kill();
     if (step_ && at_exit_.memory_over) {  // seen by nobody else before the next step
       told_exit_.reset();

@@ -87,6 +87,11 @@ ResourceReading ProcessSandbox::Read() {
   return reading;
 }
 
+ResourceReading ProcessSandbox::ReadAtEnd() {
+  next_measure_us_ = 0;
+  return Read();
+}
+
 int ProcessSandbox::denial_fd() const { return parts_.listener ? parts_.listener->fd() : -1; }
 
 Sandbox::Refusals ProcessSandbox::TakeRefusals() {

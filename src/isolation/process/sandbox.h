@@ -56,6 +56,7 @@ class ProcessSandbox : public Sandbox {
   ExitReport Exit() override;
   void Kill() noexcept override;
   ResourceReading Read() override;
+  ResourceReading ReadAtEnd() override;
   int denial_fd() const override;
   Refusals TakeRefusals() override;
   Expected<std::vector<OutputFile>> CollectFiles(const WantedFile& wanted, std::int64_t bytes_max) override;

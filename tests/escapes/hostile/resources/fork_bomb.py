@@ -1,6 +1,6 @@
 # what: A fork bomb in Python that ignores failures.
 # expect: status=process_limit
-# flags: --timeout 6s --pids-limit 32
+# flags: --timeout 6s --cpu-time 60s --pids-limit 32
 # wall_ms_max: 9000
 # host_check: no_processes
 # in_gvisor: expect=status=timeout|error|ok
