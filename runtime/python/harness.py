@@ -25,10 +25,13 @@ Every import costs start-up time, so this file uses only what any interpreter ha
 (errors, result_json, displays) is read from the same folder when a program needs it. Python 3.9 and later.
 """
 
+import atexit
+import gc
 import posix
 import sys
 import time
 
+_NOTHING = object()  # in the place of a value that there is not
 _HAS_GC = 1 << 14  # Py_TPFLAGS_HAVE_GC of a type
 
 
@@ -91,7 +94,8 @@ def _open_channel(fd, hold_start=False):
         nonlocal writing, is_open
         if not is_open:
             return
-        for also, more in ((kind, payload), *tail):
+        queue.append(kind + len(payload).to_bytes(4, "little") + payload)
+        for also, more in tail:
             queue.append(also + len(more).to_bytes(4, "little") + more)
         if hold_start and kind == b"S":
             return
@@ -267,6 +271,14 @@ def _compile(source, filename):
     return code, compile(expression, filename, "eval", code.co_flags & 0x1FE0000, True)  # its __future__s
 
 
+def _without_our_frames(error):
+    """What the program raised, with a traceback that begins in its own code."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == _run.__code__.co_filename:
+        trace = trace.tb_next
+    return error.with_traceback(trace)
+
+
 def _run(steps):
     """Runs functions until one raises; what it raised, without our frames in its traceback or our
     exceptions in its __context__."""
@@ -274,10 +286,7 @@ def _run(steps):
         for step in steps:
             step()
     except BaseException as error:
-        trace = error.__traceback__
-        while trace is not None and trace.tb_frame.f_code.co_filename == _run.__code__.co_filename:
-            trace = trace.tb_next
-        return error.with_traceback(trace)
+        return _without_our_frames(error)
     return None
 
 
@@ -371,7 +380,6 @@ def _exit_code(error):
 
 def _wind_up():
     """What an interpreter does at its end that a program can see: joins threads, runs atexit's functions."""
-    import atexit
     if "threading" in sys.modules:
         sys.modules["threading"]._shutdown()
     atexit._run_exitfuncs()
@@ -379,14 +387,15 @@ def _wind_up():
 
 def _let_go(namespace):
     """And lets go of the program's objects, writes out what is buffered."""
-    import gc
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):
         if name in sys.__dict__:
             setattr(sys, name, None)
-    for private in (True, False):
-        for name in list(namespace):
-            if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") is private:
-                namespace[name] = None
+    for name in list(namespace):
+        if name[:1] == "_" and name[1:2] != "_":
+            namespace[name] = None
+    for name in list(namespace):
+        if name != "__builtins__":
+            namespace[name] = None
     gc.collect()
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         stream.flush()
@@ -406,7 +415,6 @@ def _has_own_end(modules):
 def _nothing_is_left():
     """Whether the interpreter's own end would finalize nothing that anybody sees: what modules still hold, files with
     unwritten text, suspended generators, objects with __del__."""
-    import gc
     objects = gc.get_objects()
     kinds = {kind for kind in set(map(type, objects)) if hasattr(kind, "__del__") or issubclass(kind, type)}
     kept = [value for value in objects if type(value) in kinds] if kinds else ()
@@ -469,42 +477,45 @@ def _execute(begin, options, frames, send, part, stage):
     that are still to be sent."""
     clock = time.perf_counter_ns
     namespace = _prepare(options, frames, part, stage)
-    compiled, shown = [], []
-    marks = [("python.prepare", begin), ("python.compile", clock())]
-
-    def compile_it():
-        nonlocal namespace
+    send(b"S")  # before the compiler, which the program's text can keep as busy as its code the interpreter
+    compile_at = clock()
+    error = code = last = None
+    shown = _NOTHING
+    try:
         if "restricted" in options:
-            compiled.extend(part("restricted").compile_program(part, options, frames[b"c"]))
+            code, last = part("restricted").compile_program(part, options, frames[b"c"])
             namespace = part("restricted").guarded(part, options, namespace)
             send(b"P")
         else:
-            compiled.extend(_compile(frames[b"c"], options["filename"]))
-
-    send(b"S")  # before the compiler, which the program's text can keep as busy as its code the interpreter
-    error = _run([compile_it])
-    marks.append(("python.run", clock()))
-    if error is not None and "restricted" in options and isinstance(error, part("restricted").Refused):
+            code, last = _compile(frames[b"c"], options["filename"])
+    except BaseException as raised:
+        error = _without_our_frames(raised)
+    run_at = clock()
+    if error is None:
+        try:
+            exec(code, namespace)
+            if last is not None:
+                shown = eval(last, namespace)
+        except BaseException as raised:
+            error = _without_our_frames(raised)
+    elif "restricted" in options and isinstance(error, part("restricted").Refused):
         send(b"K", part("result_json").to_bytes(error.findings))
         return None, namespace, [(b"Z", b"")]
-    if error is None:
-        code, last = compiled
-        steps = [lambda: exec(code, namespace)]
-        if last is not None:
-            steps.append(lambda: shown.append(eval(last, namespace)))
-        error = _run(steps)
-    marks.append(("python.report", clock()))
-    _run([_spare_descriptor])
+    report_at = clock()
+    _spare_descriptor()
 
     status = error
-    if error is not None and not isinstance(error, SystemExit):
-        status = part("errors").report(error, send, part("result_json"), _run)
-    elif error is not None and not isinstance(error.code, (int, type(None))):
-        part("errors").tell(error, "", send, part("result_json"))
+    if error is not None:
+        if not isinstance(error, SystemExit):
+            status = part("errors").report(error, send, part("result_json"), _run)
+        elif not isinstance(error.code, (int, type(None))):
+            part("errors").tell(error, "", send, part("result_json"))
     tail = _report_values(error, shown, namespace, options, part, stage.shower)
-    marks.append(("", clock()))
-    steps = ",".join(f'"{step}":{(end - start) // 1000}' for (step, start), (_, end) in zip(marks, marks[1:]))
-    return status, namespace, [*tail, (b"T", f"{{{steps}}}".encode()), (b"Z", b"")]
+    tail.append((b"T", b'{"python.prepare":%d,"python.compile":%d,"python.run":%d,"python.report":%d}' % (
+        (compile_at - begin) // 1000, (run_at - compile_at) // 1000, (report_at - run_at) // 1000,
+        (clock() - report_at) // 1000)))
+    tail.append((b"Z", b""))
+    return status, namespace, tail
 
 
 def _report_values(error, shown, namespace, options, part, shower):
@@ -513,11 +524,11 @@ def _report_values(error, shown, namespace, options, part, shower):
     run."""
     result = namespace.get("result")
     ended = error is None or isinstance(error, SystemExit)
-    if shown and type(shown[0]).__module__ != "builtins":
-        _run([lambda: shower().show_last(shown[0])])
+    if shown is not _NOTHING and type(shown).__module__ != "builtins":
+        _run([lambda: shower().show_last(shown)])
     if "matplotlib.pyplot" in sys.modules:
         _run([lambda: shower().show_open_figures()])
-    if ended and "pandas" in sys.modules and (not shown or shown[0] is not result):
+    if ended and "pandas" in sys.modules and shown is not result:
         _run([lambda: shower().show_table(result)])
     if ended and "result" in namespace:
         return [part("result_json").result_frame(result, options["result_bytes_max"], options["result_depth_max"])]

@@ -16,6 +16,7 @@ refused with a hint rather than turned into something that its author did not me
 import sys
 
 _NONE = type(None)
+_encode = None  # made when it is needed
 _PATH_MAX = 1000
 _HINTS = {
     "set": "make it a list: sorted(value)",
@@ -93,7 +94,10 @@ def parse(text):
 
 
 def to_text(value):
-    return _encoder()(value)
+    global _encode
+    if _encode is None:
+        _encode = _encoder()
+    return _encode(value)
 
 
 def to_bytes(value):
@@ -137,7 +141,7 @@ class Walker:
         self._path = []
 
     def path_text(self):
-        encode = _encoder()
+        encode = to_text
         text = "result" + "".join(
             f"[{step}]" if isinstance(step, int) else f"[{encode(step)}]" for step in self._path)
         text = text.encode("utf-8", "backslashreplace").decode()

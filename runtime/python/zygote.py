@@ -32,6 +32,7 @@ _QUIET_AT_EXIT = frozenset(("numpy", "pandas", "matplotlib", "PIL", "kiwisolver"
 # One thread each: a library's pool of threads would not survive the fork. Cells get the variables of their run.
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
+_NO_SETTINGS = {}
 _REHEARSALS_IN_ZYGOTE = 10
 _REHEARSALS_WHEN_SETTLED = 2
 # Like those of a run: src/zygote/cell_message.h, CellLimit.
@@ -233,6 +234,7 @@ class _Cell:
     def __init__(self, harness, part, native, scan, send, stage):
         self.harness, self.send, self.stage = harness, send, stage
         self._part, self._native, self._scan = part, native, scan
+        self._options_text = self._options = None
         self.is_complete()
 
     def perform(self, fd, rehearsed=False):
@@ -241,7 +243,7 @@ class _Cell:
         native = self._native
         frames = native.read_request(fd)
         begin = time.perf_counter_ns()
-        settings = self._scan(frames.pop(b"l")) if b"l" in frames else {}
+        settings = self._scan(frames.pop(b"l")) if b"l" in frames else _NO_SETTINGS
         failed = native.seal(frames.pop(b"r"), settings.get("writable"), "connects" in settings,
                              settings.get("code_name", "main.py"), frames[b"c"], rehearsed)
         if failed:
@@ -251,7 +253,7 @@ class _Cell:
             _set_environment(settings["env"])
         if b"s" in frames:
             _add_secrets(frames.pop(b"s"))
-        options = self._scan(frames[b"o"])
+        options = self._options_of(frames[b"o"])
         sys.path_importer_cache.pop("/workspace", None)
         gc.enable()
         if "session" in settings:
@@ -261,6 +263,12 @@ class _Cell:
         posix.close(fd)
         error, namespace, tail = self.harness._execute(begin, options, frames, self.send, self._part, self.stage)
         self._end(error, namespace, tail, rehearsed)
+
+    def _options_of(self, text):
+        """Those of most requests are the ones that were rehearsed."""
+        if text != self._options_text:
+            self._options_text, self._options = text, self._scan(text)
+        return self._options
 
     def is_complete(self):
         """Once more when all modules of the zygote are loaded."""
