@@ -143,6 +143,7 @@ PyObject* Serve(PyObject* /*self*/, PyObject* args) {
     if (!Receive(control, packet)) _exit(0);
     PyOS_BeforeFork();
     if (ForkFor(packet)) {
+      TakeRewrittenPages();
       PyOS_AfterFork_Child();
       return PyBool_FromLong(packet.message.rehearse != 0);
     }

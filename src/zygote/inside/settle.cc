@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <span>
 #include <string_view>
 
 #include "zygote/inside/memory_map.h"
@@ -23,6 +24,8 @@ namespace {
 constexpr std::size_t kPage = 4096;
 constexpr std::uint64_t kPresent = 1ULL << 63;
 constexpr std::uint64_t kSwapped = 1ULL << 62;
+constexpr std::uint64_t kOfFile = 1ULL << 61;
+constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, Linux 5.14
 
 // Pages of an anonymous mapping that were never written are zero in the memfd without being copied.
 class Pagemap {
@@ -34,13 +37,18 @@ class Pagemap {
   Pagemap(const Pagemap&) = delete;
   Pagemap& operator=(const Pagemap&) = delete;
   bool InUse(std::uint64_t address) {
-    const std::uint64_t page = address / kPage;
-    if (page < first_ || page >= first_ + count_) Read(page);
-    if (count_ == 0) return true;
-    return (entries_[page - first_] & (kPresent | kSwapped)) != 0;
+    const std::uint64_t entry = EntryOf(address);
+    return count_ == 0 || (entry & (kPresent | kSwapped)) != 0;
   }
+  // Written since it was mapped from its file.
+  bool IsOwn(std::uint64_t address) { return (EntryOf(address) & (kPresent | kOfFile)) == kPresent; }
 
  private:
+  std::uint64_t EntryOf(std::uint64_t address) {
+    const std::uint64_t page = address / kPage;
+    if (page < first_ || page >= first_ + count_) Read(page);
+    return count_ == 0 ? 0 : entries_[page - first_];
+  }
   void Read(std::uint64_t page) {
     const ssize_t got =
         pread(fd_, entries_.data(), sizeof(entries_), static_cast<off_t>(page * sizeof(entries_[0])));
@@ -100,6 +108,72 @@ class NarrowFaults {
 
 NarrowFaults narrow_faults;
 
+struct Moved {
+  std::uint64_t start;
+  std::uint64_t end;
+  off_t offset;  // in the memfd
+};
+// Pages that a child will write to.
+struct Run {
+  std::uint64_t start;
+  std::uint64_t bytes;
+};
+// What finds no room is left to faults.
+constexpr std::size_t kMovedMax = 512;
+constexpr std::size_t kRunsMax = 2048;
+
+// What has been moved, and where to.
+class Settled {
+ public:
+  void Begin(int memfd) { memfd_ = memfd; }
+  void Add(const Mapping& mapping, off_t offset) {
+    if (moved_count_ < kMovedMax) moved_[moved_count_++] = {mapping.start, mapping.end, offset};
+  }
+  // The pages that have been written since; how many runs of them there are.
+  std::size_t FindOwn(std::span<Run> runs) const {
+    std::size_t count = 0;
+    Pagemap pages;
+    for (const Moved& moved : std::span(moved_).first(moved_count_)) {
+      for (std::uint64_t address = moved.start; address < moved.end; address += kPage) {
+        if (!pages.IsOwn(address)) continue;
+        if (count > 0 && address != moved.start && runs[count - 1].start + runs[count - 1].bytes == address) {
+          runs[count - 1].bytes += kPage;
+        } else if (count < runs.size()) {
+          runs[count++] = {address, kPage};
+        }
+      }
+    }
+    return count;
+  }
+  // Moves them as well: nothing but the stack is written to meanwhile.
+  void MoveOwn(std::span<const Run> runs) const {
+    for (const Run& run : runs) {
+      for (const Moved& moved : std::span(moved_).first(moved_count_)) {
+        if (run.start < moved.start || run.start >= moved.end) continue;
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): an address that the kernel named
+        void* const place = reinterpret_cast<void*>(run.start);
+        const off_t at = moved.offset + static_cast<off_t>(run.start - moved.start);
+        if (pwrite(memfd_, place, run.bytes, at) == static_cast<ssize_t>(run.bytes))
+          madvise(place, run.bytes, MADV_DONTNEED);
+      }
+    }
+  }
+  bool is_open() const { return memfd_ >= 0; }
+  void Close() {
+    close(memfd_);
+    memfd_ = -1;
+  }
+
+ private:
+  int memfd_ = -1;
+  std::size_t moved_count_ = 0;
+  std::array<Moved, kMovedMax> moved_{};
+};
+
+constinit Settled settled;
+constinit std::array<Run, kRunsMax> rewritten{};
+constinit std::size_t rewritten_count = 0;
+
 }  // namespace
 
 std::int64_t SettleMemory() {
@@ -121,12 +195,26 @@ std::int64_t SettleMemory() {
       return -err;
     }
     narrow_faults.Cover(mapping);
+    settled.Add(mapping, offset);
     offset += size;
   }
-  close(memfd);
+  settled.Begin(memfd);
   return offset;
 }
 
-void UseSettledMemory() { narrow_faults.End(); }
+void UseSettledMemory() {
+  narrow_faults.End();
+  if (!settled.is_open()) return;
+  rewritten_count = settled.FindOwn(rewritten);
+  settled.MoveOwn(std::span(rewritten).first(rewritten_count));
+  settled.Close();
+}
+
+void TakeRewrittenPages() {
+  for (const Run& run : std::span(rewritten).first(rewritten_count)) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): an address that the kernel named
+    if (madvise(reinterpret_cast<void*>(run.start), run.bytes, kPopulateWrite) != 0) return;
+  }
+}
 
 }  // namespace casemate

@@ -10,8 +10,14 @@ namespace casemate {
 // the memory as it was. The process has one thread and all signals blocked.
 std::int64_t SettleMemory();
 
-// To be called once the process has used what its children will use: what it has touched since
-// SettleMemory(), page by page, is in its page tables, and a fork copies these.
+// To be called once the process has used what its children will use. What it has read since SettleMemory(),
+// page by page, is in its page tables, and a fork copies these. What it has written is moved into the memfd
+// as well.
 void UseSettledMemory();
+
+// In each child, first: makes the pages that its parent had written its own, all at once (MADV_POPULATE_WRITE
+// of madvise(2)). It will write to them, and one by one each would cost a fault. On a kernel before
+// Linux 5.14 they do.
+void TakeRewrittenPages();
 
 }  // namespace casemate
