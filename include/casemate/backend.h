@@ -130,6 +130,10 @@ class Sandbox {
   // the bytes over a wire, and tells last what was used: its end is waited for.
   virtual bool writes_directly() const { return false; }
 
+  // Whether its program is likely to end in less time than it takes to fall asleep and be woken, and nobody
+  // else in this process wants the processor meanwhile: the supervisor stays awake for a moment.
+  virtual bool may_be_awaited() const { return false; }
+
   // Bytes to send on Channel::kRequest before the request's own; valid as long as the sandbox. Empty for a
   // sandbox that was started for its program.
   virtual std::string_view request_prefix() const { return {}; }

@@ -42,9 +42,10 @@ constexpr std::array kNames = {
     StepName{LaunchStep::kLandlock, "restrict file access with Landlock"},
     StepName{LaunchStep::kVerify, "prove that its privileges are gone"},
     StepName{LaunchStep::kSeccomp, "install the system call filter"},
-    StepName{LaunchStep::kReportListener,
-             "hand over the system call listener (do other programs of this user keep descriptors on their way "
-             "through sockets?)"},
+    StepName{
+        LaunchStep::kReportListener,
+        "hand over the system call listener (do other programs of this user keep descriptors on their way "
+        "through sockets?)"},
     StepName{LaunchStep::kExecProgram, "execute the program"},
     StepName{LaunchStep::kEnterNamespaces, "enter its prepared namespaces"},
     StepName{LaunchStep::kForkCell, "fork from the zygote"},

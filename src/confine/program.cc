@@ -40,8 +40,8 @@ void DropPower(const ConfinementPlan& plan, int socket) {
 }
 
 // A descriptor that is sent counts against its user's, not its process's, until it has been received, and the
-// sender's own soft limit says how many may be on their way (unix(7), ETOOMANYREFS). Another program with this
-// id may have sent many, so the limit stands wide until the listener has been handed over.
+// sender's own soft limit says how many may be on their way (unix(7), ETOOMANYREFS). Another program with
+// this id may have sent many, so the limit stands wide until the listener has been handed over.
 int WidenDescriptorLimit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return -errno;

@@ -31,8 +31,9 @@ constexpr std::size_t kReadChunk = 65536;
 // More than the kernel keeps for a terminal that nobody reads.
 constexpr int kTerminalPieces = 1024;
 
-// Of the time after a step's start in which its supervisor does not sleep; one in a process at a time.
-constexpr std::int64_t kAwakeUs = 150;
+// Of the time after a start in which the supervisor does not sleep; one in a process at a time.
+constexpr std::int64_t kAwakeForStepUs = 150;
+constexpr std::int64_t kAwakeForRunUs = 500;
 constinit std::atomic_flag awake;
 
 class Watch {
@@ -51,6 +52,7 @@ class Watch {
         cancel_fd_(input.cancel_fd),
         until_gone_(input.until_gone),
         step_(input.step),
+        awake_until_us_(start_us_ + AwakeUs()),
         terminal_(input.terminal),
         // POLLHUP and POLLERR are always told.
         cancel_events_(static_cast<short>(input.cancel_on_hang_up ? POLLRDHUP : POLLIN)) {}
@@ -67,6 +69,10 @@ class Watch {
  private:
   // What a poll entry is about.
   enum Slot { kExit, kCancel, kDenial, kOut, kErr, kResult, kRequestIn, kStdinIn, kResized, kSlots };
+
+  std::int64_t AwakeUs() const {
+    return step_ ? kAwakeForStepUs : sandbox_.may_be_awaited() ? kAwakeForRunUs : 0;
+  }
 
   void EndFor(Status reason) {
     if (!killed_for_) killed_for_ = reason;
@@ -98,12 +104,13 @@ class Watch {
     return entries;
   }
 
-  // A step mostly ends before a processor has fallen asleep and been woken again, in a virtual machine above
-  // all (25 us each time). So the thread stays awake for its beginning, and yields to whoever has work.
+  // A step or a warm run mostly ends before a processor has fallen asleep and been woken again, in a virtual
+  // machine above all (25 us each time). So the thread stays awake for its beginning, and yields to whoever
+  // has work.
   int PollAwake(std::array<pollfd, kSlots>& entries) const {
-    if (!step_ || MonotonicUs() >= start_us_ + kAwakeUs || awake.test_and_set()) return 0;
+    if (MonotonicUs() >= awake_until_us_ || awake.test_and_set()) return 0;
     int ready = 0;
-    while ((ready = poll(entries.data(), entries.size(), 0)) == 0 && MonotonicUs() < start_us_ + kAwakeUs)
+    while ((ready = poll(entries.data(), entries.size(), 0)) == 0 && MonotonicUs() < awake_until_us_)
       sched_yield();
     awake.clear();
     return ready;
@@ -293,6 +300,7 @@ class Watch {
   int cancel_fd_;
   bool until_gone_;
   bool step_;
+  std::int64_t awake_until_us_;
   Terminal terminal_;
   short cancel_events_;
   std::optional<int> told_exit_;

@@ -77,6 +77,8 @@ class ContainerSandbox : public Sandbox, public BranchControl, private SessionCo
 
   int ChannelFd(Channel channel) const override;
   bool writes_directly() const override { return true; }
+  void set_undisturbed(bool undisturbed) { undisturbed_ = undisturbed; }
+  bool may_be_awaited() const override { return undisturbed_; }
   void CloseChannel(Channel channel) override;
   std::int64_t started_at_us() const override { return parts_.started_at_us; }
   int exit_fd() const override { return parts_.pidfd.get(); }
@@ -106,6 +108,7 @@ class ContainerSandbox : public Sandbox, public BranchControl, private SessionCo
 
   Parts parts_;
   std::string request_prefix_;
+  bool undisturbed_ = false;
   Burial burial_;  // empty for a cold sandbox
   bool reaped_ = false;
   bool killed_ = false;

@@ -287,6 +287,7 @@ Expected<std::unique_ptr<Sandbox>> WarmCells::Launch(const LaunchSpec& spec) {
     // It has entered, and may be here for days.
     parts.slot->entrances.clear();
   }
+  cell->set_undisturbed(taken->undisturbed);
   parts.started_at_us = MonotonicUs();
   const char* const step = taken->forked_on_demand ? "fork_on_demand" : "take_cell";
   parts.timings.insert(parts.timings.begin(), {Timing{step, taken_us - begin_us},

@@ -197,7 +197,7 @@ Expected<ZygoteHost::Taken> ZygoteHost::Impl::Take(std::int64_t patience_ms, boo
     const bool low = StockIsLow();
     lock.unlock();
     if (low) Wake();
-    return Taken{Dress(std::move(cell), session), false};
+    return Taken{Dress(std::move(cell), session), false, !low};
   }
   Wake();
   // A start takes as long as its imports, and a cold run no longer than that.
@@ -214,7 +214,7 @@ Expected<ZygoteHost::Taken> ZygoteHost::Impl::Take(std::int64_t patience_ms, boo
   if (taker.error) return std::unexpected(*taker.error);
   CountTaken(session);
   lock.unlock();
-  return Taken{Dress(std::move(taker.cell), session), true};
+  return Taken{Dress(std::move(taker.cell), session), true, false};
 }
 
 std::unique_ptr<ContainerSandbox> ZygoteHost::Impl::Dress(std::unique_ptr<Cell> cell, bool session) {

@@ -44,6 +44,8 @@ class ZygoteHost {
   struct Taken {
     std::unique_ptr<ContainerSandbox> sandbox;
     bool forked_on_demand = false;
+    // No other cell is made while its program runs.
+    bool undisturbed = false;
   };
   // A waiting cell for one program, in the order of asking: at once when there is one in stock. Blocks for at
   // most `patience_ms`; kUnavailable when there is none by then, and at once while there is no zygote. That
