@@ -7,15 +7,14 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <optional>
 
+#include "base/awake.h"
 #include "base/clock.h"
 #include "base/window_size.h"
 #include "supervise/pump.h"
@@ -31,10 +30,9 @@ constexpr std::size_t kReadChunk = 65536;
 // More than the kernel keeps for a terminal that nobody reads.
 constexpr int kTerminalPieces = 1024;
 
-// Of the time after a start in which the supervisor does not sleep; one in a process at a time.
+// Of the time after a start in which the supervisor does not sleep: most steps and warm runs end in it.
 constexpr std::int64_t kAwakeForStepUs = 150;
 constexpr std::int64_t kAwakeForRunUs = 500;
-constinit std::atomic_flag awake;
 
 class Watch {
  public:
@@ -104,22 +102,10 @@ class Watch {
     return entries;
   }
 
-  // A step or a warm run mostly ends before a processor has fallen asleep and been woken again, in a virtual
-  // machine above all (25 us each time). So the thread stays awake for its beginning, and yields to whoever
-  // has work.
-  int PollAwake(std::array<pollfd, kSlots>& entries) const {
-    if (MonotonicUs() >= awake_until_us_ || awake.test_and_set()) return 0;
-    int ready = 0;
-    while ((ready = poll(entries.data(), entries.size(), 0)) == 0 && MonotonicUs() < awake_until_us_)
-      sched_yield();
-    awake.clear();
-    return ready;
-  }
-
   // One turn of the loop; true when the sandbox is gone.
   bool Turn() {
     std::array<pollfd, kSlots> entries = Entries();
-    int ready = PollAwake(entries);
+    int ready = PollAwake(entries, awake_until_us_);
     if (ready == 0) ready = poll(entries.data(), entries.size(), WaitMs());
     if (ready < 0 && errno != EINTR) EndFor(Status::kFailed);
     Tick();

@@ -14,6 +14,7 @@
 #include <exception>
 #include <string>
 
+#include "base/awake.h"
 #include "base/clock.h"
 #include "surfaces/http/feed.h"
 #include "surfaces/http/framing.h"
@@ -49,6 +50,9 @@ void Linger(Wire& wire, ReadBuffer& buffer, const Deadline& deadline) {
   }
 }
 
+// A peer that asked again so soon after an answer is likely to do so after the next.
+constexpr std::int64_t kSoonUs = 150;
+
 class Connection {
  public:
   Connection(Wire& wire, const PeerInfo& peer, Handler& handler, const ServerLimits& limits,
@@ -82,6 +86,7 @@ class Connection {
     }
     busy_ = true;
     const bool more = Answer(parser);
+    answered_at_us_ = MonotonicUs();
     busy_ = false;
     return more && !handler_.draining();
   }
@@ -126,6 +131,7 @@ class Connection {
         if (!parser.is_done() && !TellToContinue(parser)) return Read::kGone;
       }
       if (parser.is_done()) return Read::kRequest;
+      if (!begun) AwaitSoon();
       const Deadline idle = Deadline::After(limits_.idle_ms);
       const Deadline& deadline = !begun ? idle : fields_done ? whole : fields;
       const Wire::Io io = ReadSome(wire_, buffer_, begun ? deadline : idle);
@@ -135,11 +141,18 @@ class Connection {
       if (io.count == 0) return Read::kGone;
       buffer_.Filled(io.count);
       if (!begun) {
+        asks_soon_ = MonotonicUs() - answered_at_us_ < kSoonUs;
         whole = Deadline::After(limits_.request_ms);
         fields = Deadline::After(limits_.header_ms);
       }
       begun = true;
     }
+  }
+
+  void AwaitSoon() {
+    if (!asks_soon_ || wire_.HasUnread()) return;
+    pollfd entry{wire_.fd(), POLLIN, 0};
+    (void)PollAwake({&entry, 1}, answered_at_us_ + kSoonUs);
   }
 
   // RFC 9110, 10.1.1: who expects it waits with the body until it has come.
@@ -174,6 +187,8 @@ class Connection {
   const ServerLimits& limits_;
   std::atomic<bool>& busy_;
   ReadBuffer buffer_;
+  std::int64_t answered_at_us_ = 0;
+  bool asks_soon_ = false;
 };
 
 }  // namespace
