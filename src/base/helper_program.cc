@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/errno.h"
 #include "base/file.h"
@@ -27,6 +29,20 @@ std::vector<char*> Kept(std::span<const std::string_view> variables) {
   return kept;
 }
 
+// Nobody else has the file, but the kernel refuses (EBUSY) while one of its pages is held for a moment, by a
+// scan of the host's memory for instance.
+bool Seal(int fd, int seals) {
+  constexpr int kTries = 50;
+  constexpr int kPauseMs = 10;
+  for (int i = 0; i < kTries; ++i) {
+    if (fcntl(fd, F_ADD_SEALS, seals) == 0) return true;
+    if (errno != EBUSY) return false;
+    poll(nullptr, 0, kPauseMs);
+  }
+  errno = EBUSY;
+  return false;
+}
+
 }  // namespace
 
 Expected<UniqueFd> SealedFile(const char* name, std::string_view bytes) {
@@ -39,7 +55,7 @@ Expected<UniqueFd> SealedFile(const char* name, std::string_view bytes) {
         "memfd_create");
   }
   if (auto written = WriteAll(fd.get(), bytes, name); !written) return std::unexpected(written.error());
-  if (fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0)
+  if (!Seal(fd.get(), kSeals))
     return FailErrno(ErrorCode::kInternal, fmt::format("cannot seal {}", name), "fcntl F_ADD_SEALS");
   return fd;
 }

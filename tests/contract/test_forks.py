@@ -184,6 +184,14 @@ class Forks(WithForks):
         self.assertIn("processes", answer["detail"])
         self.assertLess(time.monotonic() - begin, 5 * casemate.SLOW)
         self.assertEqual(session.value("x"), 1)
+        # Room for the copies, but perhaps not for what prepares them too.
+        for count in range(2, 6):
+            status, answer = session.ask("POST", "/fork", {"count": count})
+            self.assertIn(status, (201, 409), answer)
+            if status == 409:
+                self.assertIn("processes", answer["detail"])
+            for info in answer.get("sessions", []):
+                Session.known(self.engine, info).ask("DELETE")
         self.assertEqual(self.fork(session)[0].value("x"), 1)
 
     def test_a_line_too_long_says_so_and_goes_on(self):

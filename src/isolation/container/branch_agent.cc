@@ -142,6 +142,13 @@ void WriteIds(const Task& task, const Message& message) {
 
 }  // namespace
 
+std::unexpected<Error> NoRoomForCopies(const char* call) {
+  return FailErrno(ErrorCode::kUnavailable,
+                   "the session's limit of processes has no room for its copies, of which each is two "
+                   "until it goes on: fork fewer at once, or open the session with more processes",
+                   call, EAGAIN);
+}
+
 Expected<BranchAgent> BranchAgent::Start(std::span<const UniqueFd> tasks) {
   std::array<int, 2> ends{};
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
@@ -206,6 +213,8 @@ Expected<BranchFiles> BranchAgent::Finish() {
                 "the session's files could not be copied: they are too many, too large or too deeply nested; "
                 "remove some");
   }
+  // Its child that mounts /proc is one of the session's processes, where no cgroup counts them.
+  if (err == EAGAIN) return NoRoomForCopies("branch agent");
   return FailErrno(ErrorCode::kInternal, "cannot prepare a branch", "branch agent",
                    err != 0 ? err : kUnknown);
 }

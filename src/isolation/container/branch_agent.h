@@ -27,6 +27,9 @@ struct BranchFiles {
   UniqueFd workspace;  // its /workspace
 };
 
+// What EAGAIN of a fork means where the copies of a session are made.
+std::unexpected<Error> NoRoomForCopies(const char* call);
+
 // A process that writes the id maps, puts a scratch file system of its own with a copy of the origin's files
 // over the old one, and a /proc of its own over the other. Started before there is a branch, so that it is
 // ready by then. The destructor ends it, and so does the end of the thread that started it. One thread at a

@@ -230,12 +230,7 @@ Expected<void> Branching::Take(const seccomp_notif& call) {
     origin_call_ = call.id;
     const auto failed = static_cast<int>(call.data.args[3]);
     if (failed == 0 && inits_ == count_) return {};
-    if (failed == EAGAIN) {
-      return FailErrno(ErrorCode::kUnavailable,
-                       "the session's limit of processes has no room for its copies, of which each is two "
-                       "until it goes on: fork fewer at once, or open the session with more processes",
-                       "clone", failed);
-    }
+    if (failed == EAGAIN) return NoRoomForCopies("clone");
     return FailErrno(ErrorCode::kUnavailable,
                      "the session could not make a copy of itself: it may have been forked too often in one "
                      "line (32 levels), or the host has no more namespaces or memory for it",
