@@ -184,6 +184,7 @@ class Forks(WithForks):
         self.assertIn("processes", answer["detail"])
         self.assertLess(time.monotonic() - begin, 5 * casemate.SLOW)
         self.assertEqual(session.value("x"), 1)
+        self.assertEqual(self.fork(session)[0].value("x"), 1)
         # Room for the copies, but perhaps not for what prepares them too.
         for count in range(2, 6):
             status, answer = session.ask("POST", "/fork", {"count": count})
@@ -192,7 +193,7 @@ class Forks(WithForks):
                 self.assertIn("processes", answer["detail"])
             for info in answer.get("sessions", []):
                 Session.known(self.engine, info).ask("DELETE")
-        self.assertEqual(self.fork(session)[0].value("x"), 1)
+        self.assertEqual(session.value("x"), 1)
 
     def test_a_line_too_long_says_so_and_goes_on(self):
         session = self.open()

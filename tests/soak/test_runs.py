@@ -99,6 +99,9 @@ class Hostile:
             return None
         if self.program.contained and status == "ok" and result["result"].get("escaped") is False:
             return None
+        # What it would be held by is not enforced here, and the run says so.
+        if (rests_on := self.program.get("rests_on")) and not casemate.enforced(result, rests_on):
+            return None
         told = {name: result[name] for name in ("status", "exit_code", "signal", "error", "result")}
         return f"{self.program.name}: {str(told)[:600]}"
 
