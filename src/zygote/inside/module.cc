@@ -137,7 +137,10 @@ bool ForkFor(const Packet& packet) {
 PyObject* Serve(PyObject* /*self*/, PyObject* args) {
   int control = -1;
   if (PyArg_ParseTuple(args, "i", &control) == 0) return nullptr;
-  UseSettledMemory();
+  {
+    const BlockedSignals blocked;
+    UseSettledMemory();
+  }
   for (;;) {
     Packet packet;
     if (!Receive(control, packet)) _exit(0);

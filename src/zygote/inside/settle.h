@@ -12,7 +12,7 @@ std::int64_t SettleMemory();
 
 // To be called once the process has used what its children will use. What it has read since SettleMemory(),
 // page by page, is in its page tables, and a fork copies these. What it has written is moved into the memfd
-// as well.
+// as well. One thread and blocked signals, as for SettleMemory().
 void UseSettledMemory();
 
 // In each child, first: makes the pages that its parent had written its own, all at once (MADV_POPULATE_WRITE
